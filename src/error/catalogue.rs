@@ -1,0 +1,629 @@
+//! The catalogue of every error: a table. Ids never change; `docs/errors.md` is generated from it.
+//!
+//! An id is Heroku's `failure_reason` where the classic buildpack has that error. A title is a sentence.
+//! A fix says what to do first, in lines of at most 72 characters.
+//! Exit codes: 1 the app is at fault, 2 the command line, 3 this machine, the network or slugc itself.
+
+use indoc::indoc;
+
+/// What the catalogue knows of one error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The stable name, for scripts, searches and `docs/errors.md`.
+    pub id: &'static str,
+    /// What went wrong, in a sentence.
+    pub title: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+    /// The exit code of the program.
+    pub exit_code: u8,
+}
+
+macro_rules! catalogue {
+    ($($code:ident => { id: $id:literal, title: $title:literal, fix: $fix:expr, exit_code: $exit_code:literal $(,)? })*) => {
+        /// Names an entry of the catalogue.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ErrorCode { $(#[doc = $title] $code),* }
+
+        impl ErrorCode {
+            /// Every entry, in the catalogue's order.
+            pub const ALL: &[Self] = &[$(Self::$code),*];
+
+            /// Looks the entry up.
+            pub fn entry(self) -> Entry {
+                match self { $(Self::$code => Entry { id: $id, title: $title, fix: $fix, exit_code: $exit_code }),* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    // The source.
+    SourceNotADirectory => {
+        id: "source::not-a-directory",
+        title: "The source isn't a directory.",
+        fix: indoc! {"
+            Give the directory that holds the app, for example:
+            slugc build path/to/app
+        "},
+        exit_code: 2,
+    }
+    SourceEmpty => {
+        id: "source::empty",
+        title: "The source directory is empty.",
+        fix: indoc! {"
+            Check that the directory is the app's, and that .gitignore and
+            .slugignore don't leave out everything: `--include-ignored` keeps
+            what git ignores.
+        "},
+        exit_code: 1,
+    }
+    SourceUnreadable => {
+        id: "source::unreadable",
+        title: "A file of the app can't be read.",
+        fix: indoc! {"
+            Check who owns the file and its permissions, or leave it out of
+            the slug by a line in .slugignore.
+        "},
+        exit_code: 1,
+    }
+    SourcePathTooLong => {
+        id: "source::path-too-long",
+        title: "A path in the app is too long.",
+        fix: indoc! {"
+            Linux programs can't open a path of more than 4,095 bytes, and a
+            slug is unpacked in another directory. Use shorter names, or leave
+            the directory out by a line in .slugignore.
+        "},
+        exit_code: 1,
+    }
+    SourceChanged => {
+        id: "source::changed-while-reading",
+        title: "A file of the app changed while the slug was made.",
+        fix: indoc! {"
+            Stop whatever writes to the app directory (a running server, an
+            editor, a sync program) and build again.
+        "},
+        exit_code: 1,
+    }
+    GitNotFound => {
+        id: "source::git-not-found",
+        title: "git is needed for this, and isn't installed.",
+        fix: indoc! {"
+            Install git, or build the directory itself, without `--commit`.
+        "},
+        exit_code: 3,
+    }
+    NotAGitRepository => {
+        id: "source::not-a-git-repository",
+        title: "The source isn't a git repository.",
+        fix: indoc! {"
+            `--commit` builds what is committed to git. Leave it out to build
+            the directory as it is.
+        "},
+        exit_code: 2,
+    }
+    UnknownRevision => {
+        id: "source::unknown-revision",
+        title: "The revision isn't known to git.",
+        fix: indoc! {"
+            Give a branch, a tag or a commit that `git log` shows. In a shallow
+            clone, fetch it first.
+        "},
+        exit_code: 2,
+    }
+    GitFailed => {
+        id: "source::git-failed",
+        title: "git failed.",
+        fix: indoc! {"
+            See git's own message above. For a submodule, check that it can be
+            cloned from here.
+        "},
+        exit_code: 3,
+    }
+    SlugignoreUnreadable => {
+        id: "slugignore::unreadable",
+        title: ".slugignore can't be read.",
+        fix: indoc! {"
+            .slugignore is a text file in the top level directory of the app,
+            in UTF-8, with one pattern a line.
+        "},
+        exit_code: 1,
+    }
+    SlugignoreInvalidPattern => {
+        id: "slugignore::invalid-pattern",
+        title: "A pattern in .slugignore can't be used.",
+        fix: indoc! {"
+            Write one pattern a line: `*.psd`, `/docs`, `assets/**/*.psd`,
+            `{a,b}.txt`, `[0-9].log`. A pattern that starts with `/` or holds
+            one counts from the app's top level directory.
+        "},
+        exit_code: 1,
+    }
+    ProcfileUnreadable => {
+        id: "procfile::unreadable",
+        title: "The Procfile can't be read.",
+        fix: indoc! {"
+            The Procfile is a text file in the top level directory of the app,
+            in UTF-8. It holds one process type a line, for example:
+            web: gunicorn wsgi:app
+        "},
+        exit_code: 1,
+    }
+
+    // Detection and the choice of the package manager.
+    NoPythonFiles => {
+        id: "detect::no-python-files",
+        title: "No Python project files were found.",
+        fix: indoc! {"
+            A Python app has a package manager file in its top level directory:
+            requirements.txt, Pipfile.lock, poetry.lock or uv.lock.
+            Check that the file:
+            - is in the top level directory, not in a subdirectory,
+            - has the right spelling, upper and lower case included,
+            - isn't left out by .gitignore or .slugignore,
+            - is committed to git.
+            If the app has no dependencies, add an empty requirements.txt.
+            For a new app, uv is a good choice.
+        "},
+        exit_code: 1,
+    }
+    PipfileWithoutLock => {
+        id: "package-manager::pipenv-missing-lockfile",
+        title: "There is a Pipfile, but no Pipfile.lock.",
+        fix: indoc! {"
+            Without a lock file, every build can install other versions.
+            Run `pipenv lock`, and commit Pipfile.lock. If it exists already,
+            check that .gitignore and .slugignore don't leave it out.
+        "},
+        exit_code: 1,
+    }
+    SetupPyOnly => {
+        id: "package-manager::setup-py-only",
+        title: "There is a setup.py, but no package manager file.",
+        fix: indoc! {"
+            Add a requirements.txt. To install the app itself, as a setup.py
+            alone once did, write this line into it:
+            --editable .
+        "},
+        exit_code: 1,
+    }
+    NoPackageManager => {
+        id: "package-manager::none-found",
+        title: "No package manager file was found.",
+        fix: indoc! {"
+            Add one of requirements.txt, Pipfile.lock, poetry.lock or uv.lock
+            to the app's top level directory. If the app has no dependencies,
+            add an empty requirements.txt.
+        "},
+        exit_code: 1,
+    }
+    SeveralPackageManagers => {
+        id: "package-manager::multiple-found",
+        title: "The files of more than one package manager were found.",
+        fix: indoc! {"
+            Decide which package manager the app uses, and delete the files of
+            the others.
+            If a buildpack or a hook writes requirements.txt from another lock
+            file, take it away: the lock file is used directly.
+        "},
+        exit_code: 1,
+    }
+    PackageManagerNotSupported => {
+        id: "package-manager::not-supported",
+        title: "slugc can't build with this package manager yet.",
+        fix: indoc! {"
+            Until it can, export the locked dependencies to a requirements.txt
+            and delete the lock file from the copy that is built:
+            pipenv requirements > requirements.txt
+            poetry export > requirements.txt
+            uv export --no-dev > requirements.txt
+        "},
+        exit_code: 1,
+    }
+
+    // The Python version.
+    VersionFileMisspelled => {
+        id: "python-version-file::misspelled",
+        title: "The name of the Python version file is misspelled.",
+        fix: indoc! {"
+            Rename the file to `.python-version`: a dot first, a hyphen in the
+            middle, nothing after it.
+        "},
+        exit_code: 1,
+    }
+    VersionFileInvalid => {
+        id: "python-version-file::invalid-version",
+        title: "Invalid Python version in .python-version.",
+        fix: indoc! {"
+            Write the major version only, for example:
+            3.14
+            Or, if it must be, with its patch version: 3.14.7.
+            No quotes, no `python-` in front, no wildcards, no comment after it.
+            Without a patch version, the app gets security fixes by itself.
+        "},
+        exit_code: 1,
+    }
+    VersionFileEncoding => {
+        id: "python-version-file::invalid-encoding",
+        title: "The encoding of .python-version isn't supported.",
+        fix: indoc! {"
+            Save the file as UTF-8 without a byte order mark (BOM).
+            PowerShell's `>` writes UTF-16: use `Set-Content -Encoding ascii`.
+            If git changes the file, see `working-tree-encoding` in
+            .gitattributes.
+        "},
+        exit_code: 1,
+    }
+    VersionFileEmpty => {
+        id: "python-version-file::no-version",
+        title: "There is no Python version in .python-version.",
+        fix: indoc! {"
+            Write the major version of Python into it, for example:
+            3.14
+            Lines that start with `#` are comments.
+        "},
+        exit_code: 1,
+    }
+    VersionFileSeveral => {
+        id: "python-version-file::multiple-versions",
+        title: "There is more than one Python version in .python-version.",
+        fix: indoc! {"
+            Keep one line.
+        "},
+        exit_code: 1,
+    }
+    RuntimeTxtInvalid => {
+        id: "runtime-txt::invalid-version",
+        title: "Invalid Python version in runtime.txt.",
+        fix: indoc! {"
+            runtime.txt is deprecated. Delete it, and create a file named
+            .python-version in the top level directory instead, with the major
+            version of Python in it, for example:
+            3.14
+        "},
+        exit_code: 1,
+    }
+    PythonEndOfLife => {
+        id: "python-version::eol",
+        title: "The requested Python version has reached its end of life.",
+        fix: indoc! {"
+            It gets no security fixes any more. Write a supported version into
+            .python-version: at least 3.10, better the newest, for example:
+            3.14
+        "},
+        exit_code: 1,
+    }
+    PythonUnknownMajor => {
+        id: "python-version::unknown-major",
+        title: "The requested Python version isn't known.",
+        fix: indoc! {"
+            Check that it has been released. If it has, update slugc.
+            Otherwise write a supported version into .python-version:
+            3.14
+        "},
+        exit_code: 1,
+    }
+    PythonUnknownPatch => {
+        id: "python-version::unknown-patch",
+        title: "The requested patch version of Python isn't available.",
+        fix: indoc! {"
+            Check that it has been released. Better, write the major version
+            only into .python-version: the newest patch version is then used.
+        "},
+        exit_code: 1,
+    }
+
+    // requirements.txt.
+    RequirementsInvalidLine => {
+        id: "requirements::invalid-line",
+        title: "A line of a requirements file can't be read.",
+        fix: indoc! {"
+            Write one requirement a line, for example:
+            flask==2.3.3
+            requests>=2.31,<3 ; python_version < \"3.14\"
+        "},
+        exit_code: 1,
+    }
+    RequirementsFileNotFound => {
+        id: "requirements::file-not-found",
+        title: "A requirements file names a file that isn't there.",
+        fix: indoc! {"
+            Check the spelling, and that .gitignore and .slugignore don't leave
+            the file out. The name counts from the directory of the file that
+            names it.
+        "},
+        exit_code: 1,
+    }
+    RequirementsUnreadable => {
+        id: "requirements::unreadable",
+        title: "A requirements file can't be read.",
+        fix: indoc! {"
+            Save the file as UTF-8 text, and check its permissions.
+        "},
+        exit_code: 1,
+    }
+
+    // The Python runtime.
+    PythonSourceInvalid => {
+        id: "python-runtime::invalid-source",
+        title: "The Python source can't be used.",
+        fix: indoc! {"
+            Give `--python-source` one of auto, catalogue, host, a directory of
+            prepared archives, or its URL (http, https or file). The directory
+            needs a checksum file named SHA256SUMS.
+        "},
+        exit_code: 2,
+    }
+    PythonDownload => {
+        id: "install-python",
+        title: "Python couldn't be downloaded.",
+        fix: indoc! {"
+            Try again: the network or the server may be at fault for a moment.
+            Behind a proxy, set HTTPS_PROXY. With a mirror of your own, set
+            SLUGC_PYTHON_MIRROR. To use an interpreter of this machine, give
+            `--python-source host`.
+        "},
+        exit_code: 3,
+    }
+    PythonNotFound => {
+        id: "python-runtime::no-interpreter",
+        title: "No Python interpreter was found that fits.",
+        fix: indoc! {"
+            Install that version on this machine (pyenv and the system's own
+            are found, and whatever is on PATH), or let it be downloaded by
+            `--python-source catalogue`.
+        "},
+        exit_code: 3,
+    }
+    PythonCopy => {
+        id: "python-runtime::copy-failed",
+        title: "The interpreter of this machine couldn't be copied.",
+        fix: indoc! {"
+            Use another source of Python: `--python-source catalogue`.
+        "},
+        exit_code: 3,
+    }
+    PythonArchive => {
+        id: "python-runtime::invalid-archive",
+        title: "The Python archive can't be used.",
+        fix: indoc! {"
+            Use an archive with one directory in it that holds `bin/python3`:
+            .tar.gz or .tar.zst.
+        "},
+        exit_code: 3,
+    }
+    PythonSelfTest => {
+        id: "python-runtime::self-test",
+        title: "The Python runtime doesn't work on its own.",
+        fix: indoc! {"
+            A library that it needs is missing on this machine, or the
+            interpreter was built in an unusual way. Use another source of
+            Python: `--python-source catalogue`.
+        "},
+        exit_code: 3,
+    }
+
+    // Downloads.
+    DownloadFailed => {
+        id: "download::failed",
+        title: "A download failed.",
+        fix: indoc! {"
+            Try again: the network or the server may be at fault for a moment.
+            Behind a proxy, set HTTPS_PROXY.
+        "},
+        exit_code: 3,
+    }
+    DownloadChecksum => {
+        id: "download::checksum-mismatch",
+        title: "A downloaded file isn't what it should be.",
+        fix: indoc! {"
+            Its checksum is wrong, so it wasn't used. Check the mirror, and the
+            proxies on the way; if they are yours, refresh the file there.
+        "},
+        exit_code: 3,
+    }
+    UnsafeArchive => {
+        id: "archive::unsafe",
+        title: "An archive can't be unpacked safely.",
+        fix: indoc! {"
+            Entries that lead out of the directory, devices and damaged data
+            are refused. Make the archive anew.
+        "},
+        exit_code: 3,
+    }
+
+    // Dependencies.
+    InstallUv => {
+        id: "install-package-manager::uv",
+        title: "uv couldn't be installed.",
+        fix: indoc! {"
+            uv is fetched from the package index that pip is set up for. Check
+            the network and PIP_INDEX_URL; or give a uv of your own by
+            SLUGC_UV; or use pip itself: `--installer pip`.
+        "},
+        exit_code: 3,
+    }
+    InstallPip => {
+        id: "install-package-manager::pip",
+        title: "pip couldn't be installed.",
+        fix: indoc! {"
+            Try again: the network or the package index may be at fault for a
+            moment. Check PIP_INDEX_URL and the proxy settings.
+        "},
+        exit_code: 3,
+    }
+    InstallDependencies => {
+        id: "install-dependencies::pip",
+        title: "The app's dependencies couldn't be installed.",
+        fix: indoc! {"
+            The installer's own message above says why. If it doesn't fail on
+            your machine, compare the Python versions.
+        "},
+        exit_code: 1,
+    }
+    CompileBytecode => {
+        id: "bytecode::failed",
+        title: "Python's bytecode couldn't be compiled.",
+        fix: indoc! {"
+            The interpreter itself failed, not a file of the app. Check the
+            free memory and disk space, and build again.
+        "},
+        exit_code: 3,
+    }
+
+    // The slug.
+    SlugTooLarge => {
+        id: "slug::too-large",
+        title: "The slug is too large.",
+        fix: indoc! {"
+            Leave out what the running app doesn't need: by .slugignore before
+            the build, by .slugignore.post after it. Look for machine learning
+            packages with GPU libraries: most have a CPU version.
+            `--max-size` sets another limit.
+        "},
+        exit_code: 1,
+    }
+    SlugOutput => {
+        id: "slug::output-not-writable",
+        title: "The slug can't be written there.",
+        fix: indoc! {"
+            Give another place: `slugc build -o path/to/slug.tgz`. The directory
+            must exist, and you must be allowed to write in it.
+        "},
+        exit_code: 2,
+    }
+    SlugWrite => {
+        id: "slug::write-failed",
+        title: "Writing the slug failed.",
+        fix: indoc! {"
+            Check the free disk space. Nothing was left behind: a slug that was
+            there before is still there.
+        "},
+        exit_code: 3,
+    }
+    SlugInvalid => {
+        id: "slug::invalid",
+        title: "This isn't a slug that can be read.",
+        fix: indoc! {"
+            A slug is a gzip compressed tar file with the app in ./app. Build it
+            again, or copy it again: it may be damaged or cut off.
+        "},
+        exit_code: 1,
+    }
+
+    // The store.
+    StoreUnusable => {
+        id: "store::unusable",
+        title: "The store can't be used.",
+        fix: indoc! {"
+            The store keeps what the next build needs. It is in
+            ~/.cache/slugc unless SLUGC_CACHE_DIR names another directory.
+            Check its permissions and the free disk space.
+        "},
+        exit_code: 3,
+    }
+    StoreCorrupt => {
+        id: "store::corrupt",
+        title: "Something in the store is damaged.",
+        fix: indoc! {"
+            It was thrown away, and the next build makes it anew: build again.
+            If this comes back, check the disk.
+        "},
+        exit_code: 3,
+    }
+
+    // Running.
+    RunNoSuchType => {
+        id: "run::no-such-process-type",
+        title: "The slug has no such process type.",
+        fix: indoc! {"
+            Name one of the process types that the Procfile declares, or give a
+            command: slugc run slug.tgz -- python --version
+        "},
+        exit_code: 2,
+    }
+    RunEnvFile => {
+        id: "run::invalid-env-file",
+        title: "The file of config vars can't be read.",
+        fix: indoc! {"
+            Write one NAME=value a line.
+        "},
+        exit_code: 2,
+    }
+    RunFailed => {
+        id: "run::failed",
+        title: "The process couldn't be started.",
+        fix: indoc! {"
+            A slug is run by bash: check that it is installed, and that the
+            directory for temporary files allows programs to be run.
+        "},
+        exit_code: 3,
+    }
+
+    // The classic buildpack.
+    ExistingPythonDir => {
+        id: "checks::existing-python-dir",
+        title: "There is a .heroku/python directory in the app already.",
+        fix: indoc! {"
+            The buildpack installs Python there. Delete it from git, or keep
+            those files elsewhere. If another buildpack or a hook made it, take
+            that away.
+        "},
+        exit_code: 1,
+    }
+
+    // The rest.
+    FileSystem => {
+        id: "file-system::failed",
+        title: "A file operation failed.",
+        fix: indoc! {"
+            Check the permissions and the free disk space.
+        "},
+        exit_code: 3,
+    }
+    ProgramFailed => {
+        id: "program::failed",
+        title: "A program that slugc needs failed.",
+        fix: indoc! {"
+            See its own message above.
+        "},
+        exit_code: 3,
+    }
+    Interrupted => {
+        id: "interrupted",
+        title: "Stopped.",
+        fix: indoc! {"
+            Run the command again: what was finished is kept.
+        "},
+        exit_code: 130,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_id_is_unique_and_spelt_as_the_others() {
+        let mut seen = BTreeSet::new();
+        for code in ErrorCode::ALL {
+            let Entry { id, .. } = code.entry();
+            assert!(seen.insert(id), "{id}");
+            assert!(id.chars().all(|letter| letter.is_ascii_lowercase() || "-:_".contains(letter)), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_title_is_a_sentence_and_every_fix_fits() {
+        for code in ErrorCode::ALL {
+            let Entry { id, title, fix, exit_code } = code.entry();
+            assert!(title.ends_with('.'), "{id}: {title}");
+            assert!(!fix.trim().is_empty(), "{id}");
+            assert!(fix.lines().all(|line| line.len() <= 72), "{id}: {fix}");
+            assert_ne!(exit_code, 0, "{id}");
+        }
+    }
+}

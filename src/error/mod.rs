@@ -1,0 +1,106 @@
+//! Errors: every failure is an answer. A room has an enum whose `Display` says what was found in this
+//! app; its code names the catalogue's entry, which holds the title, the way out and the exit code.
+
+mod catalogue;
+mod render;
+
+use std::error::Error;
+use std::fmt;
+use std::ops::Range;
+
+pub use catalogue::{Entry, ErrorCode};
+pub use render::{render_catalogue_markdown, render_text};
+
+/// An error that a user gets to see.
+///
+/// `Display` is one or more sentences about what was found in this app. It doesn't repeat the title,
+/// and it doesn't name its `source()`: the report adds the chain of causes itself.
+pub trait UserError: Error {
+    /// Names the catalogue's entry.
+    fn code(&self) -> ErrorCode;
+
+    /// Narrows the entry down for machines, as Heroku's `failure_detail` does: a name or a short value.
+    fn detail(&self) -> Option<String> {
+        None
+    }
+
+    /// Points at the line of a file that is at fault.
+    fn snippet(&self) -> Option<Snippet> {
+        None
+    }
+
+    /// Returns the exit code of the program; the entry's own unless there is a reason.
+    fn exit_code(&self) -> u8 {
+        self.code().entry().exit_code
+    }
+}
+
+/// A place in a file of the app, shown with a caret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    /// The file's name as the user knows it, relative to the app.
+    pub file: String,
+    /// The number of the line, from 1.
+    pub line: usize,
+    /// The text of that line, without its end.
+    pub text: String,
+    /// The bytes of `text` that are at fault.
+    pub span: Range<usize>,
+    /// What is wrong with them.
+    pub label: String,
+}
+
+/// Any room's error, on its way to the user.
+pub struct Failure(Box<dyn UserError + Send + Sync>);
+
+/// The result of work that can fail with an answer.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// Returns the error itself.
+    pub fn error(&self) -> &(dyn UserError + Send + Sync) {
+        &*self.0
+    }
+
+    /// Names the catalogue's entry.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code()
+    }
+
+    /// Returns the exit code of the program.
+    pub fn exit_code(&self) -> u8 {
+        self.0.exit_code()
+    }
+
+    /// Returns the messages of the errors that caused this one, outermost first.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = Vec::new();
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            let message = error.to_string();
+            if causes.last() != Some(&message) {
+                causes.push(message);
+            }
+            source = error.source();
+        }
+        causes
+    }
+}
+
+impl<E: UserError + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {:?}", self.code().entry().id, self.0)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}

@@ -1,0 +1,106 @@
+//! How errors look: the box of the build log, and `docs/errors.md`.
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet as AnnotatedSnippet};
+
+use super::{ErrorCode, Failure, Snippet};
+
+/// Renders the lines of an error's box, without its margin: title, what was found, the place, the causes,
+/// what to do, and the id.
+pub fn render_text(failure: &Failure) -> String {
+    let entry = failure.code().entry();
+    let mut parts = vec![format!("Error: {}", entry.title), failure.to_string().trim_end().to_owned()];
+    if let Some(snippet) = failure.error().snippet() {
+        parts.push(render_snippet(&snippet));
+    }
+    let causes = failure.causes();
+    if !causes.is_empty() {
+        parts.push(
+            causes
+                .iter()
+                .map(|cause| format!("Caused by: {}", cause.trim_end()))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        );
+    }
+    parts.push(entry.fix.trim_end().to_owned());
+    parts.push(format!("Error id: {}", entry.id));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+fn render_snippet(snippet: &Snippet) -> String {
+    let Snippet { file, line, text, span, label } = snippet;
+    let source = AnnotatedSnippet::source(text.as_str())
+        .line_start(*line)
+        .path(file.as_str())
+        .annotation(AnnotationKind::Primary.span(span.clone()).label(label.as_str()));
+    let report = [Level::ERROR.no_name().primary_title("").element(source)];
+    let rendered = Renderer::plain().render(&report);
+    // The title is the box's; what is left starts with the ` --> file:line:column` arrow.
+    rendered.lines().skip_while(|line| !line.contains("-->")).collect::<Vec<_>>().join("\n")
+}
+
+/// Renders the catalogue as the page `docs/errors.md`.
+pub fn render_catalogue_markdown() -> String {
+    let mut page = String::from(
+        "# Errors\n\n\
+         Every error of slugc has an id that never changes. This page is generated from the catalogue\n\
+         (`src/error/catalogue.rs`) by `UPDATE_DOCS=1 cargo test _md`.\n\n\
+         Exit codes: 1 the app is at fault, 2 the command line, 3 this machine, the network or slugc itself.\n",
+    );
+    for code in ErrorCode::ALL {
+        let entry = code.entry();
+        page.push_str(&format!(
+            "\n## `{}`\n\n{}\n\n```text\n{}\n```\n\nExit code {}.\n",
+            entry.id,
+            entry.title,
+            entry.fix.trim_end(),
+            entry.exit_code
+        ));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::UserError;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("requirements.txt, line 2.")]
+    struct Example;
+
+    impl UserError for Example {
+        fn code(&self) -> ErrorCode {
+            ErrorCode::VersionFileSeveral
+        }
+
+        fn snippet(&self) -> Option<Snippet> {
+            Some(Snippet {
+                file: "requirements.txt".into(),
+                line: 2,
+                text: "foo bar==1".into(),
+                span: 4..7,
+                label: "expected a version".into(),
+            })
+        }
+    }
+
+    #[test]
+    fn a_box_has_title_finding_place_fix_and_id() {
+        insta::assert_snapshot!(render_text(&Failure::from(Example)), @r"
+        Error: There is more than one Python version in .python-version.
+
+        requirements.txt, line 2.
+
+         --> requirements.txt:2:5
+          |
+        2 | foo bar==1
+          |     ^^^ expected a version
+
+        Keep one line.
+
+        Error id: python-version-file::multiple-versions
+        ");
+    }
+}

@@ -1,0 +1,136 @@
+//! Files and directories that are written, whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::error::{ErrorCode, UserError};
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {} failed.", .path.display(), .operation)]
+pub struct FileError {
+    /// What was tried, as a noun: "writing", "deleting".
+    pub operation: &'static str,
+    /// With which file.
+    pub path: PathBuf,
+    /// Why it failed.
+    #[source]
+    pub source: io::Error,
+}
+
+impl UserError for FileError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::FileSystem
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some(self.source.kind().to_string())
+    }
+}
+
+/// Says which file an operation failed with.
+pub trait FileContext<T> {
+    /// Adds the operation (a noun) and the path to an I/O error.
+    fn doing(self, operation: &'static str, path: impl AsRef<Path>) -> Result<T, FileError>;
+}
+
+impl<T> FileContext<T> for io::Result<T> {
+    fn doing(self, operation: &'static str, path: impl AsRef<Path>) -> Result<T, FileError> {
+        self.map_err(|source| FileError { operation, path: path.as_ref().to_owned(), source })
+    }
+}
+
+/// Makes a directory and its parents.
+pub fn create_dir_all(path: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(path).doing("making the directory", path)
+}
+
+/// Writes a file whole or not at all: aside first, then renamed over what was there.
+pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let mut file = NamedTempFile::new_in(parent).doing("writing", path)?;
+    file.write_all(contents).doing("writing", path)?;
+    // Temporary files are private; this one is to be as if it had been written in place.
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).doing("writing", path)?;
+    file.persist(path).map_err(|error| error.error).doing("writing", path)?;
+    Ok(())
+}
+
+/// Replaces a file's content and keeps its permissions. The file gets a new inode, so that what is
+/// hard-linked to the old one (uv's cache) is left alone.
+pub fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+    let permissions = fs::metadata(path).doing("reading", path)?.permissions();
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let mut file = NamedTempFile::new_in(parent).doing("writing", path)?;
+    file.write_all(contents).doing("writing", path)?;
+    file.as_file().set_permissions(permissions).doing("writing", path)?;
+    file.persist(path).map_err(|error| error.error).doing("writing", path)?;
+    Ok(())
+}
+
+/// Opens a new file for writing; an old one of that name is emptied.
+pub fn create_file(path: &Path) -> Result<File, FileError> {
+    File::create(path).doing("writing", path)
+}
+
+/// Opens a temporary file beside the place where it will go. It is deleted when it is dropped.
+pub fn temp_file_in(dir: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(".slugc-").tempfile_in(dir)
+}
+
+/// Makes a temporary directory, below `parent` or where this machine keeps them. It is deleted with
+/// everything in it when it is dropped.
+pub fn temp_dir(parent: Option<&Path>) -> Result<TempDir, FileError> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("slugc-");
+    match parent {
+        Some(parent) => builder.tempdir_in(parent).doing("making a temporary directory in", parent),
+        None => builder.tempdir().doing("making a temporary directory in", std::env::temp_dir()),
+    }
+}
+
+/// Makes a symbolic link.
+pub fn create_symlink(target: &Path, link: &Path) -> Result<(), FileError> {
+    symlink(target, link).doing("making the symbolic link", link)
+}
+
+/// Makes a hard link, or a copy where the file system can't.
+pub fn link_or_copy(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).doing("copying to", to)
+}
+
+/// Copies a file and its permissions.
+pub fn copy_file(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::copy(from, to).map(drop).doing("copying to", to)
+}
+
+/// Renames a file or directory.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).doing("renaming to", to)
+}
+
+/// Sets the permission bits.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing("setting the permissions of", path)
+}
+
+/// Deletes a file or a symbolic link; it is no error if there is none.
+pub fn remove_file(path: &Path) -> Result<(), FileError> {
+    ignore_missing(fs::remove_file(path)).doing("deleting", path)
+}
+
+/// Deletes a directory with everything in it; it is no error if there is none. Links are not followed.
+pub fn remove_dir_all(path: &Path) -> Result<(), FileError> {
+    ignore_missing(fs::remove_dir_all(path)).doing("deleting", path)
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,342 @@
+//! Programs that are run to their end: the one place that starts them. (`dyno` starts the app itself.)
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::clock::Stopwatch;
+use crate::env::{Env, Interrupted};
+use crate::error::{ErrorCode, UserError};
+use crate::output::{Event, Output};
+
+/// A program to run: a value that a test can look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// The directory it starts in.
+    pub current_dir: PathBuf,
+    /// Its whole environment: nothing else is inherited.
+    pub env: BTreeMap<OsString, OsString>,
+    /// What it reads from standard input; nothing if empty.
+    pub stdin: Vec<u8>,
+}
+
+impl Invocation {
+    /// Describes a program with an empty environment, in the directory `/`.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            current_dir: PathBuf::from("/"),
+            env: BTreeMap::new(),
+            stdin: Vec::new(),
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the directory it starts in.
+    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.current_dir = dir.into();
+        self
+    }
+
+    /// Sets what it reads from standard input.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Returns the program's file name.
+    pub fn name(&self) -> String {
+        self.program.file_name().unwrap_or(OsStr::new("program")).to_string_lossy().into_owned()
+    }
+}
+
+/// What a program that succeeded has written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Captured {
+    /// Returns standard output as text without white space around it; invalid UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_owned()
+    }
+}
+
+/// A program that didn't succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It couldn't be started.
+    #[error("{program} couldn't be started.")]
+    Start {
+        /// The program's file name.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It ended with another exit code than 0, or by a signal.
+    #[error("{}", describe(program, *status, captured))]
+    Failed {
+        /// The program's file name.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it had written until then; empty for what was streamed.
+        captured: Captured,
+    },
+    /// Reading or writing its pipes failed.
+    #[error("Talking to {program} failed.")]
+    Pipe {
+        /// The program's file name.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The user asked slugc to stop, and the program was ended.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl UserError for RunError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Interrupted(interrupted) => interrupted.code(),
+            _ => ErrorCode::ProgramFailed,
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted(interrupted) => interrupted.exit_code(),
+            _ => self.code().entry().exit_code,
+        }
+    }
+}
+
+impl RunError {
+    /// Returns the text the program had written to both streams.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Failed { captured, .. } => [&captured.stdout, &captured.stderr]
+                .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+                .concat(),
+            _ => String::new(),
+        }
+    }
+}
+
+fn describe(program: &str, status: ExitStatus, captured: &Captured) -> String {
+    let ending = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("{program} ended with exit code {code}."),
+        (None, Some(signal)) => format!("{program} was ended by signal {signal}."),
+        (None, None) => format!("{program} failed."),
+    };
+    let last = String::from_utf8_lossy(&captured.stderr);
+    match last.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("{ending} Its last words: {}", line.trim()),
+        None => ending,
+    }
+}
+
+/// Runs a program to its end and returns what it wrote.
+pub fn capture(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
+    run(invocation, env, output, &mut |_, _| {})
+}
+
+/// Runs a program to its end and passes each line it writes, to either stream, on to the build log.
+/// The lines are also returned.
+pub fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
+    run(invocation, env, output, &mut |_, line| {
+        output.detail(String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Pipe {
+    Stdout,
+    Stderr,
+}
+
+fn run(
+    invocation: &Invocation,
+    env: &Env,
+    output: &Output,
+    on_line: &mut dyn FnMut(Pipe, &[u8]),
+) -> Result<Captured, RunError> {
+    env.interrupt.check()?;
+    let program = invocation.name();
+    let mut child =
+        spawn(invocation).map_err(|source| RunError::Start { program: program.clone(), source })?;
+    output.event(Event::ProcessStarted { program: program.clone() });
+    let mut captured = Captured::default();
+    let (sender, lines) = mpsc::channel();
+    let stdin = child.stdin.take();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let status = std::thread::scope(|scope| {
+        if let Some(mut pipe) = stdin {
+            // A program that doesn't read its input to the end is within its rights.
+            scope.spawn(move || drop(pipe.write_all(&invocation.stdin)));
+        }
+        if let Some(pipe) = stdout {
+            let sender = sender.clone();
+            scope.spawn(move || read_lines(pipe, Pipe::Stdout, &sender));
+        }
+        if let Some(pipe) = stderr {
+            let sender = sender.clone();
+            scope.spawn(move || read_lines(pipe, Pipe::Stderr, &sender));
+        }
+        drop(sender);
+        supervise(&mut child, &lines, env, &mut |pipe, line| {
+            match pipe {
+                Pipe::Stdout => captured.stdout.extend_from_slice(line),
+                Pipe::Stderr => captured.stderr.extend_from_slice(line),
+            }
+            on_line(pipe, line);
+        })
+    });
+    let status = status.map_err(|source| RunError::Pipe { program: program.clone(), source })?;
+    env.interrupt.check()?;
+    if status.success() { Ok(captured) } else { Err(RunError::Failed { program, status, captured }) }
+}
+
+fn spawn(invocation: &Invocation) -> io::Result<Child> {
+    let Invocation { program, args, current_dir, env, stdin } = invocation;
+    Command::new(program)
+        .args(args)
+        .current_dir(current_dir)
+        .env_clear()
+        .envs(env)
+        .stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A group of its own: Ctrl-C reaches us first, and whatever the program starts ends with it.
+        .process_group(0)
+        .spawn()
+}
+
+fn read_lines(pipe: impl Read, name: Pipe, sender: &mpsc::Sender<(Pipe, Vec<u8>)>) {
+    let mut reader = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        if sender.send((name, std::mem::take(&mut line))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits for the end of the program and of its output; ends the whole group when the user asks for it,
+/// by SIGTERM and, after two seconds, by SIGKILL.
+fn supervise(
+    child: &mut Child,
+    lines: &mpsc::Receiver<(Pipe, Vec<u8>)>,
+    env: &Env,
+    on_line: &mut dyn FnMut(Pipe, &[u8]),
+) -> io::Result<ExitStatus> {
+    let mut stopping: Option<Stopwatch> = None;
+    let mut ended: Option<(ExitStatus, Stopwatch)> = None;
+    loop {
+        match lines.recv_timeout(Duration::from_millis(20)) {
+            Ok((pipe, line)) => {
+                on_line(pipe, &line);
+                continue;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return ended.map_or_else(|| child.wait(), |(status, _)| Ok(status));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        if ended.is_none() {
+            ended = child.try_wait()?.map(|status| (status, Stopwatch::start()));
+        }
+        // A daemon that the program left behind can hold the pipes open for ever: its output isn't waited for.
+        if ended.as_ref().is_some_and(|(_, since)| since.elapsed() > Duration::from_secs(2)) {
+            signal_group(child, Signal::KILL);
+        }
+        if env.interrupt.signal().is_some() {
+            match &stopping {
+                None => {
+                    signal_group(child, Signal::TERM);
+                    stopping = Some(Stopwatch::start());
+                }
+                Some(since) if since.elapsed() > Duration::from_secs(2) => signal_group(child, Signal::KILL),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+fn signal_group(child: &Child, signal: Signal) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // The group may be gone already.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Invocation {
+        Invocation::new("/bin/sh").arg("-c").arg(script)
+    }
+
+    #[test]
+    fn a_program_gets_its_input_and_only_its_own_environment() {
+        let env = Env::for_tests(&[("SECRET", "x")]);
+        let invocation = shell("cat; echo [$SECRET$A]").env("A", "b").stdin("hello ");
+        assert_eq!(capture(&invocation, &env, &Output::silent()).unwrap().text(), "hello [b]");
+    }
+
+    #[test]
+    fn a_failure_tells_exit_code_and_last_words() {
+        let env = Env::for_tests(&[]);
+        let error = capture(&shell("echo no such thing >&2; exit 3"), &env, &Output::silent()).unwrap_err();
+        assert_eq!(error.to_string(), "sh ended with exit code 3. Its last words: no such thing");
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_program_and_its_children() {
+        let env = Env::for_tests(&[]);
+        let interrupt = env.interrupt.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            interrupt.set(2);
+        });
+        let error = capture(&shell("sleep 60 & sleep 60"), &env, &Output::silent()).unwrap_err();
+        assert!(matches!(error, RunError::Interrupted(_)), "{error:?}");
+    }
+}

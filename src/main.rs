@@ -1,0 +1,7 @@
+//! The street: arguments and environment in, exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    slugc::run(slugc::env::Env::capture())
+}

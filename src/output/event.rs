@@ -1,0 +1,163 @@
+//! What can happen during a build, as machines see it. The field names are a promise to scripts.
+
+use serde::Serialize;
+
+use crate::error::Failure;
+
+/// Something that happened. In JSON: an object whose `event` is the name in snake case.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A step of the build begins.
+    Step {
+        /// What begins.
+        text: String,
+    },
+    /// Something within a step, or a line that a program wrote.
+    Detail {
+        /// The line.
+        text: String,
+    },
+    /// Something worth knowing.
+    Notice {
+        /// One or more lines.
+        text: String,
+    },
+    /// Something that will go wrong one day.
+    Warning {
+        /// The stable id.
+        id: String,
+        /// One or more lines.
+        text: String,
+    },
+    /// The work failed.
+    Error {
+        /// The stable id of `docs/errors.md`.
+        id: String,
+        /// What went wrong, in a sentence.
+        title: String,
+        /// What was found in this app.
+        message: String,
+        /// A name or short value that narrows the error down.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// The file at fault.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+        /// The line of it, from 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
+        /// What to do.
+        fix: String,
+        /// The exit code of the program.
+        exit_code: u8,
+        /// The box of the text form.
+        #[serde(skip)]
+        rendered: String,
+    },
+    /// A program was started.
+    ProcessStarted {
+        /// Its file name, without the directory.
+        program: String,
+    },
+    /// A download begins; `url` is without credentials.
+    DownloadStarted {
+        /// The address.
+        url: String,
+    },
+    /// A download ended well and its checksum was right.
+    DownloadFinished {
+        /// The address.
+        url: String,
+        /// Bytes received.
+        bytes: u64,
+    },
+    /// A layer of an earlier build is used as it is.
+    LayerReused {
+        /// `runtime`, `installer`, `pip` or `dependencies`.
+        layer: String,
+        /// Its key, in hexadecimal.
+        key: String,
+    },
+    /// A layer was made.
+    LayerBuilt {
+        /// `runtime`, `installer`, `pip` or `dependencies`.
+        layer: String,
+        /// Its key, in hexadecimal.
+        key: String,
+        /// Why no layer of an earlier build could be used; empty if there was none.
+        reasons: Vec<String>,
+    },
+    /// The slug's segments were put together.
+    SegmentsAssembled {
+        /// How many came from the store.
+        reused: u64,
+        /// How many were compressed now.
+        compressed: u64,
+    },
+    /// The work ended well.
+    Finished {
+        /// The slug's file.
+        slug: String,
+        /// Its SHA-256, in hexadecimal.
+        sha256: String,
+        /// The SHA-256 of the tar file inside, in hexadecimal: the lasting identity.
+        tar_sha256: String,
+        /// Its size in bytes.
+        size: u64,
+        /// How often what happened.
+        counters: Counters,
+    },
+}
+
+impl Event {
+    /// Makes the event of an error; `rendered` is its text form.
+    pub fn error(failure: &Failure, rendered: String) -> Self {
+        let entry = failure.code().entry();
+        let snippet = failure.error().snippet();
+        Self::Error {
+            id: entry.id.to_owned(),
+            title: entry.title.to_owned(),
+            message: failure.to_string(),
+            detail: failure.error().detail(),
+            line: snippet.as_ref().map(|snippet| snippet.line),
+            file: snippet.map(|snippet| snippet.file),
+            fix: entry.fix.to_owned(),
+            exit_code: failure.exit_code(),
+            rendered,
+        }
+    }
+}
+
+/// How often what happened, for tests that prove what a build did not do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Programs started.
+    pub processes: u64,
+    /// Downloads started by slugc itself; uv's and pip's own are counted as processes.
+    pub downloads: u64,
+    /// Layers made.
+    pub layers_built: u64,
+    /// Layers used as they were.
+    pub layers_reused: u64,
+    /// Segments compressed.
+    pub segments_compressed: u64,
+    /// Segments copied from the store.
+    pub segments_reused: u64,
+}
+
+impl Counters {
+    pub(super) fn count(&mut self, event: &Event) {
+        match event {
+            Event::ProcessStarted { .. } => self.processes += 1,
+            Event::DownloadStarted { .. } => self.downloads += 1,
+            Event::LayerBuilt { .. } => self.layers_built += 1,
+            Event::LayerReused { .. } => self.layers_reused += 1,
+            Event::SegmentsAssembled { reused, compressed } => {
+                self.segments_reused += reused;
+                self.segments_compressed += compressed;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! What the program says while it works: steps, details, boxes, progress bars; or one JSON event a line.
+
+mod event;
+mod progress;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anstyle::{AnsiColor, Color, Style};
+
+pub use event::{Counters, Event};
+pub use progress::Progress;
+
+use crate::env::Env;
+use crate::error::{Failure, render_text};
+
+/// How the build log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Heroku's style: `-----> step`, details indented by seven spaces, boxes with ` !     `.
+    #[default]
+    Text,
+    /// One JSON object a line, on standard output.
+    Json,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`; or when `CLICOLOR_FORCE` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where the build log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output, as the classic buildpack does.
+    Stdout,
+    /// Standard error, so that standard output is free for the result.
+    Stderr,
+}
+
+/// How an [`Output`] is made.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputOptions {
+    /// Text or JSON.
+    pub format: Format,
+    /// When colours are used.
+    pub color: ColorChoice,
+    /// Whether only warnings and errors are written.
+    pub quiet: bool,
+    /// Where text goes. JSON always goes to standard output.
+    pub stream: Stream,
+}
+
+/// The one voice of the program. Clones speak through the same mouth, line by line.
+#[derive(Clone)]
+pub struct Output(Arc<Mutex<Inner>>);
+
+struct Inner {
+    sink: Box<dyn Write + Send>,
+    format: Format,
+    color: bool,
+    quiet: bool,
+    bars: Option<indicatif::MultiProgress>,
+    counters: Counters,
+}
+
+impl Output {
+    /// Makes the output of a command.
+    pub fn new(options: OutputOptions, env: &Env) -> Self {
+        let OutputOptions { format, color, quiet, stream } = options;
+        let to_stdout = format == Format::Json || stream == Stream::Stdout;
+        let is_terminal = if to_stdout { env.stdout_is_terminal } else { env.stderr_is_terminal };
+        let dumb = env.text("TERM") == Some("dumb");
+        let color = match color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if env.var("NO_COLOR").is_some() => false,
+            ColorChoice::Auto => env.is_on("CLICOLOR_FORCE") || (is_terminal && !dumb),
+        };
+        let bars =
+            format == Format::Text && !quiet && env.stderr_is_terminal && !dumb && env.var("CI").is_none();
+        Self(Arc::new(Mutex::new(Inner {
+            sink: if to_stdout { Box::new(io::stdout()) } else { Box::new(io::stderr()) },
+            format,
+            color: color && format == Format::Text,
+            quiet,
+            bars: bars.then(indicatif::MultiProgress::new),
+            counters: Counters::default(),
+        })))
+    }
+
+    /// Makes an output that writes to any sink, without colours or bars.
+    pub fn to_sink(sink: impl Write + Send + 'static, format: Format) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            sink: Box::new(sink),
+            format,
+            color: false,
+            quiet: false,
+            bars: None,
+            counters: Counters::default(),
+        })))
+    }
+
+    /// Makes an output that says nothing, for tests and for callers that only want the result.
+    pub fn silent() -> Self {
+        Self::to_sink(io::sink(), Format::Text)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a step of the work begins: `-----> text`.
+    pub fn step(&self, text: impl AsRef<str>) {
+        self.event(Event::Step { text: text.as_ref().to_owned() });
+    }
+
+    /// Says something within a step, or passes on a line of a program: indented by seven spaces.
+    pub fn detail(&self, text: impl AsRef<str>) {
+        self.event(Event::Detail { text: text.as_ref().to_owned() });
+    }
+
+    /// Tells the user something worth knowing, in a blue box. The first line starts with `Note:`.
+    pub fn notice(&self, text: impl AsRef<str>) {
+        self.event(Event::Notice { text: text.as_ref().to_owned() });
+    }
+
+    /// Tells the user what will go wrong one day, in a yellow box. The id is stable, as an error's is.
+    pub fn warning(&self, id: &str, text: impl AsRef<str>) {
+        self.event(Event::Warning { id: id.to_owned(), text: text.as_ref().to_owned() });
+    }
+
+    /// Tells the user why the work failed and what to do, in a red box.
+    pub fn error(&self, failure: &Failure) {
+        self.event(Event::error(failure, render_text(failure)));
+    }
+
+    /// Reports something that happened: shown in the log where a reader wants it, always in the JSON events.
+    pub fn event(&self, event: Event) {
+        let inner = &mut *self.inner();
+        inner.counters.count(&event);
+        match inner.format {
+            Format::Json => {
+                let mut line = serde_json::to_vec(&event).unwrap_or_default();
+                line.push(b'\n');
+                inner.write(&line);
+            }
+            Format::Text => {
+                if let Some(text) = inner.text_of(&event) {
+                    inner.write(text.as_bytes());
+                }
+            }
+        }
+    }
+
+    /// Returns how often what has happened so far.
+    pub fn counters(&self) -> Counters {
+        self.inner().counters.clone()
+    }
+
+    /// Starts a progress bar for work of this many units (bytes unless the label says otherwise). It shows
+    /// on a terminal only, and is gone when it is dropped.
+    pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
+        Progress::start(self.inner().bars.as_ref(), label, total)
+    }
+}
+
+impl Inner {
+    fn text_of(&self, event: &Event) -> Option<String> {
+        let boxed = |text: &str, color| Some(self.render_box(text, color));
+        match event {
+            Event::Warning { text, .. } => boxed(&format!("Warning: {text}"), AnsiColor::Yellow),
+            Event::Error { rendered, .. } => boxed(rendered, AnsiColor::Red),
+            _ if self.quiet => None,
+            Event::Step { text } => Some(format!("-----> {text}\n")),
+            Event::Detail { text } => Some(format!("       {text}\n")),
+            Event::Notice { text } => boxed(&format!("Note: {text}"), AnsiColor::Blue),
+            _ => None,
+        }
+    }
+
+    /// An empty line, each line as ` !     text` in colour, an empty line: Heroku's form.
+    fn render_box(&self, text: &str, color: AnsiColor) -> String {
+        let style = Style::new().bold().fg_color(Some(Color::Ansi(color)));
+        let mut rendered = String::from("\n");
+        for line in text.trim_end().lines() {
+            if self.color {
+                rendered.push_str(&format!("{style} !     {line}{style:#}\n"));
+            } else {
+                rendered.push_str(format!(" !     {line}").trim_end());
+                rendered.push('\n');
+            }
+        }
+        rendered.push('\n');
+        rendered
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let sink = &mut self.sink;
+        // A reader that has gone away (`slugc … | head`, a closed terminal) doesn't stop a build.
+        let mut write = || {
+            let _ = sink.write_all(bytes).and_then(|()| sink.flush());
+        };
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A sink whose content a test can read.
+    #[derive(Clone, Default)]
+    pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Captured {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_is_in_herokus_style() {
+        let log = Captured::default();
+        let output = Output::to_sink(log.clone(), Format::Text);
+        output.step("Installing Python 3.14.7");
+        output.detail("Downloading");
+        output.warning("test::id", "Look out.\n\nSecond paragraph.");
+        assert_eq!(
+            log.text(),
+            "-----> Installing Python 3.14.7\n       Downloading\n\n !     Warning: Look out.\n !\n !     Second paragraph.\n\n"
+        );
+    }
+
+    #[test]
+    fn json_is_one_event_a_line() {
+        let log = Captured::default();
+        let output = Output::to_sink(log.clone(), Format::Json);
+        output.step("a\nb");
+        output.event(Event::ProcessStarted { program: "uv".into() });
+        assert_eq!(
+            log.text(),
+            "{\"event\":\"step\",\"text\":\"a\\nb\"}\n{\"event\":\"process_started\",\"program\":\"uv\"}\n"
+        );
+        assert_eq!(output.counters().processes, 1);
+    }
+}

@@ -1,0 +1,296 @@
+//! The store: what one build keeps for the next. It holds whole things or nothing, and doesn't know what
+//! is in them.
+//!
+//! ```text
+//! layers/<kind>/<key>/     a finished layer, renamed into place
+//! segments/<aa>/<key>      a compressed piece of a slug, behind the SHA-256 of its bytes
+//! documents/<kind>/<name>  small JSON values
+//! downloads/               archives, named by their checksum
+//! uv/                      uv's own cache
+//! locks/                   one file a lock
+//! tmp/                     what is being made
+//! ```
+
+#![expect(clippy::disallowed_methods, reason = "the room that owns what is kept")]
+
+mod lock;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+pub use lock::Lock;
+
+use crate::env::{Env, Interrupted};
+use crate::error::{ErrorCode, UserError};
+
+/// The version of the layout; another one starts empty, beside the old.
+const LAYOUT: &str = "v1";
+
+/// Something about the store that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A directory or file of the store can't be written.
+    #[error("{} can't be used.", .path.display())]
+    Unusable {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What was kept isn't what it was.
+    #[error("{what} isn't what was put there.")]
+    Corrupt {
+        /// What is damaged.
+        what: String,
+    },
+    /// The user asked slugc to stop while it waited for another build.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl UserError for StoreError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unusable { .. } => ErrorCode::StoreUnusable,
+            Self::Corrupt { .. } => ErrorCode::StoreCorrupt,
+            Self::Interrupted(interrupted) => interrupted.code(),
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted(interrupted) => interrupted.exit_code(),
+            _ => self.code().entry().exit_code,
+        }
+    }
+}
+
+/// A store on disk.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Returns where the store is unless the caller says otherwise: `SLUGC_CACHE_DIR`, else `slugc` in
+    /// `XDG_CACHE_HOME`, else `~/.cache/slugc`. There is none without a home directory.
+    pub fn default_root(env: &Env) -> Option<PathBuf> {
+        let named = env.var("SLUGC_CACHE_DIR").map(|dir| env.absolute(dir));
+        let xdg = || {
+            env.var("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .filter(|dir| dir.is_absolute())
+                .map(|dir| dir.join("slugc"))
+        };
+        named.or_else(xdg).or_else(|| env.home().map(|home| home.join(".cache/slugc")))
+    }
+
+    /// Opens the store in this directory, and makes it if there is none.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        let store = Self { root: root.join(LAYOUT) };
+        for dir in ["layers", "segments", "documents", "downloads", "locks", "tmp"] {
+            let path = store.root.join(dir);
+            fs::create_dir_all(&path).at(&path)?;
+        }
+        // Tells backup programs to leave it out: https://bford.info/cachedir/
+        let tag = root.join("CACHEDIR.TAG");
+        if !tag.exists() {
+            fs::write(&tag, "Signature: 8a477f597d28d172789f06886806bc55\n# slugc's store; it can be deleted at any time.\n")
+                .at(&tag)?;
+        }
+        Ok(store)
+    }
+
+    /// Returns the directory of the store.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes a directory to work in, on the store's file system. It is deleted when it is dropped.
+    pub fn scratch(&self) -> Result<TempDir, StoreError> {
+        let parent = self.root.join("tmp");
+        tempfile::Builder::new().prefix("work-").tempdir_in(&parent).at(&parent)
+    }
+
+    /// Waits until nobody else holds the lock of this name, and holds it until the value is dropped.
+    /// `on_wait` is called once if it has to wait.
+    pub fn lock(&self, name: &str, env: &Env, on_wait: impl FnOnce()) -> Result<Lock, StoreError> {
+        Lock::acquire(&self.root.join("locks").join(name), env, on_wait)
+    }
+
+    fn layer_path(&self, kind: &str, key: &str) -> PathBuf {
+        self.root.join("layers").join(kind).join(key)
+    }
+
+    /// Returns the directory of a finished layer.
+    pub fn layer(&self, kind: &str, key: &str) -> Option<PathBuf> {
+        Some(self.layer_path(kind, key)).filter(|path| path.is_dir())
+    }
+
+    /// Puts a finished directory into the store, whole. If somebody else was faster, theirs stays.
+    pub fn insert_layer(&self, kind: &str, key: &str, finished: TempDir) -> Result<PathBuf, StoreError> {
+        let path = self.layer_path(kind, key);
+        let parent = self.root.join("layers").join(kind);
+        fs::create_dir_all(&parent).at(&parent)?;
+        match fs::rename(finished.path(), &path) {
+            Ok(()) => {
+                // It has moved: there is nothing left to delete.
+                let _ = finished.keep();
+            }
+            Err(_) if path.is_dir() => {}
+            Err(source) => return Err(StoreError::Unusable { path, source }),
+        }
+        Ok(path)
+    }
+
+    /// Throws a layer away: moved aside first, so that nobody sees half of it.
+    pub fn remove_layer(&self, kind: &str, key: &str) -> Result<(), StoreError> {
+        let path = self.layer_path(kind, key);
+        let grave = self.scratch()?;
+        match fs::rename(&path, grave.path().join("layer")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::Unusable { path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn segment_path(&self, key: &str) -> PathBuf {
+        self.root.join("segments").join(key.get(..2).unwrap_or("00")).join(key)
+    }
+
+    /// Returns a segment, if it is there and is what was put there. A damaged one is thrown away.
+    pub fn segment(&self, key: &str) -> Option<Vec<u8>> {
+        let path = self.segment_path(key);
+        let mut bytes = fs::read(&path).ok()?;
+        if bytes.len() >= 32 && Sha256::digest(&bytes[32..])[..] == bytes[..32] {
+            bytes.drain(..32);
+            return Some(bytes);
+        }
+        // Whether or not this works, the caller makes it anew.
+        let _ = fs::remove_file(&path);
+        None
+    }
+
+    /// Keeps a segment.
+    pub fn put_segment(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.segment_path(key);
+        let digest = Sha256::digest(bytes);
+        self.write_aside(&path, &[&digest[..], bytes])
+    }
+
+    fn document_path(&self, kind: &str, name: &str) -> PathBuf {
+        self.root.join("documents").join(kind).join(format!("{name}.json"))
+    }
+
+    /// Returns a small value that was kept; one that can't be read counts as none.
+    pub fn document<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.document_path(kind, name)).ok()?).ok()
+    }
+
+    /// Keeps a small value.
+    pub fn put_document<T: Serialize>(&self, kind: &str, name: &str, value: &T) -> Result<(), StoreError> {
+        let path = self.document_path(kind, name);
+        let bytes = serde_json::to_vec(value).map_err(io::Error::other).at(&path)?;
+        self.write_aside(&path, &[&bytes])
+    }
+
+    /// Forgets a small value.
+    pub fn remove_document(&self, kind: &str, name: &str) {
+        // It is no loss if there was none.
+        let _ = fs::remove_file(self.document_path(kind, name));
+    }
+
+    /// Returns where downloads are kept.
+    pub fn downloads(&self) -> PathBuf {
+        self.root.join("downloads")
+    }
+
+    /// Returns the directory that uv may use as its cache.
+    pub fn uv_cache(&self) -> PathBuf {
+        self.root.join("uv")
+    }
+
+    fn write_aside(&self, path: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
+        let mut file = tempfile::NamedTempFile::new_in(self.root.join("tmp")).at(path)?;
+        for part in parts {
+            file.write_all(part).at(path)?;
+        }
+        let parent = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(parent).at(parent)?;
+        file.persist(path).map_err(|error| error.error).at(path)?;
+        Ok(())
+    }
+}
+
+trait At<T> {
+    fn at(self, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Unusable { path: path.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn a_segment_comes_back_as_it_was() {
+        let (_dir, store) = store();
+        store.put_segment("abcd", b"bytes").unwrap();
+        assert_eq!(store.segment("abcd").as_deref(), Some(&b"bytes"[..]));
+        assert_eq!(store.segment("none"), None);
+    }
+
+    #[test]
+    fn a_damaged_segment_is_not_returned_and_goes_away() {
+        let (_dir, store) = store();
+        store.put_segment("abcd", b"bytes").unwrap();
+        let path = store.segment_path("abcd");
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(store.segment("abcd"), None);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_layer_appears_whole_and_the_first_one_stays() {
+        let (_dir, store) = store();
+        for text in ["first", "second"] {
+            let work = store.scratch().unwrap();
+            fs::write(work.path().join("file"), text).unwrap();
+            store.insert_layer("runtime", "key", work).unwrap();
+        }
+        let layer = store.layer("runtime", "key").unwrap();
+        assert_eq!(fs::read_to_string(layer.join("file")).unwrap(), "first");
+        assert_eq!(fs::read_dir(store.root.join("tmp")).unwrap().count(), 0);
+        store.remove_layer("runtime", "key").unwrap();
+        assert_eq!(store.layer("runtime", "key"), None);
+    }
+
+    #[test]
+    fn a_document_that_is_not_json_counts_as_none() {
+        let (_dir, store) = store();
+        store.put_document("kind", "name", &vec![1, 2]).unwrap();
+        assert_eq!(store.document::<Vec<u8>>("kind", "name"), Some(vec![1, 2]));
+        fs::write(store.document_path("kind", "name"), "{").unwrap();
+        assert_eq!(store.document::<Vec<u8>>("kind", "name"), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! The rooms' table: which room may use which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Every room, and the rooms it may use. Each is on a lower floor.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("entrypoint", &["cli", "classic", "env", "error", "output"]),
+    ("cli", &["build", "slug", "dyno", "host", "store", "plan", "app", "python", "env", "error", "output"]),
+    (
+        "classic",
+        &["build", "slug", "dyno", "host", "store", "plan", "app", "python", "env", "error", "output"],
+    ),
+    ("build", &["host", "store", "plan", "app", "python", "env", "error", "output"]),
+    ("slug", &["host", "store", "plan", "app", "env", "error", "output"]),
+    ("dyno", &["host", "store", "plan", "app", "env", "error", "output"]),
+    ("host", &["plan", "app", "python", "env", "error", "output"]),
+    ("store", &["plan", "app", "python", "env", "error", "output"]),
+    ("plan", &["app", "python", "env", "error", "output"]),
+    ("app", &["env", "error", "output"]),
+    ("python", &["env", "error", "output"]),
+    ("output", &["env", "error"]),
+    ("env", &["error"]),
+    ("error", &[]),
+];
+
+#[test]
+fn a_room_uses_only_rooms_on_lower_floors() {
+    let table: BTreeMap<&str, BTreeSet<&str>> =
+        ROOMS.iter().map(|(room, below)| (*room, below.iter().copied().collect())).collect();
+    let mut wrong = Vec::new();
+    for file in rust_files() {
+        let relative = file.strip_prefix("src").unwrap();
+        let room =
+            relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        if ["lib", "main"].contains(&room) {
+            continue;
+        }
+        let allowed =
+            table.get(room).unwrap_or_else(|| panic!("{} is in no room of the table", file.display()));
+        let text = std::fs::read_to_string(&file).unwrap();
+        // Tests may use any room.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for used in used_rooms(text) {
+            if used != room && !allowed.contains(used.as_str()) {
+                wrong.push(format!("{}: `{room}` may not use `{used}`", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_file_has_at_most_four_hundred_lines_unless_it_is_a_table() {
+    const TABLES: &[&str] = &["src/error/catalogue.rs"];
+    let mut wrong = Vec::new();
+    for file in rust_files() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.split("#[cfg(test)]").next().unwrap().lines().count();
+        if lines > 420 && !TABLES.contains(&file.to_str().unwrap()) {
+            wrong.push(format!("{}: {lines} lines without its tests", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn used_rooms(text: &str) -> BTreeSet<String> {
+    let pattern = regex::Regex::new(r"\bcrate::(\{[^}]*\}|\w+)").unwrap();
+    pattern
+        .captures_iter(text)
+        .flat_map(|captures| {
+            let names = captures[1].trim_matches(['{', '}']).to_owned();
+            names
+                .split(',')
+                .map(|name| name.trim().split("::").next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .filter(|name| ROOMS.iter().any(|(room, _)| room == name))
+        .collect()
+}
+
+fn rust_files() -> Vec<std::path::PathBuf> {
+    let files: Vec<_> = walkdir::WalkDir::new("src")
+        .sort_by_file_name()
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
+        .map(walkdir::DirEntry::into_path)
+        .collect();
+    assert!(files.iter().any(|file| file == Path::new("src/lib.rs")), "run from the crate's root");
+    files
+}

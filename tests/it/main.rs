@@ -1,0 +1,6 @@
+//! The tests that see the program from outside.
+
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests set up the world they need")]
+
+mod architecture;
+mod docs;
