@@ -511,6 +511,14 @@ catalogue! {
         "},
         exit_code: 1,
     }
+    UnpackTarget => {
+        id: "slug::directory-not-empty",
+        title: "A slug can only be unpacked into an empty directory.",
+        fix: indoc! {"
+            Give a directory that is empty, or one that doesn't exist yet.
+        "},
+        exit_code: 2,
+    }
 
     // The store.
     StoreUnusable => {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the room that owns these effects")]
 
+pub mod beneath;
 pub mod clock;
 pub mod files;
 pub mod process;

@@ -1,1 +1,4 @@
 //! To be built.
+
+pub mod read;
+pub mod unpack;
