@@ -1,0 +1,407 @@
+//! The Procfile: which commands an app is run by. What is deployed is exactly what Heroku's own build system
+//! reads, however odd; a linter says where that differs from what was meant.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::names::printable;
+use crate::error::{ErrorCode, Snippet, UserError};
+
+/// The longest name of a process type that the Platform API takes.
+const MAX_NAME: usize = 128;
+
+/// A Procfile that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcfileError {
+    /// The file itself can't be read.
+    #[error("The Procfile {reason}.")]
+    Unreadable {
+        /// What was found, to go after the name.
+        reason: String,
+        /// What the system said.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// It isn't text.
+    #[error("The Procfile {reason}.")]
+    NotText {
+        /// What was found, to go after the name: "isn't UTF-8 text".
+        reason: &'static str,
+        /// The number of the first such line, from 1.
+        line: usize,
+        /// That line, with what can't be read replaced.
+        text: String,
+    },
+}
+
+impl UserError for ProcfileError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::ProcfileUnreadable
+    }
+
+    fn snippet(&self) -> Option<Snippet> {
+        match self {
+            Self::Unreadable { .. } => None,
+            Self::NotText { reason, line, text } => Some(Snippet {
+                file: "Procfile".to_owned(),
+                line: *line,
+                text: text.clone(),
+                span: 0..text.len(),
+                label: (*reason).to_owned(),
+            }),
+        }
+    }
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// It may not be what was meant.
+    Warning,
+    /// It can't be what was meant.
+    Error,
+}
+
+/// Something about a line of the Procfile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcfileFinding {
+    /// The stable id, as a warning has one.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The number of the line, from 1.
+    pub line: usize,
+    /// One or more lines.
+    pub text: String,
+}
+
+/// The process types that a Procfile declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Procfile {
+    /// Names and commands in the order of the file. Of a name that is there twice, the last command counts.
+    pub processes: Vec<(String, String)>,
+    /// What the linter says.
+    pub findings: Vec<ProcfileFinding>,
+}
+
+impl Procfile {
+    /// Parses the contents of a Procfile.
+    pub fn parse(contents: &[u8]) -> Result<Self, ProcfileError> {
+        let text = decode(contents)?;
+        let mut procfile = Self::default();
+        let text = match text.strip_prefix('\u{feff}') {
+            None => text,
+            Some(rest) => {
+                procfile.find(
+                    "procfile::byte-order-mark",
+                    Severity::Warning,
+                    1,
+                    "The Procfile starts with a byte order mark (BOM). slugc passes over it;\n\
+                     Heroku's own build doesn't see the first line then. Save it without one."
+                        .to_owned(),
+                );
+                rest
+            }
+        };
+        if text.contains('\r') {
+            let text = "The lines of the Procfile end as on Windows (CRLF). That makes no difference.";
+            procfile.find("procfile::crlf", Severity::Info, 1, text.to_owned());
+        }
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        for (index, line) in text.trim_end_matches('\n').split('\n').enumerate() {
+            procfile.parse_line(index + 1, line);
+        }
+        Ok(procfile)
+    }
+
+    /// Returns the process types and their commands.
+    pub fn process_types(&self) -> BTreeMap<String, String> {
+        self.processes.iter().cloned().collect()
+    }
+
+    fn find(&mut self, id: &'static str, severity: Severity, line: usize, text: String) {
+        self.findings.push(ProcfileFinding { id, severity, line, text });
+    }
+
+    fn parse_line(&mut self, number: usize, line: &str) {
+        let Some(Entry { name, has_colon, command }) = parse_entry(line) else {
+            self.lint_ignored_line(number, line);
+            return;
+        };
+        if has_colon {
+            self.lint_entry(number, name, command);
+        } else {
+            let effect = match printable(command.as_bytes()) {
+                command if command.is_empty() => format!("type `{name}`, without a command"),
+                command => format!("type all the same: Heroku would run `{command}` for the type `{name}`"),
+            };
+            let text = format!(
+                "Line {number} of the Procfile has no colon after its first word, but declares a process\n\
+                 {effect}.\n\
+                 Write `{name}: command`, or start the line with `#` if it is a comment."
+            );
+            self.find("procfile::no-colon", Severity::Error, number, text);
+        }
+        let known = self.processes.iter_mut().find(|(known, _)| known == name);
+        match known {
+            None => self.processes.push((name.to_owned(), command.to_owned())),
+            Some((_, earlier)) => {
+                *earlier = command.to_owned();
+                let text = format!(
+                    "Line {number} of the Procfile declares the process type `{name}` again.\n\
+                     The command of this line counts."
+                );
+                self.find("procfile::duplicate", Severity::Warning, number, text);
+            }
+        }
+    }
+
+    fn lint_entry(&mut self, number: usize, name: &str, command: &str) {
+        if command.trim().is_empty() {
+            let text = format!(
+                "Line {number} of the Procfile declares the process type `{name}` without a command."
+            );
+            self.find("procfile::empty-command", Severity::Warning, number, text);
+        }
+        if name.len() > MAX_NAME {
+            let text = format!(
+                "Line {number} of the Procfile declares a process type with a name of {} characters.\n\
+                 Heroku takes up to {MAX_NAME}.",
+                name.len()
+            );
+            self.find("procfile::name-too-long", Severity::Warning, number, text);
+        } else if !fits_fir(name) {
+            let text = format!(
+                "Line {number} of the Procfile declares the process type `{name}`.\n\
+                 Heroku's Fir generation takes up to 63 lower case letters, digits and hyphens,\n\
+                 with no hyphen at either end."
+            );
+            self.find("procfile::name-not-for-fir", Severity::Warning, number, text);
+        }
+    }
+
+    fn lint_ignored_line(&mut self, number: usize, line: &str) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return;
+        }
+        let is_marker = |marker: &str| {
+            line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].into_iter().any(is_marker) {
+            let text = format!("Line {number} of the Procfile is left over from a merge conflict.");
+            self.find("procfile::merge-marker", Severity::Error, number, text);
+            return;
+        }
+        let name_end = line.find(|letter| !is_name(letter)).unwrap_or(line.len());
+        let shown = printable(line.as_bytes());
+        if let (Some(command), 1..) = (line[name_end..].strip_prefix(':'), name_end) {
+            let name = &line[..name_end];
+            let text = format!(
+                "Heroku ignores line {number} of the Procfile: `{shown}`\n\
+                 There has to be a space after the colon: `{name}: {}`",
+                printable(command.trim_start().as_bytes())
+            );
+            self.find("procfile::no-space", Severity::Warning, number, text);
+        } else {
+            let text = format!(
+                "Heroku ignores line {number} of the Procfile: `{shown}`\n\
+                 A line is the name of a process type (letters, digits, hyphens, underscores),\n\
+                 a colon, a space and a command; or a comment that starts with `#`."
+            );
+            self.find("procfile::ignored-line", Severity::Warning, number, text);
+        }
+    }
+}
+
+struct Entry<'a> {
+    name: &'a str,
+    has_colon: bool,
+    command: &'a str,
+}
+
+/// Reads a line as Heroku's expression does, which sees the end of the line as white space too:
+/// `^[[:space:]]*([a-zA-Z0-9_-]+):?\s+(.*)[[:space:]]*`
+fn parse_entry(line: &str) -> Option<Entry<'_>> {
+    let line = line.trim_start();
+    let end = line.find(|letter| !is_name(letter)).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    if name.is_empty() {
+        return None;
+    }
+    let (has_colon, rest) = rest.strip_prefix(':').map_or((false, rest), |rest| (true, rest));
+    let command = rest.trim_start_matches([' ', '\t', '\x0b', '\x0c']);
+    // The white space is required; at the end of a line, the line feed is it.
+    (command.len() < rest.len() || rest.is_empty()).then_some(Entry { name, has_colon, command })
+}
+
+fn is_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'
+}
+
+fn fits_fir(name: &str) -> bool {
+    let letters = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    name.len() <= 63 && name.chars().all(letters) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+fn decode(contents: &[u8]) -> Result<&str, ProcfileError> {
+    let not_text = |reason, at: usize| {
+        let start = contents[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |found| found + 1);
+        let line = 1 + contents[..at].iter().filter(|byte| **byte == b'\n').count();
+        let rest = contents[start..].split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+        ProcfileError::NotText { reason, line, text: printable(rest) }
+    };
+    if contents.starts_with(b"\xff\xfe") || contents.starts_with(b"\xfe\xff") {
+        return Err(not_text("is UTF-16 text", 0));
+    }
+    if let Some(at) = contents.iter().position(|byte| *byte == 0) {
+        return Err(not_text("holds a NUL character", at));
+    }
+    std::str::from_utf8(contents).map_err(|error| not_text("isn't UTF-8 text", error.valid_up_to()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Procfile {
+        Procfile::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_what_heroku_takes_it_for() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("\n\n", &[]),
+            ("web: a", &[("web", "a")]),
+            ("web: a\n\n\n", &[("web", "a")]),
+            ("web a", &[("web", "a")]),
+            ("heroku ps:scale web=N", &[("heroku", "ps:scale web=N")]),
+            ("web:a", &[]),
+            ("web : a", &[("web", ": a")]),
+            ("web:\ta", &[("web", "a")]),
+            ("web:   a  b", &[("web", "a  b")]),
+            ("  web: a", &[("web", "a")]),
+            ("\u{a0}web: a", &[("web", "a")]),
+            ("web:\u{a0}a", &[]),
+            ("# web: a", &[]),
+            ("#web: a", &[]),
+            ("my-proc: a", &[("my-proc", "a")]),
+            ("my_proc: a", &[("my_proc", "a")]),
+            ("my.proc: a", &[]),
+            ("grüße: a", &[]),
+            ("web: a: b", &[("web", "a: b")]),
+            ("web: a # c", &[("web", "a # c")]),
+            ("web: \"x y\"", &[("web", "\"x y\"")]),
+            ("web: a\r\nworker: b\r\n", &[("web", "a"), ("worker", "b")]),
+            ("web: a\rworker: b", &[("web", "a"), ("worker", "b")]),
+            ("web: a\nworker: b\nweb: c", &[("web", "c"), ("worker", "b")]),
+            ("web: a\n\nworker: b", &[("web", "a"), ("worker", "b")]),
+            ("web: a \\\n  b", &[("web", "a \\"), ("b", "")]),
+            ("<<<<<<< HEAD\nweb: a\n=======\nweb: b\n>>>>>>> x", &[("web", "b")]),
+            ("web:", &[("web", "")]),
+            ("web:  \nworker: b", &[("web", ""), ("worker", "b")]),
+            ("web", &[("web", "")]),
+            (": a", &[]),
+            ("\u{feff}web: a", &[("web", "a")]),
+        ] {
+            let expected: Vec<(String, String)> =
+                expected.iter().map(|(name, command)| ((*name).into(), (*command).into())).collect();
+            assert_eq!(parse(text).processes, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_linter_says_what_was_hardly_meant() {
+        use Severity::{Error, Info, Warning};
+        for (text, expected) in [
+            ("web: a\nworker-2: b\n# comment\n\n  \n", &[][..]),
+            ("web: a # comment", &[]),
+            ("heroku ps:scale web=N", &[("procfile::no-colon", Error, 1)]),
+            ("\nweb : a", &[("procfile::no-colon", Error, 2)]),
+            ("web", &[("procfile::no-colon", Error, 1)]),
+            ("web:a", &[("procfile::no-space", Warning, 1)]),
+            ("web:\u{a0}a", &[("procfile::no-space", Warning, 1)]),
+            ("my.proc: a", &[("procfile::ignored-line", Warning, 1)]),
+            (": a", &[("procfile::ignored-line", Warning, 1)]),
+            ("web:", &[("procfile::empty-command", Warning, 1)]),
+            ("web: a\nweb: b", &[("procfile::duplicate", Warning, 2)]),
+            ("Web: a", &[("procfile::name-not-for-fir", Warning, 1)]),
+            ("my_proc: a", &[("procfile::name-not-for-fir", Warning, 1)]),
+            ("-web: a", &[("procfile::name-not-for-fir", Warning, 1)]),
+            ("\u{feff}web: a", &[("procfile::byte-order-mark", Warning, 1)]),
+            ("web: a\r\n", &[("procfile::crlf", Info, 1)]),
+            (
+                "<<<<<<< HEAD\nweb: a\n=======\n>>>>>>> topic",
+                &[
+                    ("procfile::merge-marker", Error, 1),
+                    ("procfile::merge-marker", Error, 3),
+                    ("procfile::merge-marker", Error, 4),
+                ],
+            ),
+        ] {
+            let found: Vec<_> = parse(text)
+                .findings
+                .into_iter()
+                .map(|finding| (finding.id, finding.severity, finding.line))
+                .collect();
+            assert_eq!(found, expected, "{text:?}");
+        }
+        let long = format!("{}: a", "x".repeat(MAX_NAME + 1));
+        assert_eq!(parse(&long).findings[0].id, "procfile::name-too-long");
+    }
+
+    #[test]
+    fn the_linter_names_the_type_that_heroku_would_run() {
+        let text = &parse("heroku ps:scale web=1").findings[0].text;
+        assert!(text.contains("Heroku would run `ps:scale web=1` for the type `heroku`"), "{text}");
+    }
+
+    #[test]
+    fn a_procfile_that_is_not_text_is_an_error_with_a_place() {
+        for (contents, expected, line) in [
+            (&b"web: a\nworker: caf\xe9\n"[..], "The Procfile isn't UTF-8 text.", 2),
+            (b"\xff\xfew\0e\0b\0", "The Procfile is UTF-16 text.", 1),
+            (b"w\0e\0b\0", "The Procfile holds a NUL character.", 1),
+        ] {
+            let error = Procfile::parse(contents).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(error.snippet().map(|snippet| snippet.line), Some(line), "{contents:?}");
+            assert_eq!(error.code(), ErrorCode::ProcfileUnreadable);
+        }
+    }
+
+    /// Heroku's expression itself, on a line with its end; its `\s` and `.` are those of ASCII.
+    fn by_expression(text: &str) -> Vec<(String, String)> {
+        let expression =
+            regex::Regex::new(r"\A[[:space:]]*([a-zA-Z0-9_-]+):?[ \t\n\x0b\x0c]+(.*)[[:space:]]*").unwrap();
+        let mut processes: Vec<(String, String)> = Vec::new();
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        for line in text.trim_end_matches('\n').split('\n') {
+            let line = format!("{line}\n");
+            let Some(captures) = expression.captures(&line) else { continue };
+            let (name, command) = (captures[1].to_owned(), captures[2].to_owned());
+            match processes.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = command,
+                None => processes.push((name, command)),
+            }
+        }
+        processes
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused(contents in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Procfile::parse(&contents);
+        }
+
+        #[test]
+        fn any_text_is_what_herokus_expression_says(text in "[a-c_:# \t\x0b\r\n-]{0,40}") {
+            prop_assert_eq!(parse(&text).processes, by_expression(&text));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What `.slugignore` takes away from a tree: which lines matched, how often, and what went with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::names::{bullet_list, printable};
+use super::slugignore::Slugignore;
+use super::tree::{Finding, SourceEntry};
+
+/// Files that an app can't do without; all are in the top level directory.
+const NEEDED: &[&[u8]] = &[
+    b".python-version",
+    b"Pipfile",
+    b"Pipfile.lock",
+    b"Procfile",
+    b"poetry.lock",
+    b"pylock.toml",
+    b"pyproject.toml",
+    b"requirements.txt",
+    b"runtime.txt",
+    b"uv.lock",
+];
+
+/// The patterns at work, path by path.
+pub(super) struct Removal<'a> {
+    slugignore: &'a Slugignore,
+    follow_links: bool,
+    count: u64,
+    matched: Vec<bool>,
+    needed: BTreeSet<(usize, String)>,
+}
+
+impl<'a> Removal<'a> {
+    pub(super) fn new(slugignore: &'a Slugignore) -> Self {
+        Self {
+            slugignore,
+            follow_links: slugignore.has_directory_patterns(),
+            count: 0,
+            matched: vec![false; slugignore.len()],
+            needed: BTreeSet::new(),
+        }
+    }
+
+    /// Returns how often a pattern matched what the patterns before it had left.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns the pattern that removes this path or a directory above it: the one of the earliest line,
+    /// as Heroku applies them one after the other. `is_directory` is asked whether the path is a directory, or a
+    /// link to one if it is given `true`.
+    pub(super) fn remove(
+        &mut self,
+        path: &[u8],
+        above: Option<usize>,
+        is_directory: impl FnOnce(bool) -> bool,
+    ) -> Option<usize> {
+        if self.slugignore.is_empty() {
+            return None;
+        }
+        let is_directory = is_directory(self.follow_links);
+        let own = self.slugignore.matches(path, is_directory);
+        if let Some(own) = own {
+            if above.is_none_or(|above| own <= above) {
+                self.count += 1;
+            }
+            for index in own..self.matched.len() {
+                if !self.matched[index] && self.slugignore.pattern_matches(index, path, is_directory) {
+                    self.matched[index] = true;
+                }
+            }
+        }
+        let removed_by = above.into_iter().chain(own).min();
+        if let Some(index) = removed_by
+            && is_needed(path)
+        {
+            self.needed.insert((index, printable(path)));
+        }
+        removed_by
+    }
+
+    /// Says what is odd about the patterns, now that all paths are known; `left` is what they left.
+    pub(super) fn findings(&self, left: &[SourceEntry]) -> Vec<Finding> {
+        let show = |index: usize| {
+            let pattern = self.slugignore.pattern(index).unwrap_or_default();
+            format!(
+                "line {}: `{}`",
+                self.slugignore.line(index).unwrap_or_default(),
+                printable(pattern.as_bytes())
+            )
+        };
+        let mut findings = self.slugignore.findings().to_vec();
+        let unmatched: Vec<String> =
+            (0..self.matched.len()).filter(|index| !self.matched[*index]).map(show).collect();
+        if !unmatched.is_empty() {
+            let text = format!("Patterns in .slugignore match nothing:\n{}", bullet_list(&unmatched));
+            findings.push(Finding { id: "slugignore::no-match", text });
+        }
+        let mut needed: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for (index, path) in &self.needed {
+            needed.entry(*index).or_default().push(path);
+        }
+        if !needed.is_empty() {
+            let lines: Vec<String> = needed
+                .into_iter()
+                .map(|(index, paths)| format!("{} removes {}", show(index), paths.join(", ")))
+                .collect();
+            let text =
+                format!("Patterns in .slugignore remove files that the app needs:\n{}", bullet_list(&lines));
+            findings.push(Finding { id: "slugignore::needed-file", text });
+        }
+        // Files whose name starts with a dot hardly ever match: what is left of an app then is not an app.
+        let is_left = |entry: &SourceEntry| !entry.path.starts_with(b".");
+        if self.count > 0 && !left.iter().any(is_left) {
+            let text = "The patterns in .slugignore remove every file of the app\n\
+                        but those whose name starts with a dot.";
+            findings.push(Finding { id: "slugignore::everything", text: text.to_owned() });
+        }
+        findings
+    }
+}
+
+fn is_needed(path: &[u8]) -> bool {
+    NEEDED.contains(&path)
+        || path.strip_prefix(b"bin/").is_some_and(|name| name.ends_with(b"_compile") && !name.contains(&b'/'))
+}

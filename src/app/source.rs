@@ -1,0 +1,553 @@
+//! The one reading function: what an app is, gathered once, as a value that everything else decides on.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::names::printable;
+use super::procfile::{Procfile, ProcfileError, Severity};
+use super::slugignore::{Slugignore, SlugignoreError};
+use super::tree::{Finding, SourceEntry, SourceKind, SourceTree, TreeOptions, read_tree};
+use crate::env::{Interrupt, Interrupted};
+use crate::error::{ErrorCode, Snippet, UserError};
+
+/// No file that decides about a build is larger than this.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// As many links in a row as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// An app that can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It isn't a directory.
+    #[error("{} {}.", .path.display(), not_a_directory(.source.as_ref()))]
+    NotADirectory {
+        /// What was given.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// There is nothing in it that belongs into a slug.
+    #[error("{}{}", nothing_in(.path), left_out(*.left_out_by_git, *.left_out_by_slugignore))]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+        /// How many files and directories git ignores.
+        left_out_by_git: u64,
+        /// How many files and directories `.slugignore` removes.
+        left_out_by_slugignore: u64,
+    },
+    /// A file or directory can't be read.
+    #[error("{path} can't be read.")]
+    Unreadable {
+        /// Which one, relative to the app.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A path doesn't fit, here or on a dyno.
+    #[error("{}", too_long(.path, .root))]
+    PathTooLong {
+        /// The path, relative to the app.
+        path: Vec<u8>,
+        /// The app's directory.
+        root: PathBuf,
+    },
+    /// `.slugignore` can't be used.
+    #[error(transparent)]
+    Slugignore(#[from] SlugignoreError),
+    /// The Procfile can't be used.
+    #[error(transparent)]
+    Procfile(#[from] ProcfileError),
+    /// The user asked slugc to stop.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+fn not_a_directory(source: Option<&io::Error>) -> &'static str {
+    match source.map(io::Error::kind) {
+        None => "is a file",
+        Some(io::ErrorKind::NotFound) => "doesn't exist",
+        Some(_) => "can't be opened as a directory",
+    }
+}
+
+fn nothing_in(path: &Path) -> String {
+    format!("There are no files in {} that could be put into a slug.", path.display())
+}
+
+fn left_out(by_git: u64, by_slugignore: u64) -> String {
+    let one = |count: u64, what: &str| (count > 0).then(|| format!("{what} leaves out {count}"));
+    let parts: Vec<String> =
+        [one(by_git, ".gitignore"), one(by_slugignore, ".slugignore")].into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!(" Of those that are there, {}.", parts.join(", ")) }
+}
+
+fn too_long(path: &[u8], root: &Path) -> String {
+    let shown = String::from_utf8_lossy(&path[..path.len().min(60)]).into_owned();
+    format!(
+        "The path that begins with {}... has {} bytes, in a directory whose own path has {}.",
+        printable(shown.as_bytes()),
+        path.len(),
+        root.as_os_str().len()
+    )
+}
+
+impl UserError for SourceError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotADirectory { .. } => ErrorCode::SourceNotADirectory,
+            Self::Empty { .. } => ErrorCode::SourceEmpty,
+            Self::Unreadable { .. } => ErrorCode::SourceUnreadable,
+            Self::PathTooLong { .. } => ErrorCode::SourcePathTooLong,
+            Self::Slugignore(error) => error.code(),
+            Self::Procfile(error) => error.code(),
+            Self::Interrupted(interrupted) => interrupted.code(),
+        }
+    }
+
+    fn snippet(&self) -> Option<Snippet> {
+        match self {
+            Self::Slugignore(error) => error.snippet(),
+            Self::Procfile(error) => error.snippet(),
+            _ => None,
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted(interrupted) => interrupted.exit_code(),
+            _ => self.code().entry().exit_code,
+        }
+    }
+}
+
+/// What an app is made of.
+#[derive(Debug, Clone)]
+pub struct AppSource {
+    /// The app's directory.
+    pub root: PathBuf,
+    /// The names in the top level directory, without what is left out of the slug.
+    pub names: BTreeSet<Vec<u8>>,
+    /// Those of them that are directories, or links to directories of the app.
+    pub dirs: BTreeSet<Vec<u8>>,
+    /// The Procfile, if there is one.
+    pub procfile: Option<Procfile>,
+    /// All files that belong into the slug.
+    pub tree: SourceTree,
+    /// The patterns of `.slugignore`.
+    pub slugignore: Slugignore,
+    /// The patterns of `.slugignore.post`, for what is left out after the build.
+    pub slugignore_post: Slugignore,
+    /// What the user should know; the tree's own findings and the Procfile's are among them.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads an app. `ignored` are the paths that git ignores, relative to `root`.
+pub fn read_source(
+    root: &Path,
+    ignored: &BTreeSet<Vec<u8>>,
+    interrupt: &Interrupt,
+) -> Result<AppSource, SourceError> {
+    let slugignore = read_slugignore(root, ".slugignore", ignored)?;
+    let slugignore_post = read_slugignore(root, ".slugignore.post", ignored)?;
+    let tree = read_tree(root, &TreeOptions { slugignore: &slugignore, ignored }, interrupt)?;
+    let mut findings = tree.findings.clone();
+    findings.extend_from_slice(slugignore_post.findings());
+    let names: BTreeSet<Vec<u8>> =
+        tree.entries.iter().map(|entry| &entry.path).filter(|path| !path.contains(&b'/')).cloned().collect();
+    let mut source = AppSource {
+        root: root.to_owned(),
+        names,
+        dirs: BTreeSet::new(),
+        procfile: None,
+        tree,
+        slugignore,
+        slugignore_post,
+        findings,
+    };
+    source.dirs = source.names.iter().filter(|name| source.leads_to_directory(name)).cloned().collect();
+    source.procfile = source.read_procfile()?;
+    match &source.procfile {
+        Some(procfile) => source.findings.extend(
+            procfile
+                .findings
+                .iter()
+                .filter(|finding| finding.severity != Severity::Info)
+                .map(|finding| Finding { id: finding.id, text: finding.text.clone() }),
+        ),
+        None => source.findings.extend(find_misnamed_procfile(&source.names)),
+    }
+    Ok(source)
+}
+
+impl AppSource {
+    /// Returns whether the app has a regular file of this path, or a link to one of its files.
+    pub fn has_file(&self, name: &str) -> bool {
+        matches!(
+            self.resolve(name.as_bytes()),
+            Resolved::Entry(SourceEntry { kind: SourceKind::File { .. }, .. })
+        )
+    }
+
+    /// Reads a file of the app. Links are followed as long as they lead to files that are in the slug, so that a
+    /// build never depends on what else is on this machine.
+    pub fn read_file(&self, relative: &str) -> io::Result<Vec<u8>> {
+        match self.resolve(relative.as_bytes()) {
+            Resolved::Entry(SourceEntry { path, kind: SourceKind::File { .. } }) => {
+                read_capped(&self.root.join(std::ffi::OsStr::from_bytes(path)))
+            }
+            Resolved::Entry(_) | Resolved::Root => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a directory"))
+            }
+            Resolved::Outside => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is outside of the app, where the slug can't have it",
+            )),
+            Resolved::Nothing => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "there is no such file, or it is left out by .gitignore or .slugignore",
+            )),
+        }
+    }
+
+    fn leads_to_directory(&self, name: &[u8]) -> bool {
+        match self.resolve(name) {
+            Resolved::Entry(entry) => entry.kind == SourceKind::Directory,
+            Resolved::Root => true,
+            Resolved::Nothing | Resolved::Outside => false,
+        }
+    }
+
+    /// Finds where a path leads, as the system would in a directory that holds just the slug's files.
+    fn resolve(&self, path: &[u8]) -> Resolved<'_> {
+        let mut links = 0;
+        let mut current: Vec<u8> = Vec::new();
+        let mut rest: VecDeque<Vec<u8>> = VecDeque::new();
+        if !self.follow(path, &mut current, &mut rest) {
+            return Resolved::Outside;
+        }
+        while let Some(name) = rest.pop_front() {
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." if current.is_empty() => return Resolved::Outside,
+                b".." => {
+                    current.truncate(current.iter().rposition(|byte| *byte == b'/').unwrap_or(0));
+                    continue;
+                }
+                _ => {}
+            }
+            let parent = current.len();
+            if parent > 0 {
+                current.push(b'/');
+            }
+            current.extend_from_slice(&name);
+            match self.tree.find(&current).map(|entry| &entry.kind) {
+                None => return Resolved::Nothing,
+                Some(SourceKind::Directory) => {}
+                Some(SourceKind::File { .. }) if rest.is_empty() => {}
+                Some(SourceKind::File { .. }) => return Resolved::Nothing,
+                Some(SourceKind::Symlink { target }) => {
+                    links += 1;
+                    current.truncate(parent);
+                    if links > MAX_LINKS {
+                        return Resolved::Nothing;
+                    }
+                    if !self.follow(target, &mut current, &mut rest) {
+                        return Resolved::Outside;
+                    }
+                }
+            }
+        }
+        if current.is_empty() {
+            return Resolved::Root;
+        }
+        self.tree.find(&current).map_or(Resolved::Nothing, Resolved::Entry)
+    }
+
+    /// Puts the names of a path before those that are still to be followed. An absolute path has to lead into the
+    /// app.
+    fn follow(&self, path: &[u8], current: &mut Vec<u8>, rest: &mut VecDeque<Vec<u8>>) -> bool {
+        let mut path = path;
+        if path.starts_with(b"/") {
+            let Some(below) = path.strip_prefix(self.root.as_os_str().as_bytes()) else { return false };
+            if !below.is_empty() && !below.starts_with(b"/") {
+                return false;
+            }
+            current.clear();
+            path = below;
+        }
+        for name in path.split(|byte| *byte == b'/').rev() {
+            rest.push_front(name.to_owned());
+        }
+        true
+    }
+
+    fn read_procfile(&self) -> Result<Option<Procfile>, SourceError> {
+        if !self.names.contains(&b"Procfile"[..]) {
+            return Ok(None);
+        }
+        let contents = self.read_file("Procfile").map_err(|source| ProcfileError::Unreadable {
+            reason: "can't be read".to_owned(),
+            source: Some(source),
+        })?;
+        Ok(Some(Procfile::parse(&contents)?))
+    }
+}
+
+enum Resolved<'a> {
+    Entry(&'a SourceEntry),
+    Root,
+    Nothing,
+    Outside,
+}
+
+fn find_misnamed_procfile(names: &BTreeSet<Vec<u8>>) -> Option<Finding> {
+    let is_misnamed = |name: &&Vec<u8>| {
+        ["procfile", "procfile.txt", "procfile.yml", "procfile.yaml"]
+            .iter()
+            .any(|wrong| name.eq_ignore_ascii_case(wrong.as_bytes()))
+    };
+    let name = names.iter().find(is_misnamed)?;
+    Some(Finding {
+        id: "procfile::misnamed",
+        text: format!(
+            "There is no Procfile, but a file named {}.\n\
+             Only the name `Procfile` counts, spelt just so.",
+            printable(name)
+        ),
+    })
+}
+
+/// Reads a file of patterns. It decides what the tree is, so it is read before there is one.
+fn read_slugignore(root: &Path, name: &str, ignored: &BTreeSet<Vec<u8>>) -> Result<Slugignore, SourceError> {
+    if ignored.contains(name.as_bytes()) {
+        return Ok(Slugignore::empty());
+    }
+    let path = root.join(name);
+    let unreadable = |reason: &str, source| {
+        SourceError::from(SlugignoreError::Unreadable {
+            file: name.to_owned(),
+            reason: reason.to_owned(),
+            source,
+        })
+    };
+    let real = match fs::symlink_metadata(&path) {
+        // The walk says what is wrong with the root.
+        Err(_) => return Ok(Slugignore::empty()),
+        Ok(metadata) if metadata.is_symlink() => {
+            let both = path.canonicalize().and_then(|real| Ok((real, root.canonicalize()?)));
+            let (real, real_root) =
+                both.map_err(|source| unreadable("is a link that leads nowhere", Some(source)))?;
+            if !real.starts_with(real_root) {
+                return Err(unreadable("is a link that leads out of the app", None));
+            }
+            real
+        }
+        Ok(_) => path,
+    };
+    let contents = read_capped(&real).map_err(|source| unreadable("can't be read", Some(source)))?;
+    Ok(Slugignore::parse_named(name, &contents)?)
+}
+
+/// Opens a regular file, and nothing else: no link, and no pipe that would have to be waited for.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it isn't a regular file"))
+    }
+}
+
+fn read_capped(path: &Path) -> io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    open_regular(path)?.take(MAX_FILE + 1).read_to_end(&mut contents)?;
+    if contents.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 16 MiB"));
+    }
+    Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn app(files: &[(&str, &str)], links: &[(&str, &str)]) -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, contents) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, contents).unwrap();
+        }
+        for (name, target) in links {
+            symlink(target, dir.path().join(name)).unwrap();
+        }
+        dir
+    }
+
+    fn read(dir: &TempDir, ignored: &[&str]) -> Result<AppSource, SourceError> {
+        let ignored = ignored.iter().map(|path| path.as_bytes().to_vec()).collect();
+        read_source(dir.path(), &ignored, &Interrupt::default())
+    }
+
+    fn ids(source: &AppSource) -> Vec<&'static str> {
+        source.findings.iter().map(|finding| finding.id).collect()
+    }
+
+    fn names(set: &BTreeSet<Vec<u8>>) -> Vec<String> {
+        set.iter().map(|name| printable(name)).collect()
+    }
+
+    #[test]
+    fn the_top_level_and_the_procfile_are_read() {
+        let dir = app(
+            &[
+                ("Procfile", "web: a\nweb:b"),
+                ("src/a", ""),
+                (".slugignore", "docs"),
+                ("docs/a", ""),
+                (".env", ""),
+            ],
+            &[("link", "src"), ("dangling", "docs"), ("file", "src/a")],
+        );
+        let source = read(&dir, &[".env"]).unwrap();
+        assert_eq!(names(&source.names), [".slugignore", "Procfile", "dangling", "file", "link", "src"]);
+        assert_eq!(names(&source.dirs), ["link", "src"]);
+        assert_eq!(source.procfile.as_ref().unwrap().process_types()["web"], "a");
+        assert_eq!(source.tree.removed, 1);
+        assert_eq!(ids(&source), ["procfile::no-space"]);
+    }
+
+    #[test]
+    fn only_files_of_the_slug_are_read() {
+        let outside = app(&[("secret", "x")], &[]);
+        let secret = outside.path().join("secret");
+        let dir = app(
+            &[("real/base.txt", "base"), (".slugignore", "gone"), ("gone/a", "a"), (".env", "x")],
+            &[
+                ("requirements", "real"),
+                ("link.txt", "./requirements/../real/base.txt"),
+                ("loop", "loop"),
+                ("up", "../x"),
+                ("to-gone", "gone/a"),
+                ("to-env", ".env"),
+                ("evil", secret.to_str().unwrap()),
+            ],
+        );
+        symlink(dir.path().join("real/base.txt"), dir.path().join("absolute")).unwrap();
+        let source = read(&dir, &[".env"]).unwrap();
+        use io::ErrorKind::{InvalidInput, NotFound};
+        for (path, expected) in [
+            ("real/base.txt", Ok(())),
+            ("./real//base.txt", Ok(())),
+            ("requirements/base.txt", Ok(())),
+            ("link.txt", Ok(())),
+            ("absolute", Ok(())),
+            ("real", Err(InvalidInput)),
+            ("", Err(InvalidInput)),
+            ("real/base.txt/x", Err(NotFound)),
+            ("missing", Err(NotFound)),
+            ("loop", Err(NotFound)),
+            ("gone/a", Err(NotFound)),
+            ("to-gone", Err(NotFound)),
+            (".env", Err(NotFound)),
+            ("to-env", Err(NotFound)),
+            ("up", Err(InvalidInput)),
+            ("../x", Err(InvalidInput)),
+            ("evil", Err(InvalidInput)),
+            ("/etc/passwd", Err(InvalidInput)),
+        ] {
+            let read = source.read_file(path);
+            assert_eq!(read.as_ref().map(|_| ()).map_err(io::Error::kind), expected, "{path}");
+            assert_eq!(source.has_file(path), expected.is_ok(), "{path}");
+            if let Ok(contents) = read {
+                assert_eq!(contents, b"base", "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_has_become_a_pipe_or_is_huge_is_not_read() {
+        let dir = app(&[("a", ""), ("b", "")], &[]);
+        File::options().write(true).open(dir.path().join("b")).unwrap().set_len(MAX_FILE + 1).unwrap();
+        let source = read(&dir, &[]).unwrap();
+        fs::remove_file(dir.path().join("a")).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        let pipe = dir.path().join("a");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(source.read_file("a").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(source.read_file("b").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_procfile_with_another_name_is_found() {
+        for (name, expected) in [
+            ("procfile", &["procfile::misnamed"][..]),
+            ("ProcFile", &["procfile::misnamed"]),
+            ("Procfile.txt", &["procfile::misnamed"]),
+            ("Procfile.dev", &[]),
+            ("Procfile", &[]),
+        ] {
+            let source = read(&app(&[(name, "web: a")], &[]), &[]).unwrap();
+            assert_eq!(ids(&source), expected, "{name}");
+            assert_eq!(source.procfile.is_some(), name == "Procfile", "{name}");
+        }
+        let both = app(&[("Procfile", "web: a"), ("procfile", "web: b")], &[]);
+        assert_eq!(ids(&read(&both, &[]).unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn a_procfile_with_byte_order_mark_and_crlf_works_and_warns_once() {
+        let source = read(&app(&[("Procfile", "\u{feff}web: a\r\nworker: b\r\n")], &[]), &[]).unwrap();
+        let types: Vec<_> = source.procfile.as_ref().unwrap().process_types().into_iter().collect();
+        assert_eq!(types, [("web".into(), "a".into()), ("worker".into(), "b".into())]);
+        assert_eq!(ids(&source), ["procfile::byte-order-mark"]);
+    }
+
+    #[test]
+    fn files_that_decide_and_cannot_be_read_are_errors() {
+        let outside = app(&[("x", "a")], &[]);
+        let to_outside = outside.path().join("x");
+        let to_outside = to_outside.to_str().unwrap();
+        for (files, links, expected) in [
+            (&[("a", ""), (".slugignore", "[")][..], &[][..], ErrorCode::SlugignoreInvalidPattern),
+            (&[("a", ""), (".slugignore.post", "[")], &[], ErrorCode::SlugignoreInvalidPattern),
+            (&[("a", ""), (".slugignore/x", "")], &[], ErrorCode::SlugignoreUnreadable),
+            (&[("a", "")], &[(".slugignore", "nowhere")], ErrorCode::SlugignoreUnreadable),
+            (&[("a", "")], &[(".slugignore", to_outside)], ErrorCode::SlugignoreUnreadable),
+            (&[("a", ""), ("Procfile/x", "")], &[], ErrorCode::ProcfileUnreadable),
+            (&[("a", "")], &[("Procfile", "nowhere")], ErrorCode::ProcfileUnreadable),
+            (&[("a", "")], &[("Procfile", to_outside)], ErrorCode::ProcfileUnreadable),
+            (&[("a", ""), ("Procfile", "w\0b")], &[], ErrorCode::ProcfileUnreadable),
+        ] {
+            let error = read(&app(files, links), &[]).unwrap_err();
+            assert_eq!(error.code(), expected, "{files:?} {links:?} {error}");
+        }
+    }
+
+    #[test]
+    fn patterns_may_be_in_a_linked_file_and_are_not_read_if_git_ignores_them() {
+        let dir =
+            app(&[("config/ignore", "docs"), ("docs/a", ""), ("a", "")], &[(".slugignore", "config/ignore")]);
+        assert_eq!(read(&dir, &[]).unwrap().tree.removed, 1);
+        assert_eq!(read(&dir, &[".slugignore"]).unwrap().tree.removed, 0);
+        let post = app(&[(".slugignore.post", "*.c\n!x"), ("a.c", "")], &[]);
+        let source = read(&post, &[]).unwrap();
+        assert_eq!(source.slugignore_post.matches(b"a.c", false), Some(0));
+        assert!(source.has_file("a.c") && ids(&source) == ["slugignore::negation"]);
+    }
+}
