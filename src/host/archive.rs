@@ -741,6 +741,7 @@ pub(crate) mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000), at in 0..900_usize) {
             // A valid archive with noise somewhere in it, and the noise alone.

@@ -636,6 +636,17 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_is_not_there_is_named_without_its_password() {
+        let proxy = nobody_listens().replace("//", "//user:secret@");
+        let env = Env::for_tests(&[("HTTP_PROXY", &proxy)]);
+        let urls = ["http://host.invalid/file".to_owned()];
+        let outcome = fetch_as(&urls, &sha256(b"good"), 4, Duration::from_secs(10), &env);
+        let error = outcome.result.unwrap_err();
+        assert!(error.is_unreachable(), "{error}");
+        assert!(error.to_string().contains("HTTP_PROXY") && !error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
     fn a_text_is_fetched_up_to_its_limit() {
         let (env, output) = (Env::for_tests(&[]), Output::silent());
         let fetch = |body: &'static [u8]| fetch_text(&serve(vec![whole(body)]), &env, &output, 4);

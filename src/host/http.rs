@@ -55,12 +55,14 @@ pub(super) struct Head {
 pub(super) struct Exchange {
     agents: [Agent; 2],
     messages: Receiver<Message>,
+    /// The variable that names the proxy, if there is one in between.
+    proxy_variable: Option<&'static str>,
 }
 
 impl Exchange {
     /// Sends the request.
     pub(super) fn start(question: &Question<'_>, env: &Env) -> Result<Self, Reason> {
-        let proxy = proxy_for(question.url, env)?;
+        let (proxy, proxy_variable) = proxy_for(question.url, env)?.unzip();
         let roots = match env.var("SSL_CERT_FILE") {
             Some(file) => read_roots(&file.to_string_lossy())?,
             None => RootCerts::PlatformVerifier,
@@ -76,7 +78,7 @@ impl Exchange {
         }
         let request = request.body(()).map_err(|_| invalid_url())?;
         let (sender, messages) = mpsc::sync_channel(16);
-        let exchange = Self { agents: agents.clone(), messages };
+        let exchange = Self { agents: agents.clone(), messages, proxy_variable };
         // Detached on purpose: a name resolution can't be stopped, and isn't waited for.
         std::thread::Builder::new()
             .name("download".to_owned())
@@ -91,6 +93,7 @@ impl Exchange {
         loop {
             env.interrupt.check()?;
             match self.messages.recv_timeout(GLANCE) {
+                Ok(Message::Failed(reason)) => return Ok(Message::Failed(self.blame_proxy(reason))),
                 Ok(message) => return Ok(message),
                 Err(RecvTimeoutError::Disconnected) => return Ok(Message::Failed(cut())),
                 Err(RecvTimeoutError::Timeout) if waiting.elapsed() >= stall => {
@@ -101,6 +104,18 @@ impl Exchange {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+}
+
+impl Exchange {
+    /// Tells who it is that can't be reached.
+    fn blame_proxy(&self, reason: Reason) -> Reason {
+        match (reason, self.proxy_variable) {
+            (Reason::Unreachable(text), Some(name)) => {
+                Reason::Unreachable(format!("{text}, through the proxy that {name} names"))
+            }
+            (reason, _) => reason,
         }
     }
 }
@@ -215,8 +230,8 @@ fn read_roots(file: &str) -> Result<RootCerts, Reason> {
     Ok(certificates.into())
 }
 
-/// Finds the proxy for an address in the environment, as curl does.
-fn proxy_for(url: &str, env: &Env) -> Result<Option<Proxy>, Reason> {
+/// Finds the proxy for an address in the environment, as curl does, and the variable that names it.
+fn proxy_for(url: &str, env: &Env) -> Result<Option<(Proxy, &'static str)>, Reason> {
     let names = match super::url::scheme(url).as_deref() {
         Some("https") => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         _ => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
@@ -249,7 +264,7 @@ fn proxy_for(url: &str, env: &Env) -> Result<Option<Proxy>, Reason> {
             host.rsplit_once(':').map_or(host, |(name, _)| if name.contains(':') { host } else { name });
         proxy = proxy.no_proxy(host).no_proxy(&format!(".{host}"));
     }
-    proxy.build().map(Some).map_err(|_| invalid())
+    proxy.build().map(|proxy| Some((proxy, *name))).map_err(|_| invalid())
 }
 
 fn cut() -> Reason {
@@ -326,8 +341,8 @@ mod tests {
         ] {
             let env = Env::for_tests(vars);
             let uri: http::Uri = url.parse().unwrap();
-            let proxy = proxy_for(url, &env).unwrap().filter(|proxy| !proxy.is_no_proxy(&uri));
-            let found = proxy.map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
+            let proxy = proxy_for(url, &env).unwrap().filter(|(proxy, _)| !proxy.is_no_proxy(&uri));
+            let found = proxy.map(|(proxy, _)| format!("{}:{}", proxy.host(), proxy.port()));
             assert_eq!(found.as_deref(), expected, "{vars:?} {url}");
         }
     }

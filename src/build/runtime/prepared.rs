@@ -152,8 +152,16 @@ impl PreparedSource {
             }
         })?;
         archive::unpack_subdirectory(&file, &root, prefix, env, output)?;
-        standalone::adopt(prefix, file_name, Maker::Unknown)?;
-        Ok(())
+        let minor = standalone::adopt(prefix, file_name, Maker::Unknown)?;
+        let promised = Name::parse(name).map(|name| name.version);
+        let delivered = Version::from_str(&minor).ok();
+        match promised.zip(delivered) {
+            Some((promised, delivered)) if !promised.release().starts_with(delivered.release()) => {
+                let problem = "holds another version of Python than its name says";
+                Err(RuntimeArchiveError::Layout { archive: file_name.to_owned(), problem })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -557,17 +565,21 @@ mod tests {
             &[
                 ("python-3.13.5.tar.gz", gzip(&python("python/"))),
                 ("python-3.13.6.tar.gz", gzip(&[file("a/b", "x")])),
+                ("python-3.12.7.tar.gz", gzip(&python("python/"))),
             ],
         );
         fs::write(dir.path().join("python-3.13.5.tar.gz"), gzip(&python("other/"))).unwrap();
         let source = PreparedSource::open(dir.path().to_str().unwrap(), &env, &output).unwrap();
-        for (version, code) in [("3.13.5", ErrorCode::DownloadChecksum), ("3.13.6", ErrorCode::PythonArchive)]
-        {
+        for (version, code) in [
+            ("3.13.5", ErrorCode::DownloadChecksum),
+            ("3.13.6", ErrorCode::PythonArchive),
+            ("3.12.7", ErrorCode::PythonArchive),
+        ] {
             let archive = source.find(version, "x86_64").unwrap();
             let prefix = dir.path().join(version);
             let error = source.fetch(&archive, &prefix, &store, &env, &output).unwrap_err();
             assert_eq!(error.code(), code, "{error}");
         }
-        assert_eq!(fs::read_dir(store.downloads()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(store.downloads()).unwrap().count(), 2);
     }
 }

@@ -38,8 +38,9 @@ pub fn adopt(prefix: &Path, archive: &str, maker: Maker) -> Result<String, Runti
     let is_standalone = maker == Maker::Standalone || remembers_standalone(&library)?;
     files::remove_file(&library.join("EXTERNALLY-MANAGED"))?;
     empty_directory(&library.join("site-packages"))?;
-    let keep = |name: &str| {
-        if is_standalone { name == format!("python{minor}") } else { name.starts_with("python") }
+    let keep = |name: &str| match is_standalone {
+        true => name == format!("python{minor}"),
+        false => name.starts_with("python") && !name.ends_with("-gdb.py"),
     };
     clean_bin(&prefix.join("bin"), &minor, keep)?;
     prune_library(&library)?;
@@ -412,6 +413,7 @@ mod tests {
             "lib/python3.12/idlelib/idle.py",
         ];
         let dir = tree(&heroku);
+        fs::write(dir.path().join("bin/python3.12-gdb.py"), "x").unwrap();
         adopt(dir.path(), "a.tar.zst", Maker::Unknown).unwrap();
         let expected = [&["bin/python -> python3"], &heroku[..], &["lib/python3.12/site-packages/"]].concat();
         assert_eq!(list(dir.path()), expected);
