@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod clock;
 pub mod download;
+mod entries;
 mod fetch;
 pub mod files;
 mod http;
