@@ -3,7 +3,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "the room that owns these effects")]
 
+pub mod archive;
 pub mod beneath;
 pub mod clock;
+pub mod download;
+mod entries;
+mod fetch;
 pub mod files;
+mod http;
 pub mod process;
+mod tree;
+pub mod url;
+mod zstd;

@@ -1,0 +1,140 @@
+//! Addresses: how they are shown, joined, and turned into paths and back.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Makes an address fit to be shown: without credentials, query and fragment, which may hold secrets.
+pub fn redact(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    // A line break would let an address write lines of its own into the build log.
+    format!("{scheme}{separator}{host}{path}").chars().filter(|letter| !letter.is_control()).collect()
+}
+
+/// Returns the scheme in lower case, if there is one.
+pub fn scheme(url: &str) -> Option<String> {
+    let (scheme, _) = url.split_once("://")?;
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
+    (!scheme.is_empty() && scheme.chars().all(plain)).then(|| scheme.to_ascii_lowercase())
+}
+
+/// Adds a relative name to the address of a directory. A query stays where it was: at the end.
+pub fn join(base: &str, name: &str) -> String {
+    let base = base.split('#').next().unwrap_or_default();
+    let (path, query) = base.split_once('?').map_or((base, None), |(path, query)| (path, Some(query)));
+    let mut url = format!("{}/{}", path.trim_end_matches('/'), encode(name.as_bytes()));
+    if let Some(query) = query {
+        url.push('?');
+        url.push_str(query);
+    }
+    url
+}
+
+/// Returns the `file://` address of an absolute path.
+pub fn from_path(path: &Path) -> String {
+    format!("file://{}", encode(path.as_os_str().as_bytes()))
+}
+
+/// Returns the path that a `file://` address names; none if it is another kind of address or names
+/// another machine.
+pub fn to_path(url: &str) -> Option<PathBuf> {
+    if scheme(url)? != "file" {
+        return None;
+    }
+    let rest = url.split(['?', '#']).next()?.split_once("://")?.1;
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    let path = PathBuf::from(OsString::from_vec(decode(path)));
+    path.is_absolute().then_some(path)
+}
+
+/// Percent-encodes what has a meaning in an address; `/` stays.
+fn encode(bytes: &[u8]) -> String {
+    let mut encoded = String::new();
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
+            encoded.push(char::from(*byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let escaped = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%');
+        match escaped.and_then(|digits| hex::decode(digits).ok()) {
+            Some(value) => {
+                decoded.extend(value);
+                at += 3;
+            }
+            None => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_holds_no_secrets() {
+        for (url, shown) in [
+            ("https://host/a/b.tar.gz", "https://host/a/b.tar.gz"),
+            ("https://user:secret@host:8080/a?token=secret#secret", "https://host:8080/a"),
+            ("https://user:se@cret@host", "https://host"),
+            ("https://host?secret", "https://host"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("user:secret@host/a", "host/a"),
+            ("file:///a/b", "file:///a/b"),
+            ("https://host/a\n-----> b", "https://host/a-----> b"),
+            ("", ""),
+        ] {
+            assert_eq!(redact(url), shown, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_goes_before_the_query() {
+        for (base, name, url) in [
+            ("https://host/dir", "a.tar.gz", "https://host/dir/a.tar.gz"),
+            ("https://host/dir/", "a+b c.tar.gz", "https://host/dir/a%2Bb%20c.tar.gz"),
+            ("https://host/dir?sig=x%2F", "sub/a", "https://host/dir/sub/a?sig=x%2F"),
+        ] {
+            assert_eq!(join(base, name), url, "{base} {name}");
+        }
+    }
+
+    #[test]
+    fn a_path_survives_being_an_address() {
+        for bytes in [&b"/plain/path"[..], b"/with space/100%/a?b#c", b"/not/\xff/utf-8"] {
+            let path = PathBuf::from(OsString::from_vec(bytes.to_vec()));
+            assert_eq!(to_path(&from_path(&path)), Some(path));
+        }
+    }
+
+    #[test]
+    fn only_files_of_this_machine_have_a_path() {
+        for (url, path) in [
+            ("file:///a%20b", Some("/a b")),
+            ("FILE://localhost/a", Some("/a")),
+            ("file://elsewhere/a", None),
+            ("https://host/a", None),
+            ("/a", None),
+            ("file:///a%zz%4", Some("/a%zz%4")),
+        ] {
+            assert_eq!(to_path(url), path.map(PathBuf::from), "{url}");
+        }
+    }
+}
