@@ -1,1 +1,5 @@
-//! To be built.
+//! Carries out: reads the source, executes a plan.
+
+pub mod git;
+pub mod source;
+mod submodules;
