@@ -115,8 +115,9 @@ impl Matcher {
         match self {
             Self::Literal(literal) => literal == text,
             Self::Glob { prefix, suffix, pattern } => {
-                text.starts_with(prefix.as_str())
-                    && text.ends_with(suffix.as_str())
+                // Comparing nothing isn't free: the pointer of an empty string makes `memcmp` take a slow path.
+                (prefix.is_empty() || text.starts_with(prefix.as_str()))
+                    && (suffix.is_empty() || text.ends_with(suffix.as_str()))
                     && pattern.matches_with(text, OPTIONS)
             }
         }
