@@ -1,1 +1,3 @@
-//! To be built.
+//! Carries out a plan: the runtime first.
+
+pub mod runtime;

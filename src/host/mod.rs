@@ -4,5 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "the room that owns these effects")]
 
 pub mod clock;
+pub mod elf;
 pub mod files;
 pub mod process;
