@@ -297,9 +297,12 @@ mod tests {
             done
             shift
             exec "$@""#;
-        let HostInterpreter { executable, prefix, stdlib, libpython, .. } = interpreter;
-        let hide = if prefix == Path::new("/usr") {
-            [Some(executable), Some(stdlib), libpython.as_ref()].into_iter().flatten().cloned().collect()
+        let HostInterpreter { executable, prefix, stdlib, libpython, include, .. } = interpreter;
+        let hide: Vec<PathBuf> = if prefix == Path::new("/usr") {
+            let of_machine = prefix.join("include").join(&interpreter.multiarch).join(interpreter.name());
+            let parts =
+                [Some(executable), Some(stdlib), libpython.as_ref(), include.as_ref(), Some(&of_machine)];
+            parts.into_iter().flatten().filter(|part| part.exists()).cloned().collect()
         } else {
             vec![prefix.clone()]
         };
