@@ -1,7 +1,6 @@
-//! Carries out a plan: the runtime first.
+//! Carries a plan out: runtime, dependencies, bytecode, and the slug or the build directory made of them.
 
-pub mod runtime;
-//! Carries out: reads the source, executes a plan.
 pub mod git;
+pub mod runtime;
 pub mod source;
 mod submodules;

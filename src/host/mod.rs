@@ -7,6 +7,7 @@ pub mod archive;
 pub mod beneath;
 pub mod clock;
 pub mod download;
+pub mod elf;
 mod entries;
 mod fetch;
 pub mod files;

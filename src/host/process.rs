@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Stopwatch;
-use crate::env::{Env, Interrupted};
+use crate::env::{Env, Interrupt, Interrupted};
 use crate::error::{ErrorCode, UserError};
 use crate::output::{Event, Output};
 
@@ -126,6 +126,14 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// It didn't end within its time, and was ended.
+    #[error("{program} didn't end within {} seconds and was stopped.", .limit.as_secs())]
+    TookTooLong {
+        /// The program's file name.
+        program: String,
+        /// Its time.
+        limit: Duration,
+    },
     /// The user asked slugc to stop, and the program was ended.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -175,6 +183,40 @@ fn describe(program: &str, status: ExitStatus, captured: &Captured) -> String {
 /// Runs a program to its end and returns what it wrote.
 pub fn capture(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
     run(invocation, env, output, &mut |_, _| {})
+}
+
+/// Runs a program to its end as [`capture`] does, but ends it once it has taken longer than `limit`.
+pub fn capture_within(
+    limit: Duration,
+    invocation: &Invocation,
+    env: &Env,
+    output: &Output,
+) -> Result<Captured, RunError> {
+    const TERM: usize = 15;
+    let deadline = Interrupt::default();
+    let limited = Env { interrupt: deadline.clone(), ..env.clone() };
+    let (running, ended) = mpsc::channel::<()>();
+    let result = std::thread::scope(|scope| {
+        let (ours, theirs, ended) = (&env.interrupt, &deadline, ended);
+        scope.spawn(move || {
+            let watch = Stopwatch::start();
+            while ended.recv_timeout(Duration::from_millis(20)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                if let Some(signal) = ours.signal() {
+                    theirs.set(signal);
+                } else if watch.elapsed() > limit {
+                    theirs.set(TERM);
+                }
+            }
+        });
+        let result = capture(invocation, &limited, output);
+        drop(running);
+        result
+    });
+    env.interrupt.check()?;
+    match result {
+        Err(RunError::Interrupted(_)) => Err(RunError::TookTooLong { program: invocation.name(), limit }),
+        result => result,
+    }
 }
 
 /// Runs a program to its end and passes each line it writes, to either stream, on to the build log.
@@ -326,6 +368,17 @@ mod tests {
         let env = Env::for_tests(&[]);
         let error = capture(&shell("echo no such thing >&2; exit 3"), &env, &Output::silent()).unwrap_err();
         assert_eq!(error.to_string(), "sh ended with exit code 3. Its last words: no such thing");
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended() {
+        let env = Env::for_tests(&[]);
+        let limit = Duration::from_millis(200);
+        let error = capture_within(limit, &shell("sleep 60"), &env, &Output::silent()).unwrap_err();
+        assert!(matches!(error, RunError::TookTooLong { .. }), "{error:?}");
+        let limit = Duration::from_secs(60);
+        let quick = capture_within(limit, &shell("echo done"), &env, &Output::silent()).unwrap();
+        assert_eq!(quick.text(), "done");
     }
 
     #[test]
