@@ -1,0 +1,192 @@
+//! Segments: the entries of a slug cut into runs of a few mebibytes that are compressed each on its own,
+//! and the keys under which the store keeps them.
+//!
+//! Where a cut falls depends on as little as possible, so that a change in one package leaves the
+//! segments of the others as they were: on the names around it and on the length since the last cut.
+
+use flate2::Crc;
+use sha2::{Digest, Sha256};
+
+use super::assemble::Layout;
+use super::deflate::COMPRESSOR;
+use super::header::{BLOCK, header_length, padded};
+use super::merge::Merged;
+use super::size::inside_site_packages;
+use super::tree::{EntryKind, Tree, TreeOrigin};
+
+/// No segment is longer; a file that is has its pieces in several.
+pub(super) const MAX: u64 = 4 << 20;
+
+/// From this length on, every end of a unit is a cut.
+const LONG: u64 = 2 << 20;
+
+/// From this length on, a unit's name decides whether there is a cut before it: every second one has.
+const SHORT: u64 = 256 << 10;
+
+/// From this length on, a file's name decides whether there is a cut before it within a unit: every
+/// fourth one has. Without it, one longer file would move all later cuts of a big directory.
+const WITHIN_UNIT: u64 = 1 << 20;
+
+/// A run of the tar file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// What is in it, in order.
+    pub(super) pieces: Vec<Piece>,
+    /// Its length in bytes, uncompressed.
+    pub(super) length: u64,
+}
+
+/// An entry or a range of its content; the first range comes with the header, the last with the padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// The number of the entry.
+    pub(super) entry: usize,
+    /// Where the range begins in the content.
+    pub(super) start: u64,
+    /// Where it ends.
+    pub(super) end: u64,
+    /// The length of the piece in the tar file.
+    pub(super) length: u64,
+}
+
+impl Piece {
+    /// Returns how many bytes of the content are in it.
+    pub(super) fn content_length(&self) -> u64 {
+        self.end - self.start
+    }
+
+    /// Returns whether the header is in it.
+    pub(super) fn starts_entry(&self) -> bool {
+        self.start == 0
+    }
+}
+
+/// Returns the name of an entry in the tar file, without the `/` of a directory.
+pub(super) fn tar_name(path: &[u8], kind: &EntryKind, layout: Layout) -> Vec<u8> {
+    let prefix: &[u8] = match layout {
+        Layout::App => b"./app",
+        Layout::Flat => b".",
+    };
+    let mut name = prefix.to_vec();
+    if !path.is_empty() {
+        name.push(b'/');
+        name.extend_from_slice(path);
+    }
+    if *kind == EntryKind::Directory {
+        name.push(b'/');
+    }
+    name
+}
+
+/// Cuts the entries into segments.
+pub(super) fn cut(entries: &[Merged], trees: &[Tree], layout: Layout) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut run = Segment { pieces: Vec::new(), length: 0 };
+    for (number, entry) in entries.iter().enumerate() {
+        let size = if let EntryKind::File { size, .. } = entry.kind { *size } else { 0 };
+        let header = header_length(tar_name(entry.path, entry.kind, layout).len(), entry.kind);
+        if run.length > 0
+            && (run.length + header + padded(size) > MAX
+                || is_cut(&entries[number - 1], entry, run.length, trees))
+        {
+            close(&mut run, &mut segments);
+        }
+        let mut start = 0;
+        loop {
+            let before = if start == 0 { header } else { 0 };
+            // At least a block, so that the loop ends whatever an index says.
+            let room = MAX.saturating_sub(run.length + before).max(BLOCK);
+            let end = size.min(start + room);
+            let length = before + padded(end - start);
+            run.pieces.push(Piece { entry: number, start, end, length });
+            run.length += length;
+            start = end;
+            if start == size {
+                break;
+            }
+            close(&mut run, &mut segments);
+        }
+    }
+    if run.length > 0 {
+        close(&mut run, &mut segments);
+    }
+    segments
+}
+
+fn close(run: &mut Segment, segments: &mut Vec<Segment>) {
+    segments.push(std::mem::replace(run, Segment { pieces: Vec::new(), length: 0 }));
+}
+
+/// Whether there is a cut between two neighbours.
+fn is_cut(before: &Merged, after: &Merged, length: u64, trees: &[Tree]) -> bool {
+    if before.tree != after.tree {
+        // The files of a layer don't change, and those of the app may. App and generated files both do, and lie
+        // side by side in every directory: cut apart they would be a crowd of tiny segments.
+        let is_app = |entry: &Merged| trees[entry.tree].origin == TreeOrigin::App;
+        if !(is_app(before) && is_app(after)) {
+            return true;
+        }
+    }
+    let (unit_before, unit) = (unit(before.path), unit(after.path));
+    if unit_before != unit {
+        return length >= LONG || (length >= SHORT && fingerprint(unit).is_multiple_of(2));
+    }
+    length >= WITHIN_UNIT && fingerprint(after.path).is_multiple_of(4)
+}
+
+/// Returns what is likely to change as a whole: a top-level name of `site-packages`, else the first two
+/// components of the path.
+fn unit(path: &[u8]) -> &[u8] {
+    let (begin, components) = match inside_site_packages(path) {
+        Some(inside) => (path.len() - inside.len(), 1),
+        None => (0, 2),
+    };
+    let end = path[begin..]
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'/')
+        .nth(components - 1)
+        .map_or(path.len(), |(slash, _)| begin + slash);
+    &path[..end]
+}
+
+fn fingerprint(name: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(name);
+    crc.sum()
+}
+
+/// Returns the key of a segment: the SHA-256 of everything that its compressed bytes depend on.
+pub(super) fn key(segment: &Segment, entries: &[Merged], layout: Layout, mtime: u64) -> String {
+    let mut hasher = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        // With the length before it, no two lists of values make the same bytes.
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    add(COMPRESSOR.as_bytes());
+    add(&[match layout {
+        Layout::App => 0,
+        Layout::Flat => 1,
+    }]);
+    add(&mtime.to_le_bytes());
+    for Piece { entry, start, end, length: _ } in &segment.pieces {
+        let Merged { path, kind, tree: _ } = entries[*entry];
+        add(path);
+        match kind {
+            EntryKind::Directory => add(b"d"),
+            EntryKind::Symlink { target } => {
+                add(b"l");
+                add(target);
+            }
+            EntryKind::File { size, mode, digest } => {
+                add(b"f");
+                for number in [*size, u64::from(*mode), *start, *end] {
+                    add(&number.to_le_bytes());
+                }
+                add(digest);
+            }
+        }
+    }
+    hex::encode(hasher.finalize())
+}
