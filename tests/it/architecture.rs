@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("build", &["host", "store", "plan", "app", "python", "env", "error", "output"]),
     ("slug", &["host", "store", "plan", "app", "env", "error", "output"]),
-    ("dyno", &["host", "store", "plan", "app", "env", "error", "output"]),
+    ("dyno", &["slug", "host", "store", "plan", "app", "env", "error", "output"]),
     ("host", &["plan", "app", "python", "env", "error", "output"]),
     ("store", &["plan", "app", "python", "env", "error", "output"]),
     ("plan", &["app", "python", "env", "error", "output"]),
