@@ -1,1 +1,9 @@
-//! To be built.
+//! Words of Python: versions, the files that name them, runtimes, requirements files and pip's settings.
+//! Parses and compares; whoever calls has read the files.
+
+pub mod catalogue;
+pub mod supported;
+pub mod version;
+pub mod version_file;
+
+pub use version::{PythonVersion, RequestedVersion, VersionOrigin};
