@@ -2,8 +2,11 @@
 //! Parses and compares; whoever calls has read the files.
 
 pub mod catalogue;
+pub mod requirements;
 pub mod supported;
 pub mod version;
 pub mod version_file;
+
+mod url;
 
 pub use version::{PythonVersion, RequestedVersion, VersionOrigin};
