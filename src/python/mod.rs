@@ -2,6 +2,7 @@
 //! Parses and compares; whoever calls has read the files.
 
 pub mod catalogue;
+pub mod pip_config;
 pub mod requirements;
 pub mod supported;
 pub mod version;
