@@ -1,1 +1,13 @@
-//! To be built.
+//! Words of Python: versions, the files that name them, runtimes, requirements files and pip's settings.
+//! Parses and compares; whoever calls has read the files.
+
+pub mod catalogue;
+pub mod pip_config;
+pub mod requirements;
+pub mod supported;
+pub mod version;
+pub mod version_file;
+
+mod url;
+
+pub use version::{PythonVersion, RequestedVersion, VersionOrigin};
