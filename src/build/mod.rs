@@ -1,6 +1,18 @@
 //! Carries a plan out: runtime, dependencies, bytecode, and the slug or the build directory made of them.
 
+pub mod bytecode;
+pub mod dependencies;
+pub mod execute;
 pub mod git;
+pub mod layers;
+pub mod normalise;
+pub mod pip_layer;
+pub mod python;
 pub mod runtime;
+pub mod slug;
 pub mod source;
+pub mod stage;
 mod submodules;
+pub mod survey;
+pub mod tool_env;
+pub mod uv;

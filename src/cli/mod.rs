@@ -1,1 +1,148 @@
-//! To be built.
+//! The command line: arguments become requests, results become text and exit codes.
+
+mod args;
+mod build;
+mod inventory;
+mod plan;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::env::Env;
+use crate::error::{ErrorCode, Failure, Result, UserError};
+use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
+use args::{Arguments, Command};
+
+pub use args::command_line;
+
+/// Runs the command that the arguments name.
+pub fn run(env: &Env) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(&env.args) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain_usage(&error),
+    };
+    match &arguments.command {
+        Command::Build(build) => {
+            let output = output(&arguments, build.format, env);
+            exit_code(build::run(build, env, &output), &output)
+        }
+        Command::Plan(plan) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(plan::run(plan, env, &output), &output)
+        }
+        Command::Run(run) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(run::run(run, env, &output), &output)
+        }
+        Command::Inventory(inventory) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(inventory::run(inventory, env), &output)
+        }
+    }
+}
+
+fn output(arguments: &Arguments, format: Format, env: &Env) -> Output {
+    let options =
+        OutputOptions { format, color: arguments.color, quiet: arguments.quiet, stream: Stream::Stderr };
+    Output::new(options, env)
+}
+
+fn exit_code(result: Result<u8>, output: &Output) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            output.error(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Prints clap's own message: help and version to standard output, mistakes to standard error.
+fn explain_usage(error: &clap::Error) -> ExitCode {
+    // A reader that has gone away has no use for an error either.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(2),
+    }
+}
+
+/// There is no directory for the store.
+#[derive(Debug, thiserror::Error)]
+#[error("There is no home directory to keep the store in. Set HOME, or SLUGC_CACHE_DIR.")]
+struct NoStoreDirectory;
+
+impl UserError for NoStoreDirectory {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::StoreUnusable
+    }
+}
+
+/// Opens the store that the arguments or the environment name.
+fn open_store(cache_dir: Option<&std::path::Path>, env: &Env) -> Result<crate::store::Store> {
+    let root = match cache_dir {
+        Some(dir) => env.absolute(dir),
+        None => crate::store::Store::default_root(env).ok_or(NoStoreDirectory)?,
+    };
+    Ok(crate::store::Store::open(&root)?)
+}
+
+/// Writes a result to standard output; a reader that has gone away is no error.
+fn print_result(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(PrintError { source: error }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Standard output can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("Standard output can't be written.")]
+struct PrintError {
+    source: std::io::Error,
+}
+
+impl UserError for PrintError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::FileSystem
+    }
+}
+
+impl clap::ValueEnum for ColorChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }))
+    }
+}
+
+impl clap::ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }))
+    }
+}
+
+/// Turns a failure into the text that clap shows for a bad value.
+fn as_text(failure: impl Into<Failure>) -> String {
+    failure.into().to_string()
+}

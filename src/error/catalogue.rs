@@ -404,6 +404,15 @@ catalogue! {
         exit_code: 3,
     }
 
+    InventoryInvalid => {
+        id: "inventory::invalid",
+        title: "The list of Python runtimes can't be used.",
+        fix: indoc! {"
+            Give uv's download-metadata.json: `slugc inventory --from FILE`.
+        "},
+        exit_code: 2,
+    }
+
     // Downloads.
     DownloadFailed => {
         id: "download::failed",

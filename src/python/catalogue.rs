@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::version::PythonVersion;
+use crate::error::{ErrorCode, UserError};
 
 const INVENTORY: &str = include_str!("../../inventory/runtimes.toml");
 
@@ -90,6 +91,12 @@ struct Download {
 struct Arch {
     family: String,
     variant: Option<String>,
+}
+
+impl UserError for CatalogueError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InventoryInvalid
+    }
 }
 
 impl Flavor {

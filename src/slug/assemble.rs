@@ -87,6 +87,11 @@ pub struct Part {
     pub files: u64,
 }
 
+/// Fails if a slug can't be written there, before any work is done for it.
+pub fn check_output(path: &Path) -> Result<(), SlugError> {
+    SlugWriter::create(path).map(drop)
+}
+
 /// Makes a slug. It appears whole or not at all; one that was there before stays if this fails.
 pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Result<Slug, SlugError> {
     let SlugSpec { trees, mtime, layout, exclude, max_size, threads, output: path, lineage } = spec;

@@ -13,6 +13,7 @@ mod deflate;
 mod error;
 mod fingerprint;
 mod header;
+pub mod index_file;
 pub mod manifest;
 mod merge;
 pub mod read;

@@ -3,4 +3,9 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests set up the world they need")]
 
 mod architecture;
+mod bad_input;
+mod build;
+mod classic;
 mod docs;
+mod flask;
+mod support;

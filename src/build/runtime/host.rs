@@ -35,7 +35,7 @@ pub fn copy_runtime(
     output: &Output,
 ) -> Result<(), RuntimeError> {
     let failed = |source| RuntimeError::Copy {
-        version: interpreter.version_text(),
+        version: interpreter.version.to_string(),
         prefix: interpreter.prefix.clone(),
         source,
     };

@@ -4,6 +4,7 @@
 pub mod archive_error;
 pub mod build_vars;
 pub mod catalogue;
+pub mod choose;
 mod debian;
 pub mod discover;
 pub mod elf;
@@ -12,6 +13,7 @@ pub mod host;
 pub mod paths;
 pub mod prepared;
 pub mod probe;
+pub mod provide;
 pub mod prune;
 pub mod self_test;
 pub mod standalone;

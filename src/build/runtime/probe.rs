@@ -14,6 +14,7 @@ use super::prune::is_part_of_interpreter;
 use crate::env::{Env, Interrupted};
 use crate::host::process::{Invocation, RunError, capture_within};
 use crate::output::Output;
+use crate::python::version::PythonVersion;
 
 /// The modules that Heroku's tests expect of a runtime, and that depend on how it was built.
 pub const MODULES: &[&str] = &[
@@ -43,8 +44,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub struct HostInterpreter {
     /// Its file, without links on the way.
     pub executable: PathBuf,
-    /// Major, minor and patch version.
-    pub version: (u64, u64, u64),
+    /// Its full version.
+    pub version: PythonVersion,
     /// The directory it is installed in.
     pub prefix: PathBuf,
     /// Its standard library: `lib/python3.X` in the prefix.
@@ -69,15 +70,9 @@ pub struct HostInterpreter {
 }
 
 impl HostInterpreter {
-    /// Returns the version as text: `3.13.0`.
-    pub fn version_text(&self) -> String {
-        let (major, minor, patch) = self.version;
-        format!("{major}.{minor}.{patch}")
-    }
-
     /// Returns the name of its program and its directories: `python3.13`.
     pub fn name(&self) -> String {
-        format!("python{}.{}", self.version.0, self.version.1)
+        format!("python{}", self.version.minor_version())
     }
 }
 
@@ -155,14 +150,14 @@ impl Facts {
         if !self.is_suitable() {
             return None;
         }
-        let (major, minor, _) = self.version;
+        let (major, minor, patch) = self.version;
         let lib = self.prefix.join("lib");
         // What the build says can be out of date: an installation that was moved is right about itself.
         let libpython = [&lib, &self.library_dir].map(|dir| dir.join(&self.library));
         let is_shared = self.library.contains(".so");
         let mut interpreter = HostInterpreter {
             executable: executable.to_owned(),
-            version: self.version,
+            version: PythonVersion { major, minor, patch },
             is_debian: self.schemes.iter().any(|scheme| scheme == "deb_system"),
             libpython: libpython.into_iter().find(|path| is_shared && path.is_file()),
             include: existing_dir(self.prefix.join(format!("include/python{major}.{minor}"))),

@@ -1,0 +1,301 @@
+//! The app's dependencies, installed into a tree of their own that is later laid over the runtime.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::python::Python;
+use super::tool_env::tool_environment;
+use super::uv::{Uv, pip_environment};
+use crate::env::Env;
+use crate::error::{ErrorCode, Result, UserError};
+use crate::host::process::{Invocation, RunError, stream};
+use crate::output::Output;
+use crate::python::pip_config::PipConfig;
+use crate::store::Store;
+
+/// The program that installs.
+#[derive(Debug, Clone, Copy)]
+pub enum Tool<'a> {
+    /// uv.
+    Uv(&'a Uv),
+    /// The pip of the slug; the path is its site-packages.
+    Pip(&'a Path),
+    /// The pip that is bundled with Python.
+    BundledPip,
+}
+
+/// What is installed and where.
+#[derive(Debug, Clone, Copy)]
+pub struct InstallTarget<'a> {
+    /// The tree that stands for the app's root.
+    pub tree: &'a Path,
+    /// The interpreter.
+    pub python: &'a Python,
+    /// The directory that relative paths in the requirements count from.
+    pub directory: &'a Path,
+    /// The requirements file.
+    pub requirements: &'a Path,
+    /// Whether the tool only speaks when it fails.
+    pub quiet: bool,
+}
+
+/// The installer failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .cause.describe())]
+pub struct InstallError {
+    cause: Cause,
+    #[source]
+    source: RunError,
+}
+
+/// Why, as far as the installer's words tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cause {
+    NoSuchPackage(String),
+    NoSuchVersion(String),
+    NoNetwork,
+    Conflict,
+    BuildFailed(String),
+    Hash,
+    Other,
+}
+
+impl Cause {
+    fn describe(&self) -> String {
+        match self {
+            Self::NoSuchPackage(name) => format!(
+                "The package index has no package named `{name}`. Check its spelling in the\n\
+                 requirements; if it is a private package, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL\n\
+                 names its index."
+            ),
+            Self::NoSuchVersion(requirement) => {
+                format!("The package index has no version of `{requirement}` that fits this Python.")
+            }
+            Self::NoNetwork => "The package index can't be reached. Check the network; behind a proxy, set\n\
+                 HTTPS_PROXY, and PIP_CERT if the proxy has a certificate of its own."
+                .to_owned(),
+            Self::Conflict => {
+                "The requirements contradict each other: no set of versions fits them all.".to_owned()
+            }
+            Self::BuildFailed(name) => format!(
+                "`{name}` has no wheel for this Python and platform, and building it failed. A newer\n\
+                 version may have a wheel; otherwise a compiler or a library is missing here."
+            ),
+            Self::Hash => "A downloaded file doesn't have the hash that the requirements ask for.".to_owned(),
+            Self::Other => "Installing the requirements failed.".to_owned(),
+        }
+    }
+
+    fn id(&self) -> &'static str {
+        match self {
+            Self::NoSuchPackage(_) => "no-such-package",
+            Self::NoSuchVersion(_) => "no-such-version",
+            Self::NoNetwork => "no-network",
+            Self::Conflict => "conflict",
+            Self::BuildFailed(_) => "build-failed",
+            Self::Hash => "hash-mismatch",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl UserError for InstallError {
+    fn code(&self) -> ErrorCode {
+        match &self.source {
+            RunError::Interrupted(interrupted) => interrupted.code(),
+            _ => ErrorCode::InstallDependencies,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some(self.cause.id().to_owned())
+    }
+
+    fn exit_code(&self) -> u8 {
+        match (&self.source, &self.cause) {
+            (RunError::Interrupted(interrupted), _) => interrupted.exit_code(),
+            // Not the app's fault.
+            (_, Cause::NoNetwork) => 3,
+            _ => self.code().entry().exit_code,
+        }
+    }
+}
+
+/// Runs the installer. What it says goes to the build log, so that its own message comes before our error.
+pub fn install(
+    tool: &Tool<'_>,
+    target: &InstallTarget<'_>,
+    pip: &PipConfig,
+    store: &Store,
+    env: &Env,
+    output: &Output,
+) -> Result<()> {
+    let invocation = match tool {
+        Tool::Uv(uv) => uv_invocation(uv, target, pip, store, env),
+        Tool::Pip(site_packages) => pip_invocation(&["-m".into(), "pip".into()], target, env)
+            .env("PYTHONPATH", site_packages.as_os_str()),
+        Tool::BundledPip => {
+            let Some(bundled) = target.python.bundled_pip() else { return Err(NoBundledPip.into()) };
+            pip_invocation(&[bundled], target, env)
+        }
+    };
+    stream(&invocation, env, output)
+        .map(drop)
+        .map_err(|source| InstallError { cause: find_cause(&source.text()), source }.into())
+}
+
+/// The runtime lacks ensurepip's wheels.
+#[derive(Debug, thiserror::Error)]
+#[error("The Python runtime has no bundled pip.")]
+struct NoBundledPip;
+
+impl UserError for NoBundledPip {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InstallPip
+    }
+}
+
+fn prefix(target: &InstallTarget<'_>) -> PathBuf {
+    target.tree.join(".heroku/python")
+}
+
+fn uv_invocation(
+    uv: &Uv,
+    target: &InstallTarget<'_>,
+    pip: &PipConfig,
+    store: &Store,
+    env: &Env,
+) -> Invocation {
+    let exists = |path: &str| target.directory.join(path).exists();
+    let mut invocation = Invocation::new(&uv.executable)
+        .args(["pip", "install", "--no-progress", "--color=never", "--link-mode=hardlink"])
+        .arg("--python")
+        .arg(&target.python.executable)
+        .arg("--prefix")
+        .arg(prefix(target))
+        .args(pip.uv_arguments(&exists))
+        .arg("--requirement")
+        .arg(target.requirements)
+        .current_dir(target.directory);
+    if target.quiet {
+        invocation = invocation.arg("--quiet");
+    }
+    invocation.env = tool_environment(env);
+    for (name, value) in pip.uv_environment(&exists) {
+        invocation = invocation.env(name, value);
+    }
+    invocation
+        .env("UV_CACHE_DIR", store.uv_cache().as_os_str())
+        // pip doesn't read uv's settings, and neither do its requirements files.
+        .env("UV_NO_CONFIG", "1")
+        .env("UV_PYTHON_DOWNLOADS", "never")
+        .env("UV_NO_WRAP", "1")
+        // pip trusts the system's certificates as well as its own.
+        .env("UV_SYSTEM_CERTS", "1")
+}
+
+fn pip_invocation(pip: &[OsString], target: &InstallTarget<'_>, env: &Env) -> Invocation {
+    let mut invocation = Invocation::new(&target.python.executable)
+        .args(pip.iter().cloned())
+        .args([
+            "install",
+            "--no-compile",
+            "--no-input",
+            "--progress-bar=off",
+            "--ignore-installed",
+            "--exists-action=w",
+        ])
+        .args(["--no-warn-script-location", "--disable-pip-version-check"])
+        .arg("--prefix")
+        .arg(prefix(target))
+        .arg("--src")
+        .arg(prefix(target).join("src"))
+        .arg("--requirement")
+        .arg(target.requirements)
+        .current_dir(target.directory);
+    if target.quiet {
+        invocation = invocation.arg("--quiet");
+    }
+    invocation.env = pip_environment(env);
+    invocation
+}
+
+/// Reads the installer's words for a cause that a user can do something about.
+fn find_cause(text: &str) -> Cause {
+    let word_after = |start: &str| -> Option<String> {
+        let rest = &text[text.find(start)? + start.len()..];
+        let word: String = rest
+            .trim_start_matches(['`', '\'', '"'])
+            .chars()
+            .take_while(|letter| !" `'\",;()\n".contains(*letter))
+            .collect();
+        (!word.is_empty()).then_some(word)
+    };
+    let has = |needle: &str| text.contains(needle);
+    let offline = [
+        "dns error",
+        "failed to lookup",
+        "Temporary failure in name resolution",
+        "Connection refused",
+        "Network is unreachable",
+        "error sending request",
+        "Failed to establish a new connection",
+        "tcp connect error",
+        "Failed to fetch",
+        "Max retries exceeded",
+    ];
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if offline.iter().any(|sign| has(sign)) {
+        Cause::NoNetwork
+    } else if has("Hash mismatch") || has("DO NOT MATCH THE HASHES") {
+        Cause::Hash
+    } else if joined.contains("was not found in the package registry") {
+        let before = joined.split(" was not found in the package registry").next().unwrap_or_default();
+        Cause::NoSuchPackage(
+            before.split_whitespace().last().unwrap_or_default().trim_matches('`').to_owned(),
+        )
+    } else if let Some(name) = word_after("No matching distribution found for ") {
+        if has("(from versions: none)") { Cause::NoSuchPackage(name) } else { Cause::NoSuchVersion(name) }
+    } else if let Some(requirement) = joined.split("there is no version of ").nth(1) {
+        Cause::NoSuchVersion(
+            requirement.split_whitespace().next().unwrap_or_default().trim_end_matches(',').to_owned(),
+        )
+    } else if let Some(name) = word_after("Failed to build ") {
+        Cause::BuildFailed(name)
+    } else if has("ResolutionImpossible") || joined.contains("your requirements are unsatisfiable") {
+        Cause::Conflict
+    } else {
+        Cause::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_found_in_the_installers_words() {
+        for (text, expected) in [
+            (
+                "  × No solution found when resolving dependencies:\n  ╰─▶ Because no-such-thing was not found in the package registry and you require\n      no-such-thing, we can conclude that your requirements are unsatisfiable.",
+                Cause::NoSuchPackage("no-such-thing".into()),
+            ),
+            (
+                "ERROR: Could not find a version that satisfies the requirement x-y (from versions: none)\nERROR: No matching distribution found for x-y",
+                Cause::NoSuchPackage("x-y".into()),
+            ),
+            (
+                "  ╰─▶ Because there is no version of flask==99 and you require flask==99, we can\n      conclude that your requirements are unsatisfiable.",
+                Cause::NoSuchVersion("flask==99".into()),
+            ),
+            (
+                "error: Failed to fetch: `https://index.test/simple/flask/`\n  Caused by: dns error",
+                Cause::NoNetwork,
+            ),
+            ("  × Failed to build `uwsgi==1`\n", Cause::BuildFailed("uwsgi==1".into())),
+            ("something else", Cause::Other),
+        ] {
+            assert_eq!(find_cause(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Makes the layers of a plan. When the first choice of Python or of uv can't be had, the facts change,
+//! and the plan is made again from them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::bytecode::compile_bytecode;
+use super::dependencies::{InstallTarget, Tool, install};
+use super::layers::{Layer, has_layer, provide_layer};
+use super::normalise::{BuildPlaces, normalise};
+use super::pip_layer::fill_pip_layer;
+use super::python::Python;
+use super::runtime::choose::{RuntimeRequest, choose_runtime, host_choice, remember_unreachable};
+use super::runtime::provide::fill_runtime_layer;
+use super::stage;
+use super::survey;
+use super::uv::{self, Uv};
+use crate::app::source::AppSource;
+use crate::env::Env;
+use crate::error::{ErrorCode, Failure, Result};
+use crate::host::clock;
+use crate::output::Output;
+use crate::plan::manager::{UV_VERSION, choose_package_manager};
+use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
+use crate::plan::{Facts, Installer, LayerPlan, Plan, detect, plan};
+use crate::python::pip_config::PipConfig;
+use crate::python::requirements::Requirements;
+use crate::slug::tree::Entry;
+use crate::store::Store;
+
+/// What the caller has decided about a build.
+#[derive(Debug, Clone)]
+pub struct BuildSettings {
+    /// Where the user lets Python come from.
+    pub python_source: PythonSource,
+    /// Another place for the catalogue's archives.
+    pub python_mirror: Option<String>,
+    /// Which program installs; uv unless there is a reason.
+    pub installer: Option<Installer>,
+    /// Makes the dependencies anew even if nothing has changed.
+    pub refresh: bool,
+    /// Names the app among others in the store: a digest of where it is.
+    pub lineage: String,
+}
+
+/// The world a build works in.
+#[derive(Clone, Copy)]
+pub struct Workshop<'a> {
+    /// What builds keep.
+    pub store: &'a Store,
+    /// What the process was started with.
+    pub env: &'a Env,
+    /// Where it says what it does.
+    pub output: &'a Output,
+}
+
+/// The facts about an app, as far as they are known.
+pub struct Survey {
+    app: AppSource,
+    requirements: Requirements,
+    pip: PipConfig,
+    version: VersionDecision,
+    runtime: RuntimeChoice,
+    uv: Option<Uv>,
+    source_digest: Option<String>,
+    settings: BuildSettings,
+}
+
+/// The layers that were made, and the plan that they were made by.
+pub struct Built {
+    /// The plan.
+    pub plan: Plan,
+    /// runtime, pip, dependencies.
+    pub layers: Vec<Layer>,
+}
+
+impl Survey {
+    /// Reads the facts about an app. `app_entries` gives the app's files with their digests; it is only asked
+    /// when the plan depends on them.
+    pub fn read(
+        app: AppSource,
+        app_entries: &mut dyn FnMut(&AppSource) -> Result<Vec<Entry>>,
+        settings: BuildSettings,
+        shop: Workshop<'_>,
+    ) -> Result<Self> {
+        let Workshop { store, env, output } = shop;
+        detect::detect(&app.names, &app.dirs)?;
+        choose_package_manager(&app)?;
+        let version = survey::read_version(&app, clock::unix_seconds())?;
+        let requirements = survey::read_app_requirements(&app)?;
+        let pip = survey::read_pip_config(env);
+        let request = RuntimeRequest {
+            source: &settings.python_source,
+            mirror: settings.python_mirror.as_deref(),
+            version: &version,
+            current_dir: &env.current_dir,
+        };
+        let runtime = choose_runtime(&request, store, env, output)?;
+        let source_digest = match requirements.has_local_paths() || requirements.has_editable() {
+            true => Some(survey::digest_of_source(&app_entries(&app)?)),
+            false => None,
+        };
+        let uv = match settings.installer {
+            Some(Installer::Pip) => None,
+            _ => known_uv(store, env, output)?,
+        };
+        Ok(Self { app, requirements, pip, version, runtime, uv, source_digest, settings })
+    }
+
+    /// Returns the app.
+    pub fn app(&self) -> &AppSource {
+        &self.app
+    }
+
+    /// Decides from the facts.
+    pub fn plan(&self) -> Result<Plan> {
+        plan(&Facts {
+            app: &self.app,
+            requirements: Some(&self.requirements),
+            pip: &self.pip,
+            version: &self.version,
+            runtime: &self.runtime,
+            installer: self.settings.installer,
+            uv_version: self.uv.as_ref().map_or(UV_VERSION, |uv| &uv.version),
+            source_digest: self.source_digest.clone(),
+        })
+    }
+
+    fn runtime_request<'a>(&'a self, env: &'a Env) -> RuntimeRequest<'a> {
+        RuntimeRequest {
+            source: &self.settings.python_source,
+            mirror: self.settings.python_mirror.as_deref(),
+            version: &self.version,
+            current_dir: &env.current_dir,
+        }
+    }
+
+    /// Makes the layers.
+    pub fn execute(&mut self, shop: Workshop<'_>) -> Result<Built> {
+        let Workshop { store, output, .. } = shop;
+        output.step(self.version.describe());
+        let runtime = self.provide_runtime(shop)?;
+        let python = Python::in_tree(&runtime.tree(), self.runtime.version());
+        let mut plan = self.plan()?;
+        let needs_installer = self.settings.refresh
+            || ["pip", "dependencies"]
+                .iter()
+                .any(|name| plan.layer(name).is_some_and(|layer| !has_layer(layer, store)));
+        if plan.installer == Installer::Uv && needs_installer {
+            self.provide_uv(&python, shop)?;
+            plan = self.plan()?;
+        }
+        for notice in &plan.notices {
+            if notice.warning {
+                output.warning(&notice.id, &notice.text);
+            } else {
+                output.notice(&notice.text);
+            }
+        }
+        let pip = self.provide_pip(&plan, &python, shop)?;
+        let dependencies = self.provide_dependencies(&plan, &python, &pip, shop)?;
+        let pip = without_replaced_tools(pip, &dependencies);
+        Ok(Built { plan, layers: vec![runtime, pip, dependencies] })
+    }
+
+    fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<Layer> {
+        let Workshop { store, env, output } = shop;
+        loop {
+            let plan = self.plan()?;
+            let request = self.runtime_request(env);
+            let layer = layer_plan(&plan, "runtime");
+            let fill = |tree: &Path| fill_runtime_layer(tree, &self.runtime, &request, store, env, output);
+            match provide_layer(layer, &self.settings.lineage, store, env, output, fill) {
+                Err(failure) if self.may_fall_back() && could_not_be_fetched(&failure) => {
+                    let host = host_choice(&request, Some(self.version.version), store, env, output);
+                    // The download's failure says more than that there is no interpreter either.
+                    let host = host.map_err(|_| failure)?;
+                    remember_unreachable(&self.runtime, store)?;
+                    self.runtime = host;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn may_fall_back(&self) -> bool {
+        matches!(self.runtime, RuntimeChoice::Catalogue { fallback: true, .. })
+    }
+
+    fn provide_uv(&mut self, python: &Python, shop: Workshop<'_>) -> Result<()> {
+        let Workshop { store, env, output } = shop;
+        if self.uv.is_some() {
+            return Ok(());
+        }
+        self.uv = match uv::fetch_uv(python, store, env, output) {
+            Ok(uv) => Some(uv),
+            Err(failure) if failure.code() == ErrorCode::Interrupted => return Err(failure),
+            Err(failure) => match uv::uv_on_path(store, env, output)? {
+                Some(uv) => {
+                    output.detail(format!("Using uv {} ({}) instead", uv.version, uv.executable.display()));
+                    uv::remember_fallback(store)?;
+                    Some(uv)
+                }
+                None => return Err(failure),
+            },
+        };
+        Ok(())
+    }
+
+    fn provide_pip(&self, plan: &Plan, python: &Python, shop: Workshop<'_>) -> Result<Layer> {
+        let Workshop { store, env, output } = shop;
+        let layer = layer_plan(plan, "pip");
+        let uv = self.uv.as_ref().filter(|_| plan.installer == Installer::Uv);
+        provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
+            output.step(format!("Installing {}", layer.contents));
+            fill_pip_layer(tree, python, uv, &self.pip, store, env, output)
+        })
+    }
+
+    fn provide_dependencies(
+        &self,
+        plan: &Plan,
+        python: &Python,
+        pip: &Layer,
+        shop: Workshop<'_>,
+    ) -> Result<Layer> {
+        let Workshop { store, env, output } = shop;
+        let layer = layer_plan(plan, "dependencies");
+        if self.settings.refresh {
+            store.remove_layer(layer.name, &layer.key.digest())?;
+        }
+        provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
+            let site_packages = pip.tree().join(python.library()).join("site-packages");
+            let tool = match &self.uv {
+                Some(uv) if plan.installer == Installer::Uv => Tool::Uv(uv),
+                _ => Tool::Pip(&site_packages),
+            };
+            let command = match tool {
+                Tool::Uv(_) => "uv pip install -r requirements.txt",
+                _ => "pip install -r requirements.txt",
+            };
+            output.step(format!("Installing dependencies using '{command}'"));
+            for reason in &plan.installer_reasons {
+                output.detail(reason);
+            }
+            self.fill_dependencies(tree, python, &tool, shop)
+        })
+    }
+
+    fn fill_dependencies(
+        &self,
+        tree: &Path,
+        python: &Python,
+        tool: &Tool<'_>,
+        shop: Workshop<'_>,
+    ) -> Result<()> {
+        let Workshop { store, env, output } = shop;
+        let work = store.scratch()?;
+        let staged = self.source_digest.is_some().then(|| work.path().join("app"));
+        if let Some(staged) = &staged {
+            stage::copy_app(&self.app, staged)?;
+        }
+        let directory = staged.as_deref().unwrap_or(&self.app.root);
+        let requirements = directory.join("requirements.txt");
+        let target = InstallTarget { tree, python, directory, requirements: &requirements, quiet: false };
+        install(tool, &target, &self.pip, store, env, output)?;
+        if let Some(staged) = &staged {
+            stage::keep_additions(&self.app, staged, tree)?;
+        }
+        let places =
+            BuildPlaces { tree: tree.to_owned(), staged_app: staged.clone(), runtime: python.prefix.clone() };
+        normalise(&places)?;
+        compile_bytecode(&python.executable, tree, env, output)?;
+        Ok(())
+    }
+}
+
+fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
+    match uv::find_uv(store, env, output)? {
+        None if uv::fell_back(store) => uv::uv_on_path(store, env, output),
+        found => Ok(found),
+    }
+}
+
+fn layer_plan<'a>(plan: &'a Plan, name: &str) -> &'a LayerPlan {
+    plan.layer(name).expect("every plan has a layer of each name")
+}
+
+/// Whether another source may be tried: not when what came was wrong, and not when the user gave up.
+fn could_not_be_fetched(failure: &Failure) -> bool {
+    matches!(failure.code(), ErrorCode::DownloadFailed | ErrorCode::PythonDownload)
+}
+
+/// Leaves pip or setuptools out of their layer when the app brings its own.
+fn without_replaced_tools(mut pip: Layer, dependencies: &Layer) -> Layer {
+    let installed = installed_names(&dependencies.entries);
+    let mut replaced: Vec<&str> = Vec::new();
+    if installed.contains("pip") {
+        replaced.extend(["pip", "pip3"]);
+    }
+    if installed.contains("setuptools") {
+        replaced.extend(["setuptools", "pkg_resources", "_distutils_hack", "distutils-precedence"]);
+    }
+    pip.entries.retain(|entry| {
+        let path = String::from_utf8_lossy(&entry.path);
+        let name =
+            path.split_once("/site-packages/").or_else(|| path.split_once("/bin/")).map(|(_, rest)| rest);
+        let top = name.unwrap_or_default().split(['/', '-', '.']).next().unwrap_or_default();
+        let top = if name.is_some_and(|name| name.starts_with("distutils-precedence")) {
+            "distutils-precedence"
+        } else {
+            top
+        };
+        !replaced.contains(&top)
+    });
+    pip
+}
+
+/// Returns the normalised names of the distributions in a tree, by their dist-info directories.
+pub fn installed_names(entries: &[Entry]) -> BTreeSet<String> {
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let path = std::str::from_utf8(&entry.path).ok()?;
+            let (_, rest) = path.split_once("/site-packages/")?;
+            let (name, _version) = rest.strip_suffix(".dist-info")?.split_once('-')?;
+            Some(name.to_lowercase().replace(['_', '.'], "-"))
+        })
+        .collect()
+}

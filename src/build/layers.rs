@@ -1,0 +1,117 @@
+//! Layers on disk: made once, under a lock, and kept in the store with their index.
+
+use std::path::{Path, PathBuf};
+
+use crate::env::Env;
+use crate::error::Result;
+use crate::host::files;
+use crate::output::{Event, Output};
+use crate::plan::{LayerKey, LayerPlan};
+use crate::slug::index_file;
+use crate::slug::tree::{Entry, Tree, TreeOrigin, index_directory};
+use crate::store::{Store, StoreError};
+
+const TREE: &str = "tree";
+const INDEX: &str = "index";
+
+/// A finished layer in the store.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// `runtime`, `pip` or `dependencies`.
+    pub name: &'static str,
+    /// Its key's digest.
+    pub key: String,
+    /// Its directory in the store.
+    path: PathBuf,
+    /// Its files, below the app's root.
+    pub entries: Vec<Entry>,
+}
+
+impl Layer {
+    /// Returns the directory that stands for the app's root.
+    pub fn tree(&self) -> PathBuf {
+        self.path.join(TREE)
+    }
+
+    /// Returns the layer as a part of a slug.
+    pub fn to_tree(&self) -> Tree {
+        Tree {
+            name: self.name.to_owned(),
+            root: self.tree(),
+            origin: TreeOrigin::Layer,
+            entries: self.entries.clone(),
+        }
+    }
+}
+
+/// Gives a layer: the one in the store, or a new one that `fill` makes in an empty directory.
+/// `app` names the app for which the reasons of a new layer are told.
+pub fn provide_layer(
+    plan: &LayerPlan,
+    app: &str,
+    store: &Store,
+    env: &Env,
+    output: &Output,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Layer> {
+    let digest = plan.key.digest();
+    if let Some(layer) = read_layer(plan, &digest, store)? {
+        remember_key(plan, app, store)?;
+        output.event(Event::LayerReused { layer: plan.name.to_owned(), key: digest });
+        return Ok(layer);
+    }
+    let _lock = store.lock(&format!("{}-{digest}", plan.name), env, || {
+        output.detail(format!("Waiting for another build that makes the same layer ({})", plan.name));
+    })?;
+    // Somebody else may have made it while this build waited.
+    if let Some(layer) = read_layer(plan, &digest, store)? {
+        remember_key(plan, app, store)?;
+        output.event(Event::LayerReused { layer: plan.name.to_owned(), key: digest });
+        return Ok(layer);
+    }
+    let reasons = reasons(plan, app, store);
+    let work = store.scratch()?;
+    let tree = work.path().join(TREE);
+    files::create_dir_all(&tree)?;
+    fill(&tree)?;
+    let entries = index_directory(&tree, env)?;
+    files::write_atomically(&work.path().join(INDEX), &index_file::encode(&entries))?;
+    let path = store.insert_layer(plan.name, &digest, work)?;
+    remember_key(plan, app, store)?;
+    output.event(Event::LayerBuilt { layer: plan.name.to_owned(), key: digest.clone(), reasons });
+    Ok(Layer { name: plan.name, key: digest, path, entries })
+}
+
+/// Returns whether the store has this layer.
+pub fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
+    store.layer(plan.name, &plan.key.digest()).is_some()
+}
+
+fn read_layer(plan: &LayerPlan, digest: &str, store: &Store) -> Result<Option<Layer>> {
+    let Some(path) = store.layer(plan.name, digest) else { return Ok(None) };
+    let entries = std::fs::read(path.join(INDEX)).ok().and_then(|bytes| index_file::decode(&bytes));
+    match entries {
+        Some(entries) => Ok(Some(Layer { name: plan.name, key: digest.to_owned(), path, entries })),
+        // Damaged: made anew.
+        None => {
+            store.remove_layer(plan.name, digest)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Why the last build's layer can't be used; empty if there was none.
+fn reasons(plan: &LayerPlan, app: &str, store: &Store) -> Vec<String> {
+    store
+        .document::<LayerKey>("keys", &format!("{app}-{}", plan.name))
+        .map(|earlier| plan.key.differences(&earlier))
+        .unwrap_or_default()
+}
+
+fn remember_key(plan: &LayerPlan, app: &str, store: &Store) -> std::result::Result<(), StoreError> {
+    let name = format!("{app}-{}", plan.name);
+    if store.document::<LayerKey>("keys", &name).as_ref() == Some(&plan.key) {
+        return Ok(());
+    }
+    store.put_document("keys", &name, &plan.key)
+}

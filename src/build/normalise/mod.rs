@@ -1,0 +1,218 @@
+//! Makes a tree of installed packages say nothing of the place where it was made, so that it runs
+//! anywhere and two builds give the same bytes.
+//!
+//! Files are replaced, never written in place: the installer may have hard-linked them from its cache.
+
+mod editable;
+mod record;
+mod script;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use crate::host::files::{self, FileContext, FileError};
+
+/// Where the tree was made.
+#[derive(Debug, Clone)]
+pub struct BuildPlaces {
+    /// The tree that becomes the layer: the app's root, with `.heroku/python` in it.
+    pub tree: PathBuf,
+    /// The copy of the app that requirements were built from, if there was one.
+    pub staged_app: Option<PathBuf>,
+    /// The interpreter's prefix during the installation.
+    pub runtime: PathBuf,
+}
+
+/// What installers leave for themselves, and must not be in a slug.
+const INSTALLER_FILES: &[&str] = &["uv_cache.json", "uv_build.json"];
+
+/// Normalises the packages below `.heroku/python` of the tree.
+pub fn normalise(places: &BuildPlaces) -> Result<(), FileError> {
+    let prefix = places.tree.join(".heroku/python");
+    files::remove_file(&prefix.join(".lock"))?;
+    for site_packages in site_packages_dirs(&prefix) {
+        let mut changes = Changes::default();
+        remove_leftovers(&prefix, &site_packages, &mut changes)?;
+        relocate_scripts(&prefix.join("bin"), &site_packages, places, &mut changes)?;
+        relocate_metadata(&site_packages, places, &mut changes)?;
+        record::update_records(&site_packages, &changes)?;
+    }
+    Ok(())
+}
+
+/// Files that were changed or deleted, as RECORD names them: relative to site-packages.
+#[derive(Debug, Default)]
+struct Changes(BTreeMap<String, Option<Vec<u8>>>);
+
+impl Changes {
+    fn changed(&mut self, site_packages: &Path, path: &Path, contents: Vec<u8>) {
+        self.0.insert(record_name(site_packages, path), Some(contents));
+    }
+
+    fn deleted(&mut self, site_packages: &Path, path: &Path) {
+        self.0.insert(record_name(site_packages, path), None);
+    }
+}
+
+/// Returns how RECORD names a file: relative to site-packages, with `../` for what is beside it.
+fn record_name(site_packages: &Path, path: &Path) -> String {
+    let mut base = site_packages;
+    let mut ups = String::new();
+    loop {
+        if let Ok(relative) = path.strip_prefix(base) {
+            return format!("{ups}{}", relative.display());
+        }
+        match base.parent() {
+            Some(parent) => base = parent,
+            None => return path.display().to_string(),
+        }
+        ups.push_str("../");
+    }
+}
+
+fn site_packages_dirs(prefix: &Path) -> Vec<PathBuf> {
+    let mut dirs: Vec<_> = fs::read_dir(prefix.join("lib"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("site-packages"))
+        .filter(|path| path.is_dir())
+        .collect();
+    dirs.sort();
+    dirs
+}
+
+fn walk(dir: &Path) -> impl Iterator<Item = DirEntry> {
+    WalkDir::new(dir).follow_root_links(false).sort_by_file_name().into_iter().flatten()
+}
+
+fn remove_leftovers(prefix: &Path, site_packages: &Path, changes: &mut Changes) -> Result<(), FileError> {
+    let mut directories = Vec::new();
+    for entry in walk(prefix) {
+        let (name, path) = (entry.file_name().to_string_lossy(), entry.path());
+        if entry.file_type().is_dir() && (name == "__pycache__" || name == ".git") {
+            directories.push(path.to_owned());
+        } else if entry.file_type().is_file()
+            && (name.ends_with(".pyc") || (INSTALLER_FILES.contains(&&*name) && is_in_dist_info(path)))
+        {
+            files::remove_file(path)?;
+            changes.deleted(site_packages, path);
+        }
+    }
+    directories.iter().try_for_each(|path| files::remove_dir_all(path))
+}
+
+fn is_in_dist_info(path: &Path) -> bool {
+    path.parent().and_then(Path::extension).is_some_and(|extension| extension == "dist-info")
+}
+
+fn relocate_scripts(
+    bin: &Path,
+    site_packages: &Path,
+    places: &BuildPlaces,
+    changes: &mut Changes,
+) -> Result<(), FileError> {
+    for entry in walk(bin).filter(|entry| entry.file_type().is_file()) {
+        let contents = fs::read(entry.path()).doing("reading", entry.path())?;
+        if let Some(script) = script::relocate(&contents, &places.runtime) {
+            files::replace_contents(entry.path(), &script)?;
+            files::set_mode(entry.path(), 0o755)?;
+            changes.changed(site_packages, entry.path(), script);
+        }
+    }
+    Ok(())
+}
+
+fn relocate_metadata(
+    site_packages: &Path,
+    places: &BuildPlaces,
+    changes: &mut Changes,
+) -> Result<(), FileError> {
+    for entry in walk(site_packages).filter(|entry| entry.file_type().is_file()) {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy();
+        let at_top = path.parent() == Some(site_packages);
+        let extension = path.extension().unwrap_or_default();
+        let relocated = if name == "direct_url.json" && is_in_dist_info(path) {
+            editable::relocate_direct_url(&read(path)?, places)
+        } else if at_top && (extension == "pth" || extension == "egg-link") {
+            editable::relocate_path_file(&read(path)?, places)
+        } else if at_top && name.starts_with("__editable__") && extension == "py" {
+            editable::relocate_module(&read(path)?, places)
+        } else {
+            None
+        };
+        if let Some(contents) = relocated {
+            files::replace_contents(path, &contents)?;
+            changes.changed(site_packages, path, contents);
+        }
+        // Wheels can hold files that nobody may write, which nobody could delete again either.
+        let mode = entry.metadata().map(|metadata| metadata.permissions().mode()).unwrap_or(0o644);
+        if mode & 0o200 == 0 {
+            files::set_mode(path, (mode & 0o777) | 0o200)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).doing("reading", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_names_are_relative_to_site_packages() {
+        let site_packages = Path::new("/t/.heroku/python/lib/python3.12/site-packages");
+        for (path, expected) in [
+            ("/t/.heroku/python/lib/python3.12/site-packages/a/b.py", "a/b.py"),
+            ("/t/.heroku/python/bin/flask", "../../../bin/flask"),
+        ] {
+            assert_eq!(record_name(site_packages, Path::new(path)), expected);
+        }
+    }
+
+    #[test]
+    fn a_tree_made_in_two_places_is_the_same() {
+        let trees = ["one", "another/place"].map(|name| {
+            let root = tempfile::tempdir().unwrap();
+            let base = root.path().join(name);
+            let places = BuildPlaces {
+                tree: base.join("tree"),
+                staged_app: Some(base.join("app")),
+                runtime: base.join("runtime/.heroku/python"),
+            };
+            let site_packages = places.tree.join(".heroku/python/lib/python3.12/site-packages");
+            let info = site_packages.join("x-1.dist-info");
+            fs::create_dir_all(&info).unwrap();
+            fs::create_dir_all(places.tree.join(".heroku/python/bin")).unwrap();
+            let script = places.tree.join(".heroku/python/bin/x");
+            fs::write(&script, format!("#!{}/bin/python3\nimport x\n", places.runtime.display())).unwrap();
+            fs::write(info.join("uv_cache.json"), "{}").unwrap();
+            fs::write(info.join("direct_url.json"), format!("{{\"url\":\"file://{}\"}}", base.join("app").display()))
+                .unwrap();
+            fs::write(site_packages.join("x.pth"), format!("{}\n", base.join("app/src").display())).unwrap();
+            let record = "../../../bin/x,sha256=old,1\nx.pth,sha256=old,1\nx-1.dist-info/uv_cache.json,sha256=old,2\n\
+                          x-1.dist-info/direct_url.json,sha256=old,1\nx-1.dist-info/RECORD,,\n";
+            fs::write(info.join("RECORD"), record).unwrap();
+            normalise(&places).unwrap();
+            assert_eq!(fs::read_to_string(site_packages.join("x.pth")).unwrap(), "../../../../../src\n");
+            assert!(!fs::read_to_string(info.join("RECORD")).unwrap().contains("old"));
+            walk(&places.tree)
+                .filter(|entry| entry.file_type().is_file())
+                .map(|entry| {
+                    let name = entry.path().strip_prefix(&places.tree).unwrap().to_owned();
+                    (name, fs::read_to_string(entry.path()).unwrap())
+                })
+                .collect::<BTreeMap<_, _>>()
+        });
+        assert_eq!(trees[0], trees[1]);
+        assert_eq!(trees[0].len(), 4, "{:?}", trees[0]);
+    }
+}

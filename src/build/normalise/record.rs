@@ -1,0 +1,103 @@
+//! RECORD: the list of a distribution's files with their checksums, kept true.
+//! https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+
+use std::fs;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::Changes;
+use crate::host::files::{self, FileContext, FileError};
+
+/// Brings every RECORD up to date with the files that were changed or deleted.
+pub(super) fn update_records(site_packages: &Path, changes: &Changes) -> Result<(), FileError> {
+    if changes.0.is_empty() {
+        return Ok(());
+    }
+    let entries = fs::read_dir(site_packages).doing("reading", site_packages)?;
+    for info in entries.flatten().map(|entry| entry.path()) {
+        let path = info.join("RECORD");
+        if info.extension().is_none_or(|extension| extension != "dist-info") || !path.is_file() {
+            continue;
+        }
+        let old = fs::read_to_string(&path).doing("reading", &path)?;
+        let new = updated(&old, changes);
+        if new != old {
+            files::replace_contents(&path, new.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn updated(record: &str, changes: &Changes) -> String {
+    let mut text = String::with_capacity(record.len());
+    for line in record.lines() {
+        // Neither a checksum nor a size holds a comma; a name with one is quoted.
+        let mut fields = line.rsplitn(3, ',');
+        let (_size, _hash, name) = (fields.next(), fields.next(), fields.next().unwrap_or(line));
+        match changes.0.get(unquoted(name).as_str()) {
+            Some(None) => continue,
+            Some(Some(contents)) => {
+                text.push_str(&format!(
+                    "{name},sha256={},{}",
+                    base64_url(&Sha256::digest(contents)),
+                    contents.len()
+                ));
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn unquoted(name: &str) -> String {
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => name.to_owned(),
+    }
+}
+
+/// Encodes bytes as URL-safe base64 without padding, as the specification wants it.
+fn base64_url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .enumerate()
+            .fold(0u32, |group, (index, byte)| group | u32::from(*byte) << (16 - 8 * index));
+        for index in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(group >> (18 - 6 * index)) as usize & 63]));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn checksums_are_in_the_form_of_the_specification() {
+        // The checksum of an empty file, as every REQUESTED has it.
+        assert_eq!(base64_url(&Sha256::digest(b"")), "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+        for (bytes, text) in [(&b"f"[..], "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xff\xfe", "__4")] {
+            assert_eq!(base64_url(bytes), text);
+        }
+    }
+
+    #[test]
+    fn only_changed_lines_change() {
+        let changes = Changes(BTreeMap::from([
+            ("a,b.py".to_owned(), Some(Vec::new())),
+            ("gone.json".to_owned(), None),
+        ]));
+        assert_eq!(
+            updated("\"a,b.py\",sha256=x,9\ngone.json,sha256=y,1\nkept.py,sha256=z,2\nRECORD,,\n", &changes),
+            "\"a,b.py\",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\nkept.py,sha256=z,2\nRECORD,,\n"
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! The interpreter in a runtime layer, ready to be run.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::python::version::PythonVersion;
+
+/// An interpreter.
+#[derive(Debug, Clone)]
+pub struct Python {
+    /// Its file.
+    pub executable: PathBuf,
+    /// Its prefix: the directory that has `bin` and `lib`.
+    pub prefix: PathBuf,
+    /// Its version.
+    pub version: PythonVersion,
+}
+
+impl Python {
+    /// Names the interpreter of a tree that stands for the app's root.
+    pub fn in_tree(tree: &Path, version: PythonVersion) -> Self {
+        let prefix = tree.join(".heroku/python");
+        let executable = prefix.join(format!("bin/python{}", version.minor_version()));
+        Self { executable, prefix, version }
+    }
+
+    /// Returns the directory of the standard library, relative to the app's root.
+    pub fn library(&self) -> String {
+        format!(".heroku/python/lib/python{}", self.version.minor_version())
+    }
+
+    /// Returns the pip that is bundled with Python, in the form in which it can be run without being
+    /// installed: `python <wheel>/pip`.
+    pub fn bundled_pip(&self) -> Option<OsString> {
+        let bundled =
+            self.prefix.join(format!("lib/python{}/ensurepip/_bundled", self.version.minor_version()));
+        let mut wheels: Vec<_> = fs::read_dir(bundled)
+            .ok()?
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pip-")))
+            .collect();
+        wheels.sort();
+        Some(wheels.pop()?.join("pip").into_os_string())
+    }
+}

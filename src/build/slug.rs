@@ -1,0 +1,230 @@
+//! `slugc build`: an app directory, or a commit, becomes a slug.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
+use super::source::{Checkout, export_commit, head_commit, read_directory};
+use super::{stage, survey};
+use crate::app::source::{AppSource, read_source};
+use crate::app::tree::SourceKind;
+use crate::error::{ErrorCode, Result, UserError};
+use crate::output::Event;
+use crate::plan::{Plan, suggest};
+use crate::slug::assemble::{Layout, Slug, SlugSpec, assemble, check_output};
+use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo, write_manifest};
+use crate::slug::tree::{Tree, TreeOrigin, index_directory};
+
+/// When nothing says otherwise, all files in a slug are from one second after 1980 began: the first
+/// moment that fits into zip files, too. A time that changed with every build would change every byte.
+const DEFAULT_MTIME: u64 = 315_532_801;
+
+/// What is built.
+#[derive(Debug, Clone)]
+pub struct SlugRequest {
+    /// The app's directory, absolute.
+    pub source: PathBuf,
+    /// A revision of the git repository there, instead of its files.
+    pub commit: Option<String>,
+    /// Keeps what git ignores.
+    pub include_ignored: bool,
+    /// Where the slug goes, absolute.
+    pub output: PathBuf,
+    /// Whether the app is below `./app` in the slug.
+    pub layout: Layout,
+    /// The most compressed bytes.
+    pub max_size: u64,
+    /// How many threads compress.
+    pub threads: usize,
+    /// How it is built.
+    pub settings: BuildSettings,
+}
+
+/// The source of a build; what was checked out for it goes away with it.
+struct Source {
+    app: AppSource,
+    commit: Option<String>,
+    commit_time: Option<u64>,
+    _checkout: Option<Checkout>,
+}
+
+/// Decides what would be built.
+pub fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Plan> {
+    let source = read(request, shop)?;
+    let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
+    Survey::read(source.app, &mut entries, request.settings.clone(), shop)?.plan()
+}
+
+/// Builds the slug and its manifest.
+pub fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
+    // Minutes of work for a slug that can't be written would be a poor answer.
+    check_output(&request.output)?;
+    match build_once(request, shop) {
+        // What is damaged was thrown away: the second try makes it anew.
+        Err(failure) if failure.code() == ErrorCode::StoreCorrupt => {
+            shop.output.detail(failure.to_string());
+            build_once(request, shop)
+        }
+        other => other,
+    }
+}
+
+fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
+    let Workshop { store, env, output } = shop;
+    let source = read(request, shop)?;
+    let slugignore_removed = source.app.tree.removed;
+    if slugignore_removed > 0 {
+        output.step(format!("Deleting {slugignore_removed} files matching .slugignore patterns."));
+    }
+    let (commit, commit_time) = (source.commit.clone(), source.commit_time);
+    let mut hashed = None;
+    let mut entries = |app: &AppSource| {
+        let entries = stage::index_app(app, env)?;
+        hashed = Some(entries.clone());
+        Ok(entries)
+    };
+    let mut survey = Survey::read(source.app, &mut entries, request.settings.clone(), shop)?;
+    let built = survey.execute(shop)?;
+    let app = survey.app();
+    suggest_procfile(app, &built, shop);
+    output.step("Discovering process types");
+    let declared: Vec<&str> = built.plan.process_types.keys().map(String::as_str).collect();
+    let declared = if declared.is_empty() { "(none)".to_owned() } else { declared.join(", ") };
+    output.detail(format!("Procfile declares types -> {declared}"));
+
+    let work = store.scratch()?;
+    let generated = work.path().join("generated");
+    stage::write_generated_files(app, &built.plan.environment, &generated)?;
+    let app_entries = match hashed {
+        Some(entries) => entries,
+        None => stage::index_app(app, env)?,
+    };
+    let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
+    let mut trees: Vec<Tree> = built.layers.iter().map(|layer| layer.to_tree()).collect();
+    let app_mtime = source_date_epoch.or(commit_time).unwrap_or(DEFAULT_MTIME);
+    let app_tree = |name: &str, root: PathBuf, entries| Tree {
+        name: name.to_owned(),
+        root,
+        origin: TreeOrigin::App,
+        entries,
+    };
+    trees.push(app_tree("app", app.root.clone(), app_entries));
+    trees.push(app_tree("generated", generated.clone(), index_directory(&generated, env)?));
+    output.step("Compressing...");
+    let spec = SlugSpec {
+        trees,
+        mtime: app_mtime,
+        layout: request.layout,
+        exclude: &|path, is_dir| app.slugignore_post.matches(path, is_dir).is_some(),
+        max_size: request.max_size,
+        threads: request.threads,
+        output: request.output.clone(),
+        lineage: request.settings.lineage.clone(),
+    };
+    let slug = match assemble(&spec, store, env, output) {
+        Err(error) if error.code() == ErrorCode::StoreCorrupt => {
+            for layer in built.layers.iter().filter(|layer| error.damaged_layer() == Some(layer.name)) {
+                store.remove_layer(layer.name, &layer.key)?;
+            }
+            return Err(error.into());
+        }
+        other => other?,
+    };
+    if slug.excluded > 0 {
+        output.detail(format!("Left out {} files matching .slugignore.post patterns", slug.excluded));
+    }
+    output.detail(format!("Done: {}", crate::slug::size::heroku_size(slug.size)));
+    let manifest = manifest(request, app, &built, &slug, commit, app_mtime);
+    write_manifest(&manifest_path(&request.output), &manifest)?;
+    output.event(Event::Finished {
+        slug: request.output.display().to_string(),
+        sha256: slug.sha256.clone(),
+        tar_sha256: slug.tar_sha256.clone(),
+        size: slug.size,
+        counters: output.counters(),
+    });
+    Ok(slug)
+}
+
+fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
+    let Workshop { store, env, output } = shop;
+    if let Some(revision) = &request.commit {
+        let checkout = export_commit(&request.source, revision, &store.root().join("tmp"), env, output)?;
+        let app = read_source(checkout.path(), &BTreeSet::new(), &env.interrupt)?;
+        let (commit, commit_time) = (Some(checkout.commit.clone()), Some(checkout.time));
+        return Ok(Source { app, commit, commit_time, _checkout: Some(checkout) });
+    }
+    let mut app = read_directory(&request.source, request.include_ignored, env, output)?;
+    leave_out_own_output(&mut app, request);
+    let commit = head_commit(&request.source, env, output).map(|(commit, _)| commit);
+    Ok(Source { app, commit, commit_time: None, _checkout: None })
+}
+
+/// A slug that an earlier build wrote into the app's directory isn't a part of the app.
+fn leave_out_own_output(app: &mut AppSource, request: &SlugRequest) {
+    for path in [request.output.clone(), manifest_path(&request.output)] {
+        let Ok(relative) = path.strip_prefix(&request.source) else { continue };
+        let relative = relative.as_os_str().as_encoded_bytes();
+        app.tree
+            .entries
+            .retain(|entry| entry.path != relative || matches!(entry.kind, SourceKind::Directory));
+        app.names.remove(relative);
+    }
+}
+
+/// Returns where the manifest of a slug is: `slug.json` beside `slug.tgz`.
+pub fn manifest_path(slug: &Path) -> PathBuf {
+    slug.with_extension("json")
+}
+
+/// Names an app among others in the store, by its directory and layout.
+pub fn lineage(source: &Path, layout: Layout) -> String {
+    let source = source.canonicalize().unwrap_or_else(|_| source.to_owned());
+    let mut hasher = Sha256::new();
+    hasher.update(source.as_os_str().as_encoded_bytes());
+    hasher.update(format!("\0{layout:?}"));
+    hex::encode(&hasher.finalize()[..12])
+}
+
+fn suggest_procfile(app: &AppSource, built: &Built, shop: Workshop<'_>) {
+    if app.procfile.is_some() {
+        return;
+    }
+    let installed = built.layers.last().map(|layer| installed_names(&layer.entries)).unwrap_or_default();
+    let sources = survey::read_web_app_candidates(app);
+    if let Some(line) = suggest::suggest_web_process(&sources, &installed) {
+        shop.output.notice(format!("To run this app, create a file named Procfile with this line:\n{line}"));
+    }
+}
+
+fn manifest(
+    request: &SlugRequest,
+    app: &AppSource,
+    built: &Built,
+    slug: &Slug,
+    commit: Option<String>,
+    built_at: u64,
+) -> Manifest {
+    let Built { plan, .. } = built;
+    let patterns =
+        (0..app.slugignore.len()).filter_map(|index| app.slugignore.pattern(index)).map(str::to_owned);
+    Manifest {
+        arch: plan.runtime.arch().to_owned(),
+        process_types: plan.process_types.clone(),
+        buildpacks: vec![BuildpackInfo {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            description: Some("Python".to_owned()),
+            url: None,
+        }],
+        commit,
+        python: Some(PythonInfo {
+            version: plan.runtime.version().to_string(),
+            source: plan.runtime.source_name().to_owned(),
+        }),
+        slugignore: SlugignoreInfo { patterns: patterns.collect(), removed: app.tree.removed },
+        ..Manifest::of(slug, built_at, request.layout)
+    }
+}

@@ -1,0 +1,99 @@
+//! Trees that are put together for one build: a copy of the app for requirements that are built from it,
+//! and the files that slugc adds to the app.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+use crate::app::source::AppSource;
+use crate::app::tree::{SourceEntry, SourceKind};
+use crate::env::Env;
+use crate::error::Result;
+use crate::host::files;
+use crate::plan::EnvDelta;
+use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files};
+
+/// What the app's own build leaves beside its sources, and no slug needs.
+const BY_PRODUCTS: &[&str] = &["build", "__pycache__"];
+
+/// Lists the app's files with their digests, as an index has them.
+pub fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {
+    let mut files = Vec::new();
+    let mut entries = Vec::new();
+    for SourceEntry { path, kind } in &app.tree.entries {
+        let path = path.clone();
+        match kind {
+            SourceKind::File { size, mode, .. } => files.push(FileToHash { path, size: *size, mode: *mode }),
+            SourceKind::Directory => entries.push(Entry { path, kind: EntryKind::Directory }),
+            SourceKind::Symlink { target } => {
+                entries.push(Entry { path, kind: EntryKind::Symlink { target: target.clone() } });
+            }
+        }
+    }
+    entries.append(&mut hash_files(&app.root, &files, env)?);
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+/// Copies the app, so that what builds in it doesn't touch the user's directory.
+pub fn copy_app(app: &AppSource, into: &Path) -> Result<()> {
+    files::create_dir_all(into)?;
+    for SourceEntry { path, kind } in &app.tree.entries {
+        let name = Path::new(OsStr::from_bytes(path));
+        let (from, to) = (app.root.join(name), into.join(name));
+        match kind {
+            SourceKind::Directory => files::create_dir_all(&to)?,
+            SourceKind::File { .. } => files::copy_file(&from, &to)?,
+            SourceKind::Symlink { target } => {
+                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves what building the requirements has added to the copied app (extension modules of editable
+/// installs, metadata) into the layer's tree.
+pub fn keep_additions(app: &AppSource, staged: &Path, tree: &Path) -> Result<()> {
+    let known: BTreeSet<&[u8]> = app.tree.entries.iter().map(|entry| entry.path.as_slice()).collect();
+    let mut walk = WalkDir::new(staged).min_depth(1).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        let Ok(entry) = entry else { continue };
+        let Ok(relative) = entry.path().strip_prefix(staged) else { continue };
+        if known.contains(relative.as_os_str().as_bytes()) {
+            continue;
+        }
+        let name = entry.file_name().to_string_lossy();
+        if entry.file_type().is_dir() {
+            if BY_PRODUCTS.contains(&&*name) || name.ends_with(".egg-info") {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
+        if entry.file_type().is_file() {
+            let to = tree.join(relative);
+            if let Some(parent) = to.parent() {
+                files::create_dir_all(parent)?;
+            }
+            files::rename(entry.path(), &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what slugc adds to the app: the script that sets the environment at boot. A script of the app's
+/// own with that name is kept and extended.
+pub fn write_generated_files(app: &AppSource, environment: &EnvDelta, into: &Path) -> Result<()> {
+    const SCRIPT: &str = ".profile.d/python.sh";
+    let mut script = app.read_file(SCRIPT).unwrap_or_default();
+    if script.last().is_some_and(|last| *last != b'\n') {
+        script.push(b'\n');
+    }
+    script.extend_from_slice(environment.render_shell("$HOME").as_bytes());
+    files::create_dir_all(&into.join(".profile.d"))?;
+    files::write_atomically(&into.join(SCRIPT), &script)?;
+    Ok(())
+}

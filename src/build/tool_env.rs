@@ -1,0 +1,86 @@
+//! The environment of the programs that a build runs: the user's own, less what would change the result.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::env::Env;
+
+/// When files inside wheels that are built here were made, in seconds since 1970: one second after
+/// the first moment that a zip file can hold.
+pub const BUILD_EPOCH: &str = "315532801";
+
+/// Variables with these beginnings would change what is installed or where; pip's are mapped instead.
+const WITHHELD_PREFIXES: &[&str] = &["PYTHON", "PIP_", "UV_", "VIRTUAL_ENV", "CONDA_", "SLUGC_", "__PYVENV"];
+const WITHHELD: &[&str] =
+    &["LD_PRELOAD", "LD_LIBRARY_PATH", "PYENV_VERSION", "PWD", "OLDPWD", "SOURCE_DATE_EPOCH"];
+/// uv's variables that only say how to reach an index.
+const PASSED_UV: &[&str] =
+    &["UV_INDEX_", "UV_HTTP_", "UV_CONCURRENT_", "UV_OFFLINE", "UV_SSL", "UV_NETRC", "UV_KEYRING"];
+
+/// Returns the environment for installers and build back ends.
+pub fn tool_environment(env: &Env) -> BTreeMap<OsString, OsString> {
+    let mut vars: BTreeMap<_, _> = env
+        .vars
+        .iter()
+        .filter(|(name, _)| is_passed(name.as_bytes()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for (name, value) in [
+        ("PYTHONHASHSEED", "0"),
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+        ("PYTHONNOUSERSITE", "1"),
+        ("SOURCE_DATE_EPOCH", BUILD_EPOCH),
+        // Build back ends sort and decode by it.
+        ("LC_ALL", "C.UTF-8"),
+    ] {
+        vars.insert(name.into(), value.into());
+    }
+    vars.entry("PATH".into()).or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".into());
+    vars
+}
+
+/// Returns the environment for running the app's own interpreter: nothing of the user's.
+pub fn interpreter_environment() -> BTreeMap<OsString, OsString> {
+    [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("LC_ALL", "C.UTF-8"),
+        ("PYTHONHASHSEED", "0"),
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+        ("PYTHONNOUSERSITE", "1"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.into(), value.into()))
+    .collect()
+}
+
+fn is_passed(name: &[u8]) -> bool {
+    let starts = |prefix: &&str| name.starts_with(prefix.as_bytes());
+    PASSED_UV.iter().any(starts)
+        || !(WITHHELD.iter().any(|withheld| name == withheld.as_bytes())
+            || WITHHELD_PREFIXES.iter().any(starts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_the_result_is_withheld() {
+        for (name, expected) in [
+            ("HOME", true),
+            ("HTTPS_PROXY", true),
+            ("SSL_CERT_FILE", true),
+            ("CFLAGS", true),
+            ("UV_INDEX_PRIVATE_PASSWORD", true),
+            ("UV_HTTP_TIMEOUT", true),
+            ("UV_PYTHON", false),
+            ("PYTHONPATH", false),
+            ("PIP_INDEX_URL", false),
+            ("VIRTUAL_ENV", false),
+            ("LD_PRELOAD", false),
+        ] {
+            assert_eq!(is_passed(name.as_bytes()), expected, "{name}");
+        }
+    }
+}

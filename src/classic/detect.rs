@@ -1,0 +1,39 @@
+//! `bin/detect BUILD_DIR`
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::env::Env;
+use crate::error::{Failure, render_text};
+use crate::plan::detect;
+
+/// Prints `Python` and succeeds, or prints `no` and fails; with a stack set, the reason goes to standard error.
+pub(super) fn run(build_dir: &Path, env: &Env) -> ExitCode {
+    let (mut names, mut dirs) = (BTreeSet::new(), BTreeSet::new());
+    for entry in fs::read_dir(build_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().as_bytes().to_vec();
+        // Links are followed, as they will be by whatever reads the file.
+        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+        if metadata.is_dir() {
+            dirs.insert(name.clone());
+        }
+        names.insert(name);
+    }
+    let (answer, code) = match detect::detect(&names, &dirs) {
+        Ok(()) => ("Python", ExitCode::SUCCESS),
+        Err(error) => {
+            // A platform that tries several buildpacks sets no stack, and wants no long story.
+            if env.var("STACK").is_some() {
+                let _ = writeln!(std::io::stderr(), "{}", render_text(&Failure::from(error)));
+            }
+            ("no", ExitCode::FAILURE)
+        }
+    };
+    // A platform that doesn't read the answer has the exit code.
+    let _ = writeln!(std::io::stdout(), "{answer}");
+    code
+}

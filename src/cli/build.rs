@@ -1,0 +1,60 @@
+//! `slugc build`
+
+use std::path::Path;
+
+use super::args::{AppArguments, Build, InstallerChoice};
+use crate::build::execute::{BuildSettings, Workshop};
+use crate::build::slug::{SlugRequest, build_slug, lineage};
+use crate::env::Env;
+use crate::error::Result;
+use crate::output::{Format, Output};
+use crate::plan::Installer;
+use crate::slug::assemble::Layout;
+
+/// Builds the slug and says where it is and how to run it.
+pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
+    let store = super::open_store(arguments.app.cache_dir.as_deref(), env)?;
+    let slug_file = env.absolute(&arguments.output);
+    let threads = arguments.threads.map_or(env.cores, usize::from);
+    let mut request = request(&arguments.app, arguments.layout, env);
+    request.output = slug_file.clone();
+    request.max_size = arguments.max_size;
+    request.threads = threads;
+    request.settings.refresh = arguments.refresh;
+    let slug = build_slug(&request, Workshop { store: &store, env, output })?;
+    output.detail(format!("SHA256:{}", slug.sha256));
+    output.detail(format!("To run it: slugc run {}", arguments.output.display()));
+    if arguments.format == Format::Text {
+        super::print_result(&format!("{}\n", slug_file.display()))?;
+    }
+    Ok(0)
+}
+
+/// Makes a request of the arguments that `build` and `plan` share.
+pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> SlugRequest {
+    let source = without_dots(&env.absolute(&arguments.dir));
+    SlugRequest {
+        settings: BuildSettings {
+            python_source: arguments.python_source.clone(),
+            python_mirror: arguments.python_mirror.clone(),
+            installer: arguments.installer.map(|choice| match choice {
+                InstallerChoice::Uv => Installer::Uv,
+                InstallerChoice::Pip => Installer::Pip,
+            }),
+            refresh: false,
+            lineage: lineage(&source, layout),
+        },
+        source,
+        commit: arguments.commit.clone(),
+        include_ignored: arguments.include_ignored,
+        output: env.absolute("slug.tgz"),
+        layout,
+        max_size: u64::MAX,
+        threads: env.cores,
+    }
+}
+
+/// Takes `.` components out of a path.
+fn without_dots(path: &Path) -> std::path::PathBuf {
+    path.components().collect()
+}

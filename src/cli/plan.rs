@@ -1,0 +1,73 @@
+//! `slugc plan`
+
+use super::args::Plan;
+use super::build;
+use crate::build::execute::Workshop;
+use crate::build::slug::plan_slug;
+use crate::env::Env;
+use crate::error::Result;
+use crate::output::{Format, Output};
+use crate::plan::environment::Change;
+use crate::slug::assemble::Layout;
+
+/// Prints what would be built and why.
+pub(super) fn run(arguments: &Plan, env: &Env, output: &Output) -> Result<u8> {
+    let store = super::open_store(arguments.app.cache_dir.as_deref(), env)?;
+    let request = build::request(&arguments.app, Layout::App, env);
+    let plan = plan_slug(&request, Workshop { store: &store, env, output })?;
+    let text = match arguments.format {
+        Format::Json => {
+            let mut value = serde_json::json!({ "schema": 1 });
+            if let (Some(object), Ok(serde_json::Value::Object(plan))) =
+                (value.as_object_mut(), serde_json::to_value(&plan))
+            {
+                object.extend(plan);
+            }
+            format!("{value:#}\n")
+        }
+        Format::Text => render(&plan),
+    };
+    super::print_result(&text)?;
+    Ok(0)
+}
+
+fn render(plan: &crate::plan::Plan) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| text.push_str(&format!("{label:<17}{value}\n"));
+    line("Python", &format!("{} ({})", plan.python.version, plan.python.describe()));
+    line("Python from", &plan.runtime.describe());
+    line("Package manager", &format!("{} ({})", plan.package_manager.name(), plan.package_manager.file()));
+    let installer = match plan.installer {
+        crate::plan::Installer::Uv => "uv",
+        crate::plan::Installer::Pip => "pip",
+    };
+    line("Installer", installer);
+    for reason in &plan.installer_reasons {
+        line("", reason);
+    }
+    text.push_str("Layers\n");
+    for layer in &plan.layers {
+        text.push_str(&format!("  {:<15}{}  {}\n", layer.name, &layer.key.digest()[..12], layer.contents));
+    }
+    text.push_str("Process types\n");
+    for (name, command) in &plan.process_types {
+        text.push_str(&format!("  {name:<15}{command}\n"));
+    }
+    if plan.process_types.is_empty() {
+        text.push_str("  (none)\n");
+    }
+    text.push_str("Environment\n");
+    for (name, change) in &plan.environment.changes {
+        let value = match change {
+            Change::Set(value) => value.clone(),
+            Change::Prepend(value) => format!("{value}:… (put first)"),
+            Change::Default(value) => format!("{value} (unless set)"),
+        };
+        text.push_str(&format!("  {name}={value}\n"));
+    }
+    for notice in &plan.notices {
+        let kind = if notice.warning { "Warning" } else { "Note" };
+        text.push_str(&format!("\n{kind} ({}): {}\n", notice.id, notice.text));
+    }
+    text
+}

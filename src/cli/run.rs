@@ -1,0 +1,66 @@
+//! `slugc run`
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::args::Run;
+use crate::app::env_file::parse_env_file;
+use crate::app::procfile::Procfile;
+use crate::dyno::{DynoCommand, DynoSpec, STOP_TIMEOUT, run_dyno};
+use crate::env::Env;
+use crate::error::Result;
+use crate::host::files::FileContext;
+use crate::output::Output;
+
+/// Runs a process type, and returns its exit code.
+pub(super) fn run(arguments: &Run, env: &Env, output: &Output) -> Result<u8> {
+    let command = match arguments.command_line.as_slice() {
+        [] => DynoCommand::ProcessType(arguments.process_type.clone()),
+        words => DynoCommand::Command(words.to_vec()),
+    };
+    let spec = DynoSpec {
+        slug: env.absolute(&arguments.slug),
+        command,
+        port: arguments.port,
+        config_vars: read_config_vars(arguments, env)?,
+        stop_timeout: STOP_TIMEOUT,
+    };
+    run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()))
+}
+
+/// Reads the config vars: `--set` wins over `--env-file`, which wins over `--env-dir`.
+fn read_config_vars(arguments: &Run, env: &Env) -> Result<BTreeMap<String, String>> {
+    let mut vars = match &arguments.env_dir {
+        Some(dir) => read_env_dir(&env.absolute(dir))?,
+        None => BTreeMap::new(),
+    };
+    if let Some(file) = &arguments.env_file {
+        let path = env.absolute(file);
+        let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
+        vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
+    }
+    vars.extend(arguments.set.iter().cloned());
+    Ok(vars)
+}
+
+/// Reads a directory with one file a config var. Names that no shell could set are left out.
+fn read_env_dir(dir: &Path) -> Result<BTreeMap<String, String>> {
+    let mut vars = BTreeMap::new();
+    for entry in fs::read_dir(dir).doing("reading", dir)?.flatten() {
+        let path = entry.path();
+        if let Some(name) = entry.file_name().to_str().filter(|name| is_variable_name(name))
+            && path.is_file()
+        {
+            let value = fs::read(&path).doing("reading", &path)?;
+            vars.insert(name.to_owned(), String::from_utf8_lossy(&value).trim_end_matches('\n').to_owned());
+        }
+    }
+    Ok(vars)
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}

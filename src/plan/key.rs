@@ -1,0 +1,156 @@
+//! Layer keys: everything that decides a layer's content, with names, so that two keys can say how
+//! they differ.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::manager;
+use super::runtime::RuntimeChoice;
+use crate::python::requirements::Requirements;
+use crate::python::version::PythonVersion;
+
+/// Raised by hand when slugc treats the same input in another way: each layer is then made anew.
+const RULES: &str = "1";
+
+/// The key of a layer: named parts. Its digest is the layer's name in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerKey {
+    parts: BTreeMap<String, String>,
+}
+
+impl LayerKey {
+    /// Makes a key of named parts. A name fits into the sentence "The … has changed".
+    pub fn new<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let mut parts: BTreeMap<_, _> =
+            parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        parts.insert("slugc layer format".to_owned(), RULES.to_owned());
+        Self { parts }
+    }
+
+    /// Returns the SHA-256 of all parts, shortened to 32 hexadecimal digits.
+    pub fn digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        for (name, value) in &self.parts {
+            // Lengths first: no two different keys feed the same bytes.
+            hasher.update(format!("{}:{name}={}:{value}\n", name.len(), value.len()));
+        }
+        hex::encode(&hasher.finalize()[..16])
+    }
+
+    /// Returns the value of a part.
+    pub fn part(&self, name: &str) -> Option<&str> {
+        self.parts.get(name).map(String::as_str)
+    }
+
+    /// Says how this key differs from an earlier one, a sentence a part.
+    pub fn differences(&self, earlier: &Self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for (name, value) in &self.parts {
+            match earlier.parts.get(name) {
+                Some(old) if old == value => {}
+                Some(old) if is_short(old) && is_short(value) => {
+                    reasons.push(format!("The {name} has changed from {old} to {value}"));
+                }
+                Some(_) => reasons.push(format!("The {name} has changed")),
+                None => reasons.push(format!("The {name} is new")),
+            }
+        }
+        for name in earlier.parts.keys().filter(|name| !self.parts.contains_key(*name)) {
+            reasons.push(format!("The {name} is gone"));
+        }
+        reasons
+    }
+}
+
+/// Whether a value says something to a reader: not a digest, and not several lines.
+fn is_short(value: &str) -> bool {
+    let is_digest = value.len() >= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    !value.is_empty() && value.len() <= 60 && !value.contains('\n') && !is_digest
+}
+
+/// Returns the key of the Python runtime.
+pub fn runtime_key(runtime: &RuntimeChoice) -> LayerKey {
+    LayerKey::new([
+        ("Python version", runtime.version().to_string()),
+        ("source of Python", runtime.source_name().to_owned()),
+        ("build of Python", runtime.fingerprint().to_owned()),
+        ("architecture", runtime.arch().to_owned()),
+    ])
+}
+
+/// Returns the key of the layer that holds pip (and, for older Pythons, setuptools).
+pub fn pip_key(runtime: &LayerKey, version: PythonVersion) -> LayerKey {
+    LayerKey::new([
+        ("Python runtime", runtime.digest()),
+        ("set of tools", manager::pip_layer_contents(version)),
+    ])
+}
+
+/// What decides the dependencies.
+pub struct DependencyFacts<'a> {
+    /// The runtime's key.
+    pub runtime: &'a LayerKey,
+    /// The requirements files.
+    pub requirements: Option<&'a Requirements>,
+    /// The installer's name and version.
+    pub installer: &'a str,
+    /// pip's settings that change what is installed, without credentials.
+    pub pip_settings: String,
+    /// A digest of the app's own files, if requirements are built from them.
+    pub source_digest: Option<String>,
+}
+
+/// Returns the key of the dependencies: nested requirements files included.
+pub fn dependencies_key(facts: &DependencyFacts<'_>) -> LayerKey {
+    let DependencyFacts { runtime, requirements, installer, pip_settings, source_digest } = facts;
+    let mut parts = vec![
+        ("Python runtime".to_owned(), runtime.digest()),
+        ("Python version".to_owned(), runtime.part("Python version").unwrap_or_default().to_owned()),
+        ("installer".to_owned(), (*installer).to_owned()),
+        ("pip configuration".to_owned(), pip_settings.clone()),
+    ];
+    for (name, contents) in requirements.iter().flat_map(|requirements| &requirements.files) {
+        parts.push((format!("content of {name}"), hex::encode(Sha256::digest(contents))));
+    }
+    if let Some(digest) = source_digest {
+        parts.push(("app's own source, which requirements are built from,".to_owned(), digest.clone()));
+    }
+    LayerKey::new(parts.iter().map(|(name, value)| (name.as_str(), value.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(parts: &[(&str, &str)]) -> LayerKey {
+        LayerKey::new(parts.iter().map(|(name, value)| (*name, (*value).to_owned())))
+    }
+
+    #[test]
+    fn equal_parts_have_equal_digests_and_other_parts_do_not() {
+        let one = key(&[("a", "1"), ("b", "2")]);
+        assert_eq!(one.digest(), key(&[("b", "2"), ("a", "1")]).digest());
+        for other in [key(&[("a", "1")]), key(&[("a", "1"), ("b", "3")]), key(&[("a", "12"), ("b", "")])] {
+            assert_ne!(one.digest(), other.digest(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_says_how_it_differs() {
+        let digest = "0123456789abcdef0123456789abcdef";
+        let old = key(&[("Python version", "3.13.1"), ("content of requirements.txt", digest), ("x", "1")]);
+        let new =
+            key(&[("Python version", "3.13.2"), ("content of requirements.txt", "f".repeat(32).as_str())]);
+        assert_eq!(
+            new.differences(&old),
+            [
+                "The Python version has changed from 3.13.1 to 3.13.2",
+                "The content of requirements.txt has changed",
+                "The x is gone",
+            ]
+        );
+        assert!(new.differences(&new).is_empty());
+    }
+}

@@ -1,0 +1,250 @@
+//! The choice of the Python version, and of where Python comes from.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Notice;
+use crate::error::{ErrorCode, UserError};
+use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
+
+/// Where the user lets Python come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PythonSource {
+    /// The store, then the catalogue, then this machine.
+    #[default]
+    Auto,
+    /// The archives of the catalogue.
+    Catalogue,
+    /// An interpreter of this machine, copied.
+    Host,
+    /// Archives that somebody prepared, in a directory or behind a URL.
+    Prepared(String),
+}
+
+/// A value of `--python-source` that means nothing.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither auto, catalogue, host, a directory nor a URL.")]
+pub struct InvalidSource(String);
+
+impl UserError for InvalidSource {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::PythonSourceInvalid
+    }
+}
+
+/// Reads a value of `--python-source`.
+pub fn parse_python_source(text: &str) -> Result<PythonSource, InvalidSource> {
+    match text {
+        "auto" => Ok(PythonSource::Auto),
+        "catalogue" | "catalog" => Ok(PythonSource::Catalogue),
+        "host" => Ok(PythonSource::Host),
+        _ if text.contains("://") => match text.split_once("://") {
+            Some(("http" | "https" | "file", rest)) if !rest.is_empty() => {
+                Ok(PythonSource::Prepared(text.to_owned()))
+            }
+            _ => Err(InvalidSource(text.to_owned())),
+        },
+        // A bare word would more likely be a misspelling than a directory.
+        _ if text.contains('/') || text.starts_with('.') => Ok(PythonSource::Prepared(text.to_owned())),
+        _ => Err(InvalidSource(text.to_owned())),
+    }
+}
+
+/// The Python version, and where it came from.
+#[derive(Debug, Clone, Serialize)]
+pub struct VersionDecision {
+    /// What was asked for.
+    #[serde(serialize_with = "as_text")]
+    pub requested: RequestedVersion,
+    /// Who asked for it.
+    pub origin: VersionOrigin,
+    /// The full version.
+    pub version: PythonVersion,
+    /// What there is to say about it.
+    #[serde(skip)]
+    pub notices: Vec<Notice>,
+}
+
+fn as_text<S: serde::Serializer>(version: &RequestedVersion, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(version)
+}
+
+impl VersionDecision {
+    /// Says the decision in a step of the build log.
+    pub fn describe(&self) -> String {
+        let Self { requested, origin, .. } = self;
+        match origin {
+            VersionOrigin::Default => {
+                format!("No Python version was specified. Using the default: Python {requested}")
+            }
+            VersionOrigin::Cached => {
+                format!(
+                    "No Python version was specified. Using the same major version as the last build: Python {requested}"
+                )
+            }
+            _ => format!("Using Python {requested} specified in {origin}"),
+        }
+    }
+
+    /// Returns whether an interpreter of this version may stand in when the exact one can't be had: the same
+    /// minor version if no patch was asked for; any if nothing was asked for at all.
+    pub fn accepts(&self, version: PythonVersion) -> bool {
+        if version == self.version {
+            return true;
+        }
+        match (self.origin, self.requested.patch) {
+            (_, Some(_)) => false,
+            (VersionOrigin::Default, None) => true,
+            (_, None) => (version.major, version.minor) == (self.version.major, self.version.minor),
+        }
+    }
+}
+
+/// Where Python comes from, decided.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+pub enum RuntimeChoice {
+    /// An archive of the catalogue.
+    Catalogue {
+        /// The full version.
+        version: PythonVersion,
+        /// The archive's checksum.
+        sha256: String,
+        /// The architecture, as in `uname -m`.
+        arch: String,
+        /// Whether an interpreter of this machine stands in if the archive can't be had.
+        fallback: bool,
+    },
+    /// An interpreter of this machine.
+    Host {
+        /// The full version.
+        version: PythonVersion,
+        /// Its file.
+        executable: PathBuf,
+        /// Changes when it changes.
+        fingerprint: String,
+        /// The architecture.
+        arch: String,
+        /// What it stands in for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instead_of: Option<PythonVersion>,
+    },
+    /// A prepared archive.
+    Prepared {
+        /// The full version.
+        version: PythonVersion,
+        /// The archive's file name.
+        name: String,
+        /// Its checksum.
+        sha256: String,
+        /// The architecture.
+        arch: String,
+    },
+}
+
+impl RuntimeChoice {
+    /// Returns the full version.
+    pub fn version(&self) -> PythonVersion {
+        match self {
+            Self::Catalogue { version, .. } | Self::Host { version, .. } | Self::Prepared { version, .. } => {
+                *version
+            }
+        }
+    }
+
+    /// Returns what changes when the runtime changes.
+    pub fn fingerprint(&self) -> &str {
+        match self {
+            Self::Catalogue { sha256, .. } | Self::Prepared { sha256, .. } => sha256,
+            Self::Host { fingerprint, .. } => fingerprint,
+        }
+    }
+
+    /// Returns the architecture.
+    pub fn arch(&self) -> &str {
+        match self {
+            Self::Catalogue { arch, .. } | Self::Host { arch, .. } | Self::Prepared { arch, .. } => arch,
+        }
+    }
+
+    /// Returns the kind of source, as in `--python-source`.
+    pub fn source_name(&self) -> &'static str {
+        match self {
+            Self::Catalogue { .. } => "catalogue",
+            Self::Host { .. } => "host",
+            Self::Prepared { .. } => "prepared",
+        }
+    }
+
+    /// Says it in one line.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Catalogue { version, fallback: true, .. } => {
+                format!("Python {version} from the catalogue, else from this machine")
+            }
+            Self::Catalogue { version, .. } => format!("Python {version} from the catalogue"),
+            Self::Host { version, executable, .. } => {
+                format!("Python {version}, a copy of {}", executable.display())
+            }
+            Self::Prepared { version, name, .. } => format!("Python {version} from {name}"),
+        }
+    }
+
+    /// Tells the user what was used instead of what.
+    pub fn notice(&self) -> Option<Notice> {
+        let Self::Host { version, executable, instead_of: Some(wanted), .. } = self else { return None };
+        Some(Notice {
+            id: "python-runtime::host-fallback".to_owned(),
+            text: format!(
+                "Python {wanted} couldn't be downloaded, so the slug has a copy of\n\
+                 this machine's Python {version} ({}) instead.\n\
+                 `--python-source catalogue` makes this an error; `--python-source host`\n\
+                 says that it is meant.",
+                executable.display()
+            ),
+            warning: wanted != version,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_sources_are_words_directories_or_urls() {
+        let prepared = |text: &str| Ok(PythonSource::Prepared(text.to_owned()));
+        for (text, expected) in [
+            ("auto", Ok(PythonSource::Auto)),
+            ("catalogue", Ok(PythonSource::Catalogue)),
+            ("host", Ok(PythonSource::Host)),
+            ("./pythons", prepared("./pythons")),
+            ("/srv/pythons", prepared("/srv/pythons")),
+            ("https://mirror.test/p", prepared("https://mirror.test/p")),
+            ("file:///srv", prepared("file:///srv")),
+            ("ftp://mirror.test", Err(InvalidSource("ftp://mirror.test".into()))),
+            ("hots", Err(InvalidSource("hots".into()))),
+            ("", Err(InvalidSource(String::new()))),
+        ] {
+            assert_eq!(parse_python_source(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_not_asked_for_may_differ() {
+        let wanted = PythonVersion { major: 3, minor: 13, patch: 15 };
+        let other = |minor, patch| PythonVersion { major: 3, minor, patch };
+        for (origin, patch, found, expected) in [
+            (VersionOrigin::PythonVersionFile, None, other(13, 0), true),
+            (VersionOrigin::PythonVersionFile, None, other(12, 1), false),
+            (VersionOrigin::PythonVersionFile, Some(15), other(13, 0), false),
+            (VersionOrigin::PythonVersionFile, Some(15), wanted, true),
+            (VersionOrigin::Default, None, other(11, 7), true),
+        ] {
+            let requested = RequestedVersion { major: 3, minor: 13, patch };
+            let decision = VersionDecision { requested, origin, version: wanted, notices: vec![] };
+            assert_eq!(decision.accepts(found), expected, "{origin} {patch:?} {found}");
+        }
+    }
+}

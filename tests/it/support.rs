@@ -1,0 +1,200 @@
+//! An app in a directory of its own, and the program run on it from outside, with nothing leaking in.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// An app, a store and an environment for one test.
+pub struct TestApp {
+    _root: TempDir,
+    /// The app's directory.
+    pub dir: PathBuf,
+    /// A directory beside it, for slugs.
+    pub out: PathBuf,
+    /// The store.
+    pub store: PathBuf,
+    /// The environment of the program.
+    pub env: BTreeMap<OsString, OsString>,
+}
+
+/// How a run of the program ended.
+pub struct Run {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+}
+
+impl TestApp {
+    /// Makes an app of these files. Python is an interpreter of this machine, kept in a store that all tests share;
+    /// uv is a script that installs nothing.
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, out, home) = (root.path().join("app"), root.path().join("out"), root.path().join("home"));
+        for made in [&dir, &out, &home] {
+            fs::create_dir(made).unwrap();
+        }
+        for (name, contents) in files {
+            let path = dir.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, contents).unwrap();
+        }
+        let uv = root.path().join("uv");
+        fs::write(&uv, "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'uv 0.12.5'; fi\n").unwrap();
+        fs::set_permissions(&uv, fs::Permissions::from_mode(0o755)).unwrap();
+        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store");
+        let mut app = Self { _root: root, dir, out, store: store.clone(), env: BTreeMap::new() };
+        app.set("PATH", std::env::var_os("PATH").unwrap());
+        app.set("HOME", home);
+        // Interpreters are looked for where the developer has them.
+        let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+        let pyenv = pyenv.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
+        if let Some(pyenv) = pyenv.filter(|path| path.is_dir()) {
+            app.set("PYENV_ROOT", pyenv);
+        }
+        app.set("SLUGC_CACHE_DIR", store);
+        app.set("SLUGC_UV", uv);
+        app.set("SLUGC_PYTHON_SOURCE", "host");
+        app.set("LANG", "C.UTF-8");
+        app
+    }
+
+    /// Makes an app of a fixture, built with the real uv from the package index, in a store of its own.
+    pub fn online(fixture: &str) -> Self {
+        let mut app = Self::new(&[]);
+        copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture), &app.dir);
+        app.store = app.out.parent().unwrap().join("store");
+        app.set("SLUGC_CACHE_DIR", app.store.clone());
+        app.env.remove(&OsString::from("SLUGC_UV"));
+        app.env.remove(&OsString::from("SLUGC_PYTHON_SOURCE"));
+        // How this machine reaches the package index.
+        for (name, value) in std::env::vars_os() {
+            let text = name.to_string_lossy().to_uppercase();
+            if text.starts_with("PIP_") || text.ends_with("_PROXY") || text.starts_with("SSL_CERT") {
+                app.env.insert(name, value);
+            }
+        }
+        app
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.insert(name.into(), value.into());
+    }
+
+    /// Describes a run of the program.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slugc"));
+        command.args(args).env_clear().envs(&self.env).current_dir(&self.out).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program.
+    pub fn run(&self, args: &[&str]) -> Run {
+        run(&mut self.command(args))
+    }
+
+    /// Builds the slug `out/slug.tgz`, with more arguments.
+    pub fn build(&self, args: &[&str]) -> Run {
+        let dir = self.dir.to_str().unwrap();
+        self.run(&[&["build", dir], args].concat())
+    }
+
+    /// Returns where the slug goes.
+    pub fn slug(&self) -> PathBuf {
+        self.out.join("slug.tgz")
+    }
+
+    /// Returns the names in the output directory: nothing half-written may be among them.
+    pub fn left_in_out(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(&self.out)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code(),
+    }
+}
+
+impl Run {
+    /// Fails unless the program succeeded.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails unless the program failed with this id, without a panic.
+    #[track_caller]
+    pub fn failure(self, id: &str) -> Self {
+        let text = format!("{}{}", self.stdout, self.stderr);
+        assert!(!matches!(self.code, None | Some(0) | Some(101)), "{:?}\n{text}", self.code);
+        assert!(text.contains(&format!("Error id: {id}\n")), "no `{id}` in\n{text}");
+        assert!(!text.contains("panicked"), "{text}");
+        self
+    }
+
+    /// Returns the JSON events that were written.
+    #[track_caller]
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Returns the last event of this name.
+    #[track_caller]
+    pub fn event(&self, name: &str) -> serde_json::Value {
+        let events = self.events();
+        let found = events.into_iter().rfind(|event| event["event"] == name);
+        found.unwrap_or_else(|| panic!("no event `{name}` in\n{}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// Copies a directory.
+pub fn copy_tree(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from).min_depth(1) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(&target).unwrap();
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+/// Returns whether a program is on PATH.
+pub fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
+}
+
+/// Says plainly that a test did not test anything.
+pub fn skip(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
+
+/// Returns whether this process may make user and mount namespaces.
+pub fn can_unshare() -> bool {
+    has_program("unshare")
+        && Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "true"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+}
