@@ -556,6 +556,7 @@ mod tests {
         assert!(outcome.seconds < 1.0, "{} s", outcome.seconds);
         let error = outcome.result.unwrap_err();
         assert!(error.is_unreachable(), "{error}");
+        assert!(!outcome.log.contains("trying again"), "{}", outcome.log);
         assert_eq!(outcome.left, [""; 0]);
 
         let urls = [serve(vec![status("404 Not Found")]), nobody_listens()];
@@ -669,6 +670,7 @@ mod tests {
             thread::sleep(Duration::from_millis(200));
             drop(held);
         });
+        let time = Stopwatch::start();
         for name in ["file", "held"] {
             let urls = [serve(vec![whole(b"good")])];
             let sha256 = sha256(b"good");
@@ -678,6 +680,7 @@ mod tests {
             assert_eq!(download(&request, &dir.path().join(name), &env, &output).unwrap(), 4);
             assert!(has_sha256(&dir.path().join(name), &sha256, &env).unwrap());
         }
+        assert!(time.elapsed() >= Duration::from_millis(190), "it didn't wait for the other build");
         release.join().unwrap();
         assert!(!dir.path().join("elsewhere").exists() && !part.exists());
         assert!(!has_sha256(&part, &sha256(b"good"), &env).unwrap());

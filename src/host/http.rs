@@ -357,6 +357,15 @@ mod tests {
     }
 
     #[test]
+    fn a_safe_address_stays_safe_when_it_redirects() {
+        for (url, safe) in [("https://host/", true), ("HTTPS://host/", true), ("http://host/", false)] {
+            let question = Question { url, connect_timeout: GLANCE, from: 0, validator: None };
+            let agent = agent(&question, None, RootCerts::WebPki);
+            assert_eq!(agent.config().https_only(), safe, "{url}");
+        }
+    }
+
+    #[test]
     fn the_start_of_a_range_is_read() {
         for (text, start) in
             [("bytes 200-999/1000", Some(200)), ("bytes 0-0/*", Some(0)), ("bytes */1000", None), ("", None)]
