@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "classic",
         &["build", "slug", "dyno", "host", "store", "plan", "app", "python", "env", "error", "output"],
     ),
-    ("build", &["host", "store", "plan", "app", "python", "env", "error", "output"]),
+    ("build", &["slug", "host", "store", "plan", "app", "python", "env", "error", "output"]),
     ("slug", &["host", "store", "plan", "app", "env", "error", "output"]),
     ("dyno", &["slug", "host", "store", "plan", "app", "env", "error", "output"]),
     ("host", &["plan", "app", "python", "env", "error", "output"]),

@@ -53,11 +53,17 @@ fn other_programs_can_read_the_slug() {
     if !has_program("python3") {
         return skip("no python3 on PATH: its tarfile module didn't read the slug");
     }
-    let script = "import sys, tarfile\nwith tarfile.open(sys.argv[1]) as tar:\n    members = tar.getmembers()\n\
-                  assert members[0].name in ('./app', 'app'), members[0]\n\
-                  assert {member.mtime for member in members} == {315532801}\n\
-                  assert all(tar.extractfile(member).read() is not None for member in members if member.isfile())\n\
-                  print(len(members))";
+    let script = r#"
+import sys, tarfile
+with tarfile.open(sys.argv[1]) as tar:
+    members = tar.getmembers()
+    assert members[0].name in ("./app", "app"), members[0]
+    assert {member.mtime for member in members} == {315532801}
+    files = [member for member in members if member.isfile()]
+    assert len(files) > 500
+    assert all(len(tar.extractfile(member).read()) == member.size for member in files)
+print(len(members))
+"#;
     let read = run(Command::new("python3").arg("-c").arg(script).arg(app.slug())).success();
     assert_eq!(read.stdout.trim().parse::<usize>().unwrap(), list.stdout.lines().count());
 }
@@ -86,7 +92,9 @@ fn a_build_without_changes_does_no_work() {
 fn a_changed_line_compresses_one_segment() {
     let app = TestApp::new(FILES);
     let first = sha256_of(&app, &[]);
-    fs::write(app.dir.join("app.py"), "print('goodbye')\n").unwrap();
+    // Something that no earlier run of this test has put into the shared store.
+    let line = format!("print({:?})\n", std::time::SystemTime::now());
+    fs::write(app.dir.join("app.py"), line).unwrap();
     let finished = app.build(&["--format", "json"]).success().event("finished");
     assert_ne!(finished["sha256"], first.as_str());
     let counters = &finished["counters"];
@@ -211,6 +219,59 @@ fn a_missing_procfile_line_is_suggested_but_not_added() {
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(app.out.join("slug.json")).unwrap()).unwrap();
     assert_eq!(manifest["process_types"], serde_json::json!({}));
+}
+
+#[test]
+fn an_interpreter_of_this_machine_stands_in_when_the_catalogue_cannot_be_reached() {
+    let mut app = TestApp::new(FILES);
+    // Nothing listens there.
+    app.set("SLUGC_PYTHON_MIRROR", "http://127.0.0.1:9");
+    app.store = app.out.parent().unwrap().join("store");
+    app.set("SLUGC_CACHE_DIR", app.store.clone());
+    app.set("SLUGC_PYTHON_SOURCE", "auto");
+    let build = app.build(&["--format", "json"]).success();
+    let events = build.events();
+    let told = events.iter().find(|event| event["id"] == "python-runtime::host-fallback").unwrap();
+    assert!(told["text"].as_str().unwrap().contains("couldn't be downloaded"), "{told}");
+    assert!(events.iter().any(|event| event["event"] == "download_started"), "it didn't even try");
+    // The next build doesn't try again.
+    let again = app.build(&["--format", "json"]).success().event("finished");
+    assert_eq!(
+        (again["counters"]["downloads"].as_u64(), again["counters"]["processes"].as_u64()),
+        (Some(0), Some(0))
+    );
+    assert_eq!(again["sha256"], build.event("finished")["sha256"]);
+    app.build(&["--python-source", "catalogue"]).failure("install-python");
+}
+
+#[test]
+fn python_comes_from_a_directory_of_prepared_archives() {
+    let mut app = TestApp::new(FILES);
+    // A runtime that another build has made is an archive like any other.
+    app.build(&[]).success();
+    let python = app.run(&["plan", app.dir.to_str().unwrap(), "--format", "json"]).success().stdout;
+    let plan: serde_json::Value = serde_json::from_str(&python).unwrap();
+    let version = plan["runtime"]["version"].as_str().unwrap().to_owned();
+    let (unpacked, prepared) = (app.out.join("unpacked"), app.out.join("prepared archives"));
+    fs::create_dir(&unpacked).unwrap();
+    fs::create_dir(&prepared).unwrap();
+    run(Command::new("tar").arg("xzf").arg(app.slug()).arg("-C").arg(&unpacked)).success();
+    let name = format!("python-{version}-{}.tar.gz", std::env::consts::ARCH);
+    let mut tar = Command::new("tar");
+    run(tar.arg("czf").arg(prepared.join(&name)).arg("-C").arg(unpacked.join("app/.heroku")).arg("python"))
+        .success();
+    app.set("SLUGC_CACHE_DIR", app.out.parent().unwrap().join("store"));
+    let source = prepared.to_str().unwrap().to_owned();
+    app.build(&["--python-source", &source]).failure("python-runtime::invalid-source");
+    let sums = run(Command::new("sha256sum").arg(&name).current_dir(&prepared)).success().stdout;
+    fs::write(prepared.join("SHA256SUMS"), &sums).unwrap();
+    app.build(&["--python-source", &source]).success();
+    let ran = app.run(&["run", app.slug().to_str().unwrap(), "--", "python", "--version"]).success();
+    assert_eq!(ran.stdout.trim(), format!("Python {version}"));
+    let url = format!("file://{}", source.replace(' ', "%20"));
+    app.build(&["--python-source", &url]).success();
+    fs::write(prepared.join("SHA256SUMS"), sums.replacen(&sums[..8], "00000000", 1)).unwrap();
+    app.build(&["--python-source", &source]).failure("download::checksum-mismatch");
 }
 
 #[test]

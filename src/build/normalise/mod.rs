@@ -151,7 +151,7 @@ fn relocate_metadata(
             changes.changed(site_packages, path, contents);
         }
         // Wheels can hold files that nobody may write, which nobody could delete again either.
-        let mode = entry.metadata().map(|metadata| metadata.permissions().mode()).unwrap_or(0o644);
+        let mode = entry.metadata().map_or(0o644, |metadata| metadata.permissions().mode());
         if mode & 0o200 == 0 {
             files::set_mode(path, (mode & 0o777) | 0o200)?;
         }

@@ -2,6 +2,7 @@
 //! this machine.
 
 pub mod archive_error;
+pub mod archive_programs;
 pub mod build_vars;
 pub mod catalogue;
 pub mod choose;

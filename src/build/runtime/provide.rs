@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::archive_programs::relocate_programs;
 use super::catalogue::{ArchiveRef, fetch_catalogue_runtime};
 use super::choose::{ChooseError, RuntimeRequest, host_fingerprint, open_prepared};
 use super::discover::discover;
@@ -106,6 +107,7 @@ fn install_prepared(
         return Err(ChooseError::NotPrepared { location: location.to_owned(), wanted, arch }.into());
     };
     source.fetch(&archive, prefix, store, env, output)?;
+    relocate_programs(prefix)?;
     sysconfig::relocate(prefix, ARCHIVE_PREFIXES)?;
     Ok(modules_of_every_build())
 }
