@@ -22,7 +22,7 @@ use crate::host::clock;
 use crate::output::Output;
 use crate::plan::manager::{UV_VERSION, choose_package_manager};
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
-use crate::plan::{Facts, Installer, LayerPlan, Plan, detect, plan};
+use crate::plan::{Facts, Installer, LayerPlan, Notice, Plan, detect, plan};
 use crate::python::pip_config::PipConfig;
 use crate::python::requirements::Requirements;
 use crate::slug::tree::Entry;
@@ -138,6 +138,9 @@ impl Survey {
     /// Makes the layers.
     pub fn execute(&mut self, shop: Workshop<'_>) -> Result<Built> {
         let Workshop { store, output, .. } = shop;
+        for notice in &self.plan()?.notices {
+            tell(notice, output);
+        }
         output.step(self.version.describe());
         let runtime = self.provide_runtime(shop)?;
         let python = Python::in_tree(&runtime.tree(), self.runtime.version());
@@ -150,13 +153,6 @@ impl Survey {
             self.provide_uv(&python, shop)?;
             plan = self.plan()?;
         }
-        for notice in &plan.notices {
-            if notice.warning {
-                output.warning(&notice.id, &notice.text);
-            } else {
-                output.notice(&notice.text);
-            }
-        }
         let pip = self.provide_pip(&plan, &python, shop)?;
         let dependencies = self.provide_dependencies(&plan, &python, &pip, shop)?;
         let pip = without_replaced_tools(pip, &dependencies);
@@ -166,6 +162,9 @@ impl Survey {
     fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<Layer> {
         let Workshop { store, env, output } = shop;
         loop {
+            if let Some(notice) = self.runtime.notice() {
+                tell(&notice, output);
+            }
             let plan = self.plan()?;
             let request = self.runtime_request(env);
             let layer = layer_plan(&plan, "runtime");
@@ -272,6 +271,14 @@ impl Survey {
         normalise(&places)?;
         compile_bytecode(&python.executable, tree, env, output)?;
         Ok(())
+    }
+}
+
+fn tell(notice: &Notice, output: &Output) {
+    if notice.warning {
+        output.warning(&notice.id, &notice.text);
+    } else {
+        output.notice(&notice.text);
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
+use super::layers::Layer;
 use super::source::{Checkout, export_commit, head_commit, read_directory};
 use super::{stage, survey};
 use crate::app::source::{AppSource, read_source};
@@ -102,7 +103,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         None => stage::index_app(app, env)?,
     };
     let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
-    let mut trees: Vec<Tree> = built.layers.iter().map(|layer| layer.to_tree()).collect();
+    let mut trees: Vec<Tree> = built.layers.iter().map(Layer::to_tree).collect();
     let app_mtime = source_date_epoch.or(commit_time).unwrap_or(DEFAULT_MTIME);
     let app_tree = |name: &str, root: PathBuf, entries| Tree {
         name: name.to_owned(),

@@ -48,7 +48,7 @@ pub fn copy_app(app: &AppSource, into: &Path) -> Result<()> {
             SourceKind::Directory => files::create_dir_all(&to)?,
             SourceKind::File { .. } => files::copy_file(&from, &to)?,
             SourceKind::Symlink { target } => {
-                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?
+                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?;
             }
         }
     }

@@ -65,7 +65,7 @@ fn render(plan: &crate::plan::Plan) -> String {
         };
         text.push_str(&format!("  {name}={value}\n"));
     }
-    for notice in &plan.notices {
+    for notice in plan.notices.iter().chain(&plan.runtime.notice()) {
         let kind = if notice.warning { "Warning" } else { "Note" };
         text.push_str(&format!("\n{kind} ({}): {}\n", notice.id, notice.text));
     }

@@ -190,7 +190,7 @@ impl Inner {
     fn render_box(&self, text: &str, color: AnsiColor) -> String {
         let style = Style::new().bold().fg_color(Some(Color::Ansi(color)));
         let mut rendered = String::from("\n");
-        for line in text.trim_end().lines() {
+        for line in text.trim_end().lines().flat_map(wrap) {
             if self.color {
                 rendered.push_str(&format!("{style} !     {line}{style:#}\n"));
             } else {
@@ -213,6 +213,27 @@ impl Inner {
             None => write(),
         }
     }
+}
+
+/// Breaks a line of prose where it would be too wide for a box. What is indented, or shows a line of a file
+/// behind its number, is left alone.
+fn wrap(line: &str) -> Vec<String> {
+    const WIDTH: usize = 72;
+    let is_prose = line.starts_with(|first: char| !first.is_whitespace() && !first.is_ascii_digit());
+    if !is_prose || line.chars().count() <= WIDTH {
+        return vec![line.to_owned()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in line.split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -250,6 +271,17 @@ pub(crate) mod tests {
             log.text(),
             "-----> Installing Python 3.14.7\n       Downloading\n\n !     Warning: Look out.\n !\n !     Second paragraph.\n\n"
         );
+    }
+
+    #[test]
+    fn prose_is_wrapped_and_excerpts_are_not() {
+        let words = "word ".repeat(30);
+        let lines = wrap(words.trim_end());
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 72), "{lines:?}");
+        assert_eq!(lines.join(" "), words.trim_end());
+        for line in [format!("2 | {words}"), format!("  {words}"), "x".repeat(100)] {
+            assert_eq!(wrap(&line), std::slice::from_ref(&line));
+        }
     }
 
     #[test]

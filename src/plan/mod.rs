@@ -16,6 +16,7 @@ pub use key::LayerKey;
 pub use manager::PackageManager;
 pub use runtime::{PythonSource, RuntimeChoice, VersionDecision};
 
+use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::error::Result;
 use crate::python::pip_config::PipConfig;
@@ -139,12 +140,7 @@ pub fn plan(facts: &Facts<'_>) -> Result<Plan> {
         installer_reasons,
         layers,
         environment: environment::runtime_environment(),
-        process_types: facts
-            .app
-            .procfile
-            .as_ref()
-            .map(|procfile| procfile.process_types())
-            .unwrap_or_default(),
+        process_types: facts.app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default(),
         notices: notices(facts),
     })
 }
@@ -165,7 +161,6 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
         .map(|finding| Notice { id: finding.id.to_owned(), text: finding.text.clone(), warning: true })
         .collect();
     notices.extend(facts.version.notices.iter().cloned());
-    notices.extend(facts.runtime.notice());
     if facts.app.procfile.is_none() {
         notices.push(Notice {
             id: "procfile::missing".to_owned(),

@@ -142,7 +142,7 @@ fn a_mirror_that_sends_the_wrong_bytes() {
 #[test]
 fn a_file_that_cannot_be_read() {
     let app = TestApp::new(&[REQUIREMENTS, ("secret.txt", "x")]);
-    fs::set_permissions(app.dir.join("secret.txt"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(app.dir.join("secret.txt"), fs::Permissions::from_mode(0o0)).unwrap();
     if fs::read(app.dir.join("secret.txt")).is_err() {
         app.build(&[]).failure("source::unreadable");
         return;
