@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let tar_size = std::fs::metadata(&tarball)?.len();
 
-    let index = fastest(|| Ok(drop(tree::index_directory(&root, &env)?)))?;
+    let index = fastest(|| Ok(tree::index_directory(&root, &env)?))?;
     let entries = tree::index_directory(&root, &env)?;
     let make = |store: &Path| -> Result<Slug, Box<dyn Error>> {
         let tree = Tree {
@@ -61,10 +61,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         Ok(assemble(&spec, &Store::open(store)?, &env, &Output::silent())?)
     };
-    let cold = fastest(|| Ok(drop(make(tempfile::tempdir_in(work.path())?.path())?)))?;
+    let cold = fastest(|| make(tempfile::tempdir_in(work.path())?.path()))?;
     let store = tempfile::tempdir_in(work.path())?;
     let slug = make(store.path())?;
-    let warm = fastest(|| Ok(drop(make(store.path())?)))?;
+    let warm = fastest(|| make(store.path()))?;
 
     println!(
         "{}: {:.1} MB in {} files, {} threads",
@@ -96,7 +96,7 @@ fn python_library() -> Option<PathBuf> {
     dir.is_dir().then_some(dir)
 }
 
-fn fastest(mut work: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<Duration, Box<dyn Error>> {
+fn fastest<T>(mut work: impl FnMut() -> Result<T, Box<dyn Error>>) -> Result<Duration, Box<dyn Error>> {
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
         let start = Instant::now();

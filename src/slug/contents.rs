@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ use super::error::SlugError;
 use super::header::{pad, write_header};
 use super::merge::Merged;
 use super::segment::{Piece, Segment, tar_name};
-use super::tree::{EntryKind, Tree, is_a_change, open_file};
+use super::tree::{EntryKind, READ, Tree, is_a_change, open_file};
 
 /// Where the bytes of segments come from.
 pub(super) struct Contents<'a> {
@@ -108,7 +108,7 @@ impl<'a> Contents<'a> {
     }
 }
 
-fn read_whole(path: &PathBuf, size: u64, digest: &[u8; 32], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn read_whole(path: &Path, size: u64, digest: &[u8; 32], out: &mut Vec<u8>) -> Result<(), Fault> {
     let start = out.len();
     // One byte more than there should be, to notice that it has grown.
     open_file(path)?.take(size.saturating_add(1)).read_to_end(out)?;
@@ -121,7 +121,7 @@ fn read_whole(path: &PathBuf, size: u64, digest: &[u8; 32], out: &mut Vec<u8>) -
 }
 
 fn read_range(
-    path: &PathBuf,
+    path: &Path,
     piece: &Piece,
     split: &SplitFile,
     size: u64,
@@ -146,7 +146,7 @@ fn read_range(
 
 /// Reads a file from its beginning to its end and returns the hash of each range.
 fn verify(file: &File, ranges: &[(u64, u64)], size: u64, digest: &[u8; 32]) -> Result<Vec<[u8; 32]>, Fault> {
-    let mut buffer = vec![0; 256 << 10];
+    let mut buffer = vec![0; READ];
     let mut whole = Sha256::new();
     let mut digests = Vec::with_capacity(ranges.len());
     for (start, end) in ranges {

@@ -14,7 +14,8 @@ use super::merge::Merged;
 use super::size::inside_site_packages;
 use super::tree::{EntryKind, Tree, TreeOrigin};
 
-/// No segment is longer; a file that is has its pieces in several.
+/// No segment is longer; a file that is has its pieces in several. With the lengths below it comes to about a
+/// mebibyte a segment. A quarter of them all costs 0.4 % in size, twice as much gains 0.1 %.
 pub(super) const MAX: u64 = 4 << 20;
 
 /// From this length on, every end of a unit is a cut.
@@ -189,4 +190,159 @@ pub(super) fn key(segment: &Segment, entries: &[Merged], layout: Layout, mtime: 
         }
     }
     hex::encode(hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Entry;
+    use super::*;
+
+    const LIB: &str = ".heroku/python/lib/python3.14/site-packages";
+
+    fn tree(origin: TreeOrigin, files: &[(String, u64)]) -> Tree {
+        let kind = |size| EntryKind::File { size, mode: 0o644, digest: [1; 32] };
+        let mut entries: Vec<Entry> = files
+            .iter()
+            .map(|(path, size)| Entry { path: path.as_bytes().to_vec(), kind: kind(*size) })
+            .collect();
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Tree { name: "t".into(), root: "/".into(), origin, entries }
+    }
+
+    fn cut_trees(trees: &[Tree]) -> (Vec<Segment>, Vec<String>) {
+        let (entries, _) = super::super::merge::without(&super::super::merge::overlay(trees), &|_, _| false);
+        let segments = cut(&entries, trees, Layout::App);
+        let keys = segments.iter().map(|segment| key(segment, &entries, Layout::App, 0)).collect();
+        (segments, keys)
+    }
+
+    /// Two hundred packages of up to half a mebibyte, the same every time.
+    fn packages() -> Vec<(String, u64)> {
+        (0..200_u64)
+            .flat_map(|package| {
+                (0..10)
+                    .map(move |file| (format!("{LIB}/p{package:03}/{file}.py"), package * 7919 % 51 * 1024))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_changed_package_leaves_the_segments_of_the_others_alone() {
+        let (segments, before) = cut_trees(&[tree(TreeOrigin::Layer, &packages())]);
+        assert!(segments.iter().all(|segment| segment.length <= MAX));
+        assert!((40..140).contains(&segments.len()), "{}", segments.len());
+        let changes: Vec<usize> = (0..200)
+            .map(|changed| {
+                let mut files = packages();
+                for (path, size) in &mut files {
+                    if path.contains(&format!("/p{changed:03}/")) {
+                        *size += 60_000;
+                    }
+                }
+                let (_, after) = cut_trees(&[tree(TreeOrigin::Layer, &files)]);
+                after.iter().filter(|key| !before.contains(key)).count()
+            })
+            .collect();
+        assert!(changes.iter().all(|change| (1..=5).contains(change)), "{changes:?}");
+        assert!(2 * changes.iter().sum::<usize>() < 5 * changes.len(), "{changes:?}");
+    }
+
+    #[test]
+    fn a_change_in_a_big_directory_does_not_move_all_later_cuts() {
+        let files = |changed: Option<usize>| {
+            let files: Vec<_> = (0..1000)
+                .map(|number| {
+                    (format!("static/{number:04}"), 30_000 + u64::from(changed == Some(number)) * 3_000)
+                })
+                .collect();
+            cut_trees(&[tree(TreeOrigin::App, &files)]).1
+        };
+        let before = files(None);
+        assert!(before.len() > 15, "{}", before.len());
+        for changed in [0, 1, 500, 999] {
+            let moved = files(Some(changed)).iter().filter(|key| !before.contains(key)).count();
+            assert!((1..=3).contains(&moved), "{changed}: {moved} of {}", before.len());
+        }
+    }
+
+    #[test]
+    fn a_layer_is_cut_off_from_the_app_and_from_other_layers() {
+        use TreeOrigin::{App, Layer};
+        let one = |origin, name: &str| tree(origin, &[(name.to_owned(), 1)]);
+        for (trees, expected) in [
+            (vec![one(Layer, "a"), one(Layer, "b")], 2),
+            (vec![one(Layer, "a"), one(App, "b")], 2),
+            (vec![one(App, "a"), one(App, "b")], 1),
+            (vec![one(Layer, "b"), one(App, "a"), one(App, "c")], 3),
+            (vec![], 0),
+        ] {
+            assert_eq!(cut_trees(&trees).0.len(), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_longer_than_a_segment_begins_one_and_is_cut_inside() {
+        for (size, expected) in [
+            (MAX - BLOCK, vec![(0, MAX - BLOCK)]),
+            (MAX - BLOCK + 1, vec![(0, MAX - BLOCK), (MAX - BLOCK, MAX - BLOCK + 1)]),
+            (2 * MAX, vec![(0, MAX - BLOCK), (MAX - BLOCK, 2 * MAX - BLOCK), (2 * MAX - BLOCK, 2 * MAX)]),
+        ] {
+            let files = [("a".to_owned(), 5), ("b".to_owned(), size), ("c".to_owned(), 5)];
+            let (segments, _) = cut_trees(&[tree(TreeOrigin::App, &files)]);
+            let ranges: Vec<_> = segments
+                .iter()
+                .flat_map(|segment| &segment.pieces)
+                .filter(|piece| piece.entry == 1)
+                .map(|piece| (piece.start, piece.end))
+                .collect();
+            assert_eq!(ranges, expected, "{size}");
+            assert_eq!(segments[1].pieces[0].entry, 1);
+            for segment in &segments {
+                assert_eq!(segment.length, segment.pieces.iter().map(|piece| piece.length).sum::<u64>());
+                assert!(segment.length <= MAX && segment.length % BLOCK == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_unit_is_a_package_or_the_top_two_components() {
+        for (path, expected) in [
+            ("manage.py", "manage.py"),
+            ("static/a", "static/a"),
+            ("static/a/b/c", "static/a"),
+            (".heroku/python/lib/os.py", ".heroku/python"),
+            ("x/site-packages/six.py", "x/site-packages/six.py"),
+            ("x/y/site-packages/numpy/core/a.so", "x/y/site-packages/numpy"),
+            ("site-packages/numpy/core", "site-packages/numpy"),
+            ("not-site-packages/numpy/core", "not-site-packages/numpy"),
+        ] {
+            assert_eq!(unit(path.as_bytes()), expected.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_key_depends_on_everything_in_the_segment() {
+        let file = |size, mode, digest| EntryKind::File { size, mode, digest: [digest; 32] };
+        let key_of = |path: &[u8], kind: &EntryKind, range: (u64, u64), layout, mtime| {
+            let entries = [Merged { path, kind, tree: 0 }];
+            let piece = Piece { entry: 0, start: range.0, end: range.1, length: 0 };
+            key(&Segment { pieces: vec![piece], length: 0 }, &entries, layout, mtime)
+        };
+        let link = |target: &[u8]| EntryKind::Symlink { target: target.to_vec() };
+        let keys = std::collections::BTreeSet::from([
+            key_of(b"a", &file(1, 0o644, 1), (0, 1), Layout::App, 0),
+            key_of(b"b", &file(1, 0o644, 1), (0, 1), Layout::App, 0),
+            key_of(b"a", &file(2, 0o644, 1), (0, 1), Layout::App, 0),
+            key_of(b"a", &file(1, 0o755, 1), (0, 1), Layout::App, 0),
+            key_of(b"a", &file(1, 0o644, 2), (0, 1), Layout::App, 0),
+            key_of(b"a", &file(1, 0o644, 1), (1, 1), Layout::App, 0),
+            key_of(b"a", &file(1, 0o644, 1), (0, 2), Layout::App, 0),
+            key_of(b"a", &file(1, 0o644, 1), (0, 1), Layout::Flat, 0),
+            key_of(b"a", &file(1, 0o644, 1), (0, 1), Layout::App, 1),
+            key_of(b"a", &EntryKind::Directory, (0, 0), Layout::App, 0),
+            key_of(b"a", &link(b"x"), (0, 0), Layout::App, 0),
+            key_of(b"a", &link(b"y"), (0, 0), Layout::App, 0),
+        ]);
+        assert_eq!(keys.len(), 12);
+    }
 }

@@ -1,5 +1,6 @@
 //! A tree: what a directory held when it was indexed, every file with its SHA-256.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -14,6 +15,9 @@ use walkdir::WalkDir;
 
 use crate::env::{Env, Interrupted};
 use crate::error::{ErrorCode, UserError};
+
+/// How many bytes of a file are read at once.
+pub(super) const READ: usize = 256 << 10;
 
 /// One of the trees that a slug is made of.
 #[derive(Debug, Clone)]
@@ -165,8 +169,10 @@ pub fn index_directory(root: &Path, env: &Env) -> Result<Vec<Entry>, IndexError>
     let mut files = Vec::new();
     for found in WalkDir::new(root).min_depth(1).follow_root_links(false) {
         env.interrupt.check()?;
-        let found =
-            found.map_err(|error| unreadable(&error.path().unwrap_or(root).to_owned(), error.into()))?;
+        let found = found.map_err(|error| {
+            let path = error.path().unwrap_or(root).to_owned();
+            unreadable(&path, error.into())
+        })?;
         let path = found.path();
         let relative = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().to_vec();
         let file_type = found.file_type();
@@ -203,10 +209,11 @@ fn hash_files_of(
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
+        let mut buffer = vec![0; READ];
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let result = env.interrupt.check().map_err(IndexError::from).and_then(|()| {
                 let file = &files[index];
-                hash_file(&root.join(std::ffi::OsStr::from_bytes(&file.path)), file.size, origin)
+                hash_file(&root.join(OsStr::from_bytes(&file.path)), file.size, origin, &mut buffer)
             });
             let failed = result.is_err();
             done.push((index, result));
@@ -233,47 +240,40 @@ fn hash_files_of(
         .collect()
 }
 
-fn hash_file(path: &Path, size: u64, origin: TreeOrigin) -> Result<[u8; 32], IndexError> {
+fn hash_file(path: &Path, size: u64, origin: TreeOrigin, buffer: &mut [u8]) -> Result<[u8; 32], IndexError> {
     let failed = |source: io::Error| match is_a_change(&source) {
         true => IndexError::Changed { path: path.to_owned(), origin },
         false => IndexError::Unreadable { path: path.to_owned(), origin, source },
     };
-    let mut file = open_file(path).map_err(failed)?;
+    // One byte more than was listed, to notice that it has grown; not all, for it may be growing still.
+    let mut content = open_file(path).map_err(failed)?.take(size.saturating_add(1));
     let mut hasher = Sha256::new();
-    // Not one byte more than was listed: a file that grows while it is read would never end.
-    let read = io::copy(&mut (&mut file).take(size.saturating_add(1)), &mut HashWriter(&mut hasher))
-        .map_err(failed)?;
-    if read != size {
-        return Err(IndexError::Changed { path: path.to_owned(), origin });
+    let mut read = 0;
+    loop {
+        match content.read(buffer) {
+            Ok(0) => break,
+            Ok(length) => {
+                hasher.update(&buffer[..length]);
+                read += length as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
     }
-    Ok(hasher.finalize().into())
+    if read == size { Ok(hasher.finalize().into()) } else { Err(failed(io::ErrorKind::UnexpectedEof.into())) }
 }
 
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Opens a regular file; what has become a link or a pipe since it was listed is refused, not followed
-/// and not waited for.
+/// Opens a regular file: what has become a link since it was listed is refused, and a pipe isn't waited for.
+/// (That it is one isn't asked: what can be read of anything else isn't what the index says.)
 pub(super) fn open_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    File::options().read(true).custom_flags(flags.bits() as i32).open(path)
 }
 
 /// Whether opening or reading failed because the file is gone or has become something else.
 pub(super) fn is_a_change(error: &io::Error) -> bool {
-    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, UnexpectedEof};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | UnexpectedEof)
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, UnexpectedEof, WouldBlock};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | UnexpectedEof | WouldBlock)
         || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
@@ -313,7 +313,6 @@ mod hex_digest {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
