@@ -14,7 +14,7 @@ use crate::app::tree::SourceKind;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Event;
 use crate::plan::{Plan, suggest};
-use crate::slug::assemble::{Layout, Slug, SlugSpec, assemble, check_output};
+use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, assemble, check_output};
 use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo, write_manifest};
 use crate::slug::tree::{Tree, TreeOrigin, index_directory};
 
@@ -116,7 +116,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     output.step("Compressing...");
     let spec = SlugSpec {
         trees,
-        mtime: app_mtime,
+        times: Times { app: app_mtime, layers: source_date_epoch.unwrap_or(DEFAULT_MTIME) },
         layout: request.layout,
         exclude: &|path, is_dir| app.slugignore_post.matches(path, is_dir).is_some(),
         max_size: request.max_size,

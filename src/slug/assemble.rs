@@ -17,7 +17,7 @@ use super::fingerprint::TarHash;
 use super::merge::{self, Merged};
 use super::segment::{self, Segment};
 use super::size::{PartSizes, size_warning};
-use super::tree::{EntryKind, Tree};
+use super::tree::{EntryKind, Tree, TreeOrigin};
 use crate::env::Env;
 use crate::host::files::temp_file_in;
 use crate::output::{Event, Output};
@@ -27,8 +27,8 @@ use crate::store::Store;
 pub struct SlugSpec<'a> {
     /// Its trees: a later one wins where two have the same path.
     pub trees: Vec<Tree>,
-    /// The time that every entry bears, in seconds since 1970.
-    pub mtime: u64,
+    /// The times that the entries bear.
+    pub times: Times,
     /// Where in the tar file the app is.
     pub layout: Layout,
     /// Whether a path is left out; told the path and whether it is a directory or a link to one. A directory
@@ -42,6 +42,28 @@ pub struct SlugSpec<'a> {
     pub output: PathBuf,
     /// Names earlier slugs of the same app in the store.
     pub lineage: String,
+}
+
+/// The times that the entries of a slug bear, in seconds since 1970.
+///
+/// The app's may be that of its commit: servers tell browsers by it whether a file has changed. The layers' must not
+/// change with every commit, or no compressed segment of theirs could be used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// Of the app's own files.
+    pub app: u64,
+    /// Of what the build installed.
+    pub layers: u64,
+}
+
+impl Times {
+    /// Returns the time of the entries of a tree.
+    pub(super) fn of(self, origin: TreeOrigin) -> u64 {
+        match origin {
+            TreeOrigin::App => self.app,
+            TreeOrigin::Layer => self.layers,
+        }
+    }
 }
 
 /// Where in the tar file the app is.
@@ -94,7 +116,7 @@ pub fn check_output(path: &Path) -> Result<(), SlugError> {
 
 /// Makes a slug. It appears whole or not at all; one that was there before stays if this fails.
 pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Result<Slug, SlugError> {
-    let SlugSpec { trees, mtime, layout, exclude, max_size, threads, output: path, lineage } = spec;
+    let SlugSpec { trees, times, layout, exclude, max_size, threads, output: path, lineage } = spec;
     // First, so that a place that can't be written to doesn't cost the work.
     let mut writer = SlugWriter::create(path)?;
 
@@ -104,11 +126,11 @@ pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> R
     entries.insert(0, Merged { path: b"", kind: &EntryKind::Directory, tree: first_tree });
     let segments = segment::cut(&entries, trees, *layout);
     let keys: Vec<String> =
-        segments.iter().map(|segment| segment::key(segment, &entries, *layout, *mtime)).collect();
+        segments.iter().map(|segment| segment::key(segment, &entries, trees, *layout, *times)).collect();
 
     let mut tar_hash = TarHash::resume(&keys, store, lineage);
     let works = Works {
-        contents: Contents::new(trees, &entries, &segments, *layout, *mtime),
+        contents: Contents::new(trees, &entries, &segments, *layout, *times),
         segments: &segments,
         keys: &keys,
         first_unknown: tar_hash.known(),
@@ -394,7 +416,7 @@ mod tests {
         fn try_build(&self, exclude: &dyn Fn(&[u8], bool) -> bool) -> (Result<Slug, SlugError>, (u64, u64)) {
             let spec = SlugSpec {
                 trees: self.trees.clone(),
-                mtime: MTIME,
+                times: Times { app: MTIME, layers: MTIME },
                 layout: self.layout,
                 exclude,
                 max_size: self.max_size,

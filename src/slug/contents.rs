@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use super::assemble::Layout;
+use super::assemble::{Layout, Times};
 use super::error::SlugError;
 use super::header::{pad, write_header};
 use super::merge::Merged;
@@ -24,7 +24,7 @@ pub(super) struct Contents<'a> {
     trees: &'a [Tree],
     entries: &'a [Merged<'a>],
     layout: Layout,
-    mtime: u64,
+    times: Times,
     split: BTreeMap<usize, SplitFile>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Contents<'a> {
         entries: &'a [Merged<'a>],
         segments: &[Segment],
         layout: Layout,
-        mtime: u64,
+        times: Times,
     ) -> Self {
         let mut split: BTreeMap<usize, SplitFile> = BTreeMap::new();
         for piece in segments.iter().flat_map(|segment| &segment.pieces) {
@@ -71,7 +71,7 @@ impl<'a> Contents<'a> {
                 split.entry(piece.entry).or_default().ranges.push((piece.start, piece.end));
             }
         }
-        Self { trees, entries, layout, mtime, split }
+        Self { trees, entries, layout, times, split }
     }
 
     /// Reads a segment.
@@ -80,7 +80,12 @@ impl<'a> Contents<'a> {
         for piece in &segment.pieces {
             let Merged { path, kind, tree } = self.entries[piece.entry];
             if piece.starts_entry() {
-                write_header(&mut out, &tar_name(path, kind, self.layout), kind, self.mtime);
+                write_header(
+                    &mut out,
+                    &tar_name(path, kind, self.layout),
+                    kind,
+                    self.times.of(self.trees[tree].origin),
+                );
             }
             if let EntryKind::File { size, digest, .. } = kind {
                 let file = self.trees[tree].root.join(OsStr::from_bytes(path));

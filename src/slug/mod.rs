@@ -22,7 +22,7 @@ pub mod size;
 pub mod tree;
 pub mod unpack;
 
-pub use assemble::{Layout, Part, Slug, SlugSpec, assemble};
+pub use assemble::{Layout, Part, Slug, SlugSpec, Times, assemble};
 pub use error::{SlugError, TooLarge};
 pub use manifest::{Manifest, write_manifest};
 pub use size::heroku_size;

@@ -7,7 +7,7 @@
 use flate2::Crc;
 use sha2::{Digest, Sha256};
 
-use super::assemble::Layout;
+use super::assemble::{Layout, Times};
 use super::deflate::COMPRESSOR;
 use super::header::{BLOCK, header_length, padded};
 use super::merge::Merged;
@@ -158,7 +158,13 @@ fn fingerprint(name: &[u8]) -> u32 {
 }
 
 /// Returns the key of a segment: the SHA-256 of everything that its compressed bytes depend on.
-pub(super) fn key(segment: &Segment, entries: &[Merged], layout: Layout, mtime: u64) -> String {
+pub(super) fn key(
+    segment: &Segment,
+    entries: &[Merged],
+    trees: &[Tree],
+    layout: Layout,
+    times: Times,
+) -> String {
     let mut hasher = Sha256::new();
     let mut add = |bytes: &[u8]| {
         // With the length before it, no two lists of values make the same bytes.
@@ -170,7 +176,9 @@ pub(super) fn key(segment: &Segment, entries: &[Merged], layout: Layout, mtime: 
         Layout::App => 0,
         Layout::Flat => 1,
     }]);
-    add(&mtime.to_le_bytes());
+    // A segment never holds files of two trees.
+    let tree = segment.pieces.first().and_then(|piece| trees.get(entries[piece.entry].tree));
+    add(&tree.map_or(0, |tree| times.of(tree.origin)).to_le_bytes());
     for Piece { entry, start, end, length: _ } in &segment.pieces {
         let Merged { path, kind, tree: _ } = entries[*entry];
         add(path);
@@ -198,6 +206,7 @@ mod tests {
     use super::*;
 
     const LIB: &str = ".heroku/python/lib/python3.14/site-packages";
+    const TIMES: Times = Times { app: 0, layers: 0 };
 
     fn tree(origin: TreeOrigin, files: &[(String, u64)]) -> Tree {
         let kind = |size| EntryKind::File { size, mode: 0o644, digest: [1; 32] };
@@ -212,7 +221,7 @@ mod tests {
     fn cut_trees(trees: &[Tree]) -> (Vec<Segment>, Vec<String>) {
         let (entries, _) = super::super::merge::without(&super::super::merge::overlay(trees), &|_, _| false);
         let segments = cut(&entries, trees, Layout::App);
-        let keys = segments.iter().map(|segment| key(segment, &entries, Layout::App, 0)).collect();
+        let keys = segments.iter().map(|segment| key(segment, &entries, trees, Layout::App, TIMES)).collect();
         (segments, keys)
     }
 
@@ -326,7 +335,14 @@ mod tests {
         let key_of = |path: &[u8], kind: &EntryKind, range: (u64, u64), layout, mtime| {
             let entries = [Merged { path, kind, tree: 0 }];
             let piece = Piece { entry: 0, start: range.0, end: range.1, length: 0 };
-            key(&Segment { pieces: vec![piece], length: 0 }, &entries, layout, mtime)
+            let times = Times { app: mtime, layers: 7 };
+            key(
+                &Segment { pieces: vec![piece], length: 0 },
+                &entries,
+                &[tree(TreeOrigin::App, &[])],
+                layout,
+                times,
+            )
         };
         let link = |target: &[u8]| EntryKind::Symlink { target: target.to_vec() };
         let keys = std::collections::BTreeSet::from([

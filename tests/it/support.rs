@@ -10,32 +10,32 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// An app, a store and an environment for one test.
-pub struct TestApp {
+pub(crate) struct TestApp {
     _root: TempDir,
     /// The app's directory.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// A directory beside it, for slugs.
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// The store.
-    pub store: PathBuf,
+    pub(crate) store: PathBuf,
     /// The environment of the program.
-    pub env: BTreeMap<OsString, OsString>,
+    pub(crate) env: BTreeMap<OsString, OsString>,
 }
 
 /// How a run of the program ended.
-pub struct Run {
+pub(crate) struct Run {
     /// Standard output.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
     /// The exit code; none if a signal ended it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
 }
 
 impl TestApp {
     /// Makes an app of these files. Python is an interpreter of this machine, kept in a store that all tests share;
     /// uv is a script that installs nothing.
-    pub fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let root = tempfile::tempdir().unwrap();
         let (dir, out, home) = (root.path().join("app"), root.path().join("out"), root.path().join("home"));
         for made in [&dir, &out, &home] {
@@ -67,7 +67,7 @@ impl TestApp {
     }
 
     /// Makes an app of a fixture, built with the real uv from the package index, in a store of its own.
-    pub fn online(fixture: &str) -> Self {
+    pub(crate) fn online(fixture: &str) -> Self {
         let mut app = Self::new(&[]);
         copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture), &app.dir);
         app.store = app.out.parent().unwrap().join("store");
@@ -85,35 +85,35 @@ impl TestApp {
     }
 
     /// Sets a variable.
-    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.env.insert(name.into(), value.into());
     }
 
     /// Describes a run of the program.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_slugc"));
         command.args(args).env_clear().envs(&self.env).current_dir(&self.out).stdin(Stdio::null());
         command
     }
 
     /// Runs the program.
-    pub fn run(&self, args: &[&str]) -> Run {
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
         run(&mut self.command(args))
     }
 
     /// Builds the slug `out/slug.tgz`, with more arguments.
-    pub fn build(&self, args: &[&str]) -> Run {
+    pub(crate) fn build(&self, args: &[&str]) -> Run {
         let dir = self.dir.to_str().unwrap();
         self.run(&[&["build", dir], args].concat())
     }
 
     /// Returns where the slug goes.
-    pub fn slug(&self) -> PathBuf {
+    pub(crate) fn slug(&self) -> PathBuf {
         self.out.join("slug.tgz")
     }
 
     /// Returns the names in the output directory: nothing half-written may be among them.
-    pub fn left_in_out(&self) -> Vec<String> {
+    pub(crate) fn left_in_out(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(&self.out)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -124,7 +124,7 @@ impl TestApp {
 }
 
 /// Runs a command to its end.
-pub fn run(command: &mut Command) -> Run {
+pub(crate) fn run(command: &mut Command) -> Run {
     let output = command.output().unwrap();
     Run {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -136,14 +136,14 @@ pub fn run(command: &mut Command) -> Run {
 impl Run {
     /// Fails unless the program succeeded.
     #[track_caller]
-    pub fn success(self) -> Self {
+    pub(crate) fn success(self) -> Self {
         assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// Fails unless the program failed with this id, without a panic.
     #[track_caller]
-    pub fn failure(self, id: &str) -> Self {
+    pub(crate) fn failure(self, id: &str) -> Self {
         let text = format!("{}{}", self.stdout, self.stderr);
         assert!(!matches!(self.code, None | Some(0) | Some(101)), "{:?}\n{text}", self.code);
         assert!(text.contains(&format!("Error id: {id}\n")), "no `{id}` in\n{text}");
@@ -153,13 +153,13 @@ impl Run {
 
     /// Returns the JSON events that were written.
     #[track_caller]
-    pub fn events(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Returns the last event of this name.
     #[track_caller]
-    pub fn event(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn event(&self, name: &str) -> serde_json::Value {
         let events = self.events();
         let found = events.into_iter().rfind(|event| event["event"] == name);
         found.unwrap_or_else(|| panic!("no event `{name}` in\n{}\n{}", self.stdout, self.stderr))
@@ -167,7 +167,7 @@ impl Run {
 }
 
 /// Copies a directory.
-pub fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from).min_depth(1) {
         let entry = entry.unwrap();
         let target = to.join(entry.path().strip_prefix(from).unwrap());
@@ -180,18 +180,18 @@ pub fn copy_tree(from: &Path, to: &Path) {
 }
 
 /// Returns whether a program is on PATH.
-pub fn has_program(name: &str) -> bool {
+pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
 /// Says plainly that a test did not test anything.
-pub fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
 /// Returns whether this process may make user and mount namespaces.
-pub fn can_unshare() -> bool {
+pub(crate) fn can_unshare() -> bool {
     has_program("unshare")
         && Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "true"])
