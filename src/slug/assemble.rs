@@ -744,6 +744,22 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_that_does_not_decompress_is_made_anew() {
+        let world = World::new(&[("a", b"x")]);
+        let expected = world.build().0;
+        let store = Store::open(&world.work.path().join("store")).unwrap();
+        let segments = walkdir::WalkDir::new(store.root().join("segments")).sort_by_file_name();
+        let key = segments.into_iter().map(|entry| entry.unwrap().file_name().to_owned()).last().unwrap();
+        let key = key.to_str().unwrap();
+        let mut blob = store.segment(key).unwrap();
+        blob.truncate(20);
+        store.put_segment(key, &blob).unwrap();
+        // So that the content is needed for the hash of the tar file.
+        store.remove_document("slugs", "app");
+        assert_eq!(world.build(), (expected, (0, 1)));
+    }
+
+    #[test]
     fn an_empty_app_makes_a_slug() {
         for trees in [World::new(&[]).trees, vec![]] {
             let world = World { trees, ..World::new(&[]) };

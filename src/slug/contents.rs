@@ -172,3 +172,38 @@ fn verify(file: &File, ranges: &[(u64, u64)], size: u64, digest: &[u8; 32]) -> R
     }
     Ok(digests)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::merge::{overlay, without};
+    use super::super::segment::{MAX, cut};
+    use super::super::tree::{TreeOrigin, index_directory};
+    use super::*;
+    use crate::env::Env;
+
+    #[test]
+    fn every_range_of_a_file_is_compared_with_the_whole_that_was_verified() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big");
+        let content = vec![7; 2 * MAX as usize + 1000];
+        std::fs::write(&path, &content).unwrap();
+        let entries = index_directory(dir.path(), &Env::for_tests(&[])).unwrap();
+        let trees = [Tree { name: "t".into(), root: dir.path().into(), origin: TreeOrigin::App, entries }];
+        let (entries, _) = without(&overlay(&trees), &|_, _| false);
+        let segments = cut(&entries, &trees, Layout::App);
+        let contents = Contents::new(&trees, &entries, &segments, Layout::App, 0);
+
+        let first = contents.read(&segments[0]).unwrap();
+        assert_eq!(first.len() as u64, MAX);
+        // After it was verified as a whole, before the other ranges are read.
+        let mut changed = content.clone();
+        changed[MAX as usize + 5] = 8;
+        std::fs::write(&path, &changed).unwrap();
+        assert!(matches!(contents.read(&segments[1]), Err(SlugError::Changed { .. })));
+        std::fs::write(&path, &content[..content.len() - 1]).unwrap();
+        assert!(matches!(contents.read(&segments[2]), Err(SlugError::Changed { .. })));
+        std::fs::write(&path, &content).unwrap();
+        let rest = [contents.read(&segments[1]).unwrap(), contents.read(&segments[2]).unwrap()].concat();
+        assert_eq!([&first[512..], &rest].concat()[..content.len()], content);
+    }
+}

@@ -261,7 +261,10 @@ mod tests {
         let files = |changed: Option<usize>| {
             let files: Vec<_> = (0..1000)
                 .map(|number| {
-                    (format!("static/{number:04}"), 30_000 + u64::from(changed == Some(number)) * 3_000)
+                    (
+                        format!("static/images/{number:04}"),
+                        30_000 + u64::from(changed == Some(number)) * 3_000,
+                    )
                 })
                 .collect();
             cut_trees(&[tree(TreeOrigin::App, &files)]).1

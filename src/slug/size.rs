@@ -124,6 +124,7 @@ fn distribution_name(inside: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::segment::Piece;
     use super::*;
 
     #[test]
@@ -146,6 +147,21 @@ mod tests {
         ] {
             assert_eq!(heroku_size(bytes), expected, "{bytes}");
         }
+    }
+
+    #[test]
+    fn the_shares_of_a_segment_add_up_to_the_whole() {
+        let file = EntryKind::File { size: 10, mode: 0o644, digest: [0; 32] };
+        let entries: Vec<Merged> = [&b"a/1"[..], b"b/1", b"a/2"]
+            .into_iter()
+            .map(|path| Merged { path, kind: &file, tree: 0 })
+            .collect();
+        let pieces = (0..3).map(|entry| Piece { entry, start: 0, end: 10, length: 1024 }).collect();
+        let tree = Tree { name: "app".into(), root: "/".into(), origin: TreeOrigin::App, entries: vec![] };
+        let mut sizes = PartSizes::default();
+        sizes.add(&Segment { pieces, length: 3 * 1024 }, 100, &entries, &[tree]);
+        let part = |name: &str, compressed, size, files| Part { name: name.into(), compressed, size, files };
+        assert_eq!(sizes.into_parts(), [part("a", 67, 20, 2), part("b", 33, 10, 1)]);
     }
 
     #[test]
