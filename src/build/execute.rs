@@ -10,6 +10,7 @@ use super::layers::{Layer, has_layer, provide_layer};
 use super::normalise::{BuildPlaces, normalise};
 use super::pip_layer::fill_pip_layer;
 use super::python::Python;
+use super::record::Record;
 use super::runtime::choose::{RuntimeRequest, choose_runtime, host_choice, remember_unreachable};
 use super::runtime::provide::fill_runtime_layer;
 use super::stage;
@@ -37,6 +38,10 @@ pub struct BuildSettings {
     pub python_mirror: Option<String>,
     /// Which program installs; uv unless there is a reason.
     pub installer: Option<Installer>,
+    /// Installs what the app's tests need, too.
+    pub test: bool,
+    /// Makes it an error if anything isn't locked.
+    pub require_locked: bool,
     /// Makes the dependencies anew even if nothing has changed.
     pub refresh: bool,
     /// Names the app among others in the store: a digest of where it is.
@@ -52,6 +57,8 @@ pub struct Workshop<'a> {
     pub env: &'a Env,
     /// Where it says what it does.
     pub output: &'a Output,
+    /// What it tells about itself afterwards.
+    pub record: &'a Record,
 }
 
 /// The facts about an app, as far as they are known.
@@ -83,7 +90,7 @@ impl Survey {
         settings: BuildSettings,
         shop: Workshop<'_>,
     ) -> Result<Self> {
-        let Workshop { store, env, output } = shop;
+        let Workshop { store, env, output, .. } = shop;
         detect::detect(&app.names, &app.dirs)?;
         choose_package_manager(&app)?;
         let version = survey::read_version(&app, clock::unix_seconds())?;
@@ -142,7 +149,8 @@ impl Survey {
             tell(notice, output);
         }
         output.step(self.version.describe());
-        let runtime = self.provide_runtime(shop)?;
+        self.note_version(shop.record);
+        let runtime = shop.record.time("python_install_duration", || self.provide_runtime(shop))?;
         let python = Python::in_tree(&runtime.tree(), self.runtime.version());
         let mut plan = self.plan()?;
         let needs_installer = self.settings.refresh
@@ -150,17 +158,27 @@ impl Survey {
                 .iter()
                 .any(|name| plan.layer(name).is_some_and(|layer| !has_layer(layer, store)));
         if plan.installer == Installer::Uv && needs_installer {
-            self.provide_uv(&python, shop)?;
+            shop.record.time("package_manager_install_duration", || self.provide_uv(&python, shop))?;
             plan = self.plan()?;
         }
         let pip = self.provide_pip(&plan, &python, shop)?;
-        let dependencies = self.provide_dependencies(&plan, &python, &pip, shop)?;
+        let install = || self.provide_dependencies(&plan, &python, &pip, shop);
+        let dependencies = shop.record.time("dependencies_install_duration", install)?;
         let pip = without_replaced_tools(pip, &dependencies);
         Ok(Built { plan, layers: vec![runtime, pip, dependencies] })
     }
 
+    fn note_version(&self, record: &Record) {
+        let VersionDecision { requested, origin, version, .. } = &self.version;
+        record.set("python_version", version.to_string());
+        record.set("python_version_major", version.minor_version());
+        record.set("python_version_requested", requested.to_string());
+        record.set("python_version_origin", origin.reported_name());
+        record.set("python_version_pinned", requested.patch.is_some());
+    }
+
     fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<Layer> {
-        let Workshop { store, env, output } = shop;
+        let Workshop { store, env, output, .. } = shop;
         loop {
             if let Some(notice) = self.runtime.notice() {
                 tell(&notice, output);
@@ -187,7 +205,7 @@ impl Survey {
     }
 
     fn provide_uv(&mut self, python: &Python, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output } = shop;
+        let Workshop { store, env, output, .. } = shop;
         if self.uv.is_some() {
             return Ok(());
         }
@@ -207,7 +225,7 @@ impl Survey {
     }
 
     fn provide_pip(&self, plan: &Plan, python: &Python, shop: Workshop<'_>) -> Result<Layer> {
-        let Workshop { store, env, output } = shop;
+        let Workshop { store, env, output, .. } = shop;
         let layer = layer_plan(plan, "pip");
         let uv = self.uv.as_ref().filter(|_| plan.installer == Installer::Uv);
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
@@ -223,7 +241,7 @@ impl Survey {
         pip: &Layer,
         shop: Workshop<'_>,
     ) -> Result<Layer> {
-        let Workshop { store, env, output } = shop;
+        let Workshop { store, env, output, .. } = shop;
         let layer = layer_plan(plan, "dependencies");
         if self.settings.refresh {
             store.remove_layer(layer.name, &layer.key.digest())?;
@@ -253,7 +271,7 @@ impl Survey {
         tool: &Tool<'_>,
         shop: Workshop<'_>,
     ) -> Result<()> {
-        let Workshop { store, env, output } = shop;
+        let Workshop { store, env, output, .. } = shop;
         let work = store.scratch()?;
         let staged = self.source_digest.is_some().then(|| work.path().join("app"));
         if let Some(staged) = &staged {

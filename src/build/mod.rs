@@ -8,6 +8,7 @@ pub mod layers;
 pub mod normalise;
 pub mod pip_layer;
 pub mod python;
+pub mod record;
 pub mod runtime;
 pub mod slug;
 pub mod source;

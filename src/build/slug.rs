@@ -73,7 +73,7 @@ pub fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
 }
 
 fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
-    let Workshop { store, env, output } = shop;
+    let Workshop { store, env, output, .. } = shop;
     let source = read(request, shop)?;
     let slugignore_removed = source.app.tree.removed;
     if slugignore_removed > 0 {
@@ -150,7 +150,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
 }
 
 fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
-    let Workshop { store, env, output } = shop;
+    let Workshop { store, env, output, .. } = shop;
     if let Some(revision) = &request.commit {
         let checkout = export_commit(&request.source, revision, &store.root().join("tmp"), env, output)?;
         let app = read_source(checkout.path(), &BTreeSet::new(), &env.interrupt)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::app::source::{AppSource, read_source};
 use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
 use crate::build::layers::Layer;
+use crate::build::record::Record;
 use crate::build::stage;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
@@ -56,13 +57,17 @@ pub(super) fn run(
         python_source,
         python_mirror: env.text("SLUGC_PYTHON_MIRROR").map(str::to_owned),
         installer: None,
+        test: false,
+        require_locked: false,
         refresh: false,
         // The build directory's name changes with each build; the cache belongs to one app.
         lineage: "app".to_owned(),
     };
     let mut entries = |app: &AppSource| stage::index_app(app, env);
-    let mut survey = Survey::read(app, &mut entries, settings, Workshop { store: &store, env, output })?;
-    let built = survey.execute(Workshop { store: &store, env, output })?;
+    let record = Record::default();
+    let shop = Workshop { store: &store, env, output, record: &record };
+    let mut survey = Survey::read(app, &mut entries, settings, shop)?;
+    let built = survey.execute(shop)?;
     put_into_build_dir(&built, survey.app(), build_dir, env)?;
     write_export(&built, env);
     Ok(())

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::{AppArguments, Build, InstallerChoice};
 use crate::build::execute::{BuildSettings, Workshop};
+use crate::build::record::Record;
 use crate::build::slug::{SlugRequest, build_slug, lineage};
 use crate::env::Env;
 use crate::error::Result;
@@ -21,7 +22,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.max_size = arguments.max_size;
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
-    let slug = build_slug(&request, Workshop { store: &store, env, output })?;
+    let slug = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
     output.detail(format!("SHA256:{}", slug.sha256));
     output.detail(format!("To run it: slugc run {}", arguments.output.display()));
     if arguments.format == Format::Text {
@@ -41,6 +42,8 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
                 InstallerChoice::Uv => Installer::Uv,
                 InstallerChoice::Pip => Installer::Pip,
             }),
+            test: false,
+            require_locked: false,
             refresh: false,
             lineage: lineage(&source, layout),
         },

@@ -57,11 +57,11 @@ pub struct Times {
 }
 
 impl Times {
-    /// Returns the time of the entries of a tree.
-    pub(super) fn of(self, origin: TreeOrigin) -> u64 {
-        match origin {
-            TreeOrigin::App => self.app,
-            TreeOrigin::Layer => self.layers,
+    /// Returns the time of the entries of a tree. A slug without any tree has the app's own directory.
+    pub(super) fn of(self, tree: Option<&Tree>) -> u64 {
+        match tree.map(|tree| tree.origin) {
+            Some(TreeOrigin::Layer) => self.layers,
+            Some(TreeOrigin::App) | None => self.app,
         }
     }
 }

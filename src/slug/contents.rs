@@ -84,7 +84,7 @@ impl<'a> Contents<'a> {
                     &mut out,
                     &tar_name(path, kind, self.layout),
                     kind,
-                    self.times.of(self.trees[tree].origin),
+                    self.times.of(self.trees.get(tree)),
                 );
             }
             if let EntryKind::File { size, digest, .. } = kind {
@@ -191,7 +191,7 @@ mod tests {
         let trees = [Tree { name: "t".into(), root: dir.path().into(), origin: TreeOrigin::App, entries }];
         let (entries, _) = without(&overlay(&trees), &|_, _| false);
         let segments = cut(&entries, &trees, Layout::App);
-        let contents = Contents::new(&trees, &entries, &segments, Layout::App, 0);
+        let contents = Contents::new(&trees, &entries, &segments, Layout::App, Times { app: 0, layers: 0 });
 
         let first = contents.read(&segments[0]).unwrap();
         assert_eq!(first.len() as u64, MAX);

@@ -178,7 +178,7 @@ pub(super) fn key(
     }]);
     // A segment never holds files of two trees.
     let tree = segment.pieces.first().and_then(|piece| trees.get(entries[piece.entry].tree));
-    add(&tree.map_or(0, |tree| times.of(tree.origin)).to_le_bytes());
+    add(&times.of(tree).to_le_bytes());
     for Piece { entry, start, end, length: _ } in &segment.pieces {
         let Merged { path, kind, tree: _ } = entries[*entry];
         add(path);
