@@ -52,6 +52,7 @@ pub fn compile_bytecode(python: &Path, tree: &Path, env: &Env, output: &Output) 
         .filter(|files| !files.is_empty())
         .map(|files| invocation(python, tree, &files))
         .collect();
+    let _bar = output.progress("Compiling bytecode", None);
     let results = std::thread::scope(|scope| {
         let threads: Vec<_> =
             invocations.iter().map(|invocation| scope.spawn(|| capture(invocation, env, output))).collect();

@@ -132,6 +132,7 @@ pub fn fetch_uv(python: &Python, store: &Store, env: &Env, output: &Output) -> R
     }
     let Some(pip) = python.bundled_pip() else { return Err(UvError::NoPip.into()) };
     output.step(format!("Installing uv {UV_VERSION}"));
+    let _bar = output.progress("Fetching uv", None);
     let work = store.scratch()?;
     let requirements = work.path().join("uv.txt");
     files::write_atomically(&requirements, PINNED.as_bytes())?;

@@ -24,7 +24,9 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.settings.refresh = arguments.refresh;
     let slug = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
     output.detail(format!("SHA256:{}", slug.sha256));
-    output.detail(format!("To run it: slugc run {}", arguments.output.display()));
+    // The launcher in `bin` says how it was called.
+    let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
+    output.detail(format!("To run it: {command} run {}", arguments.output.display()));
     if arguments.format == Format::Text {
         super::print_result(&format!("{}\n", slug_file.display()))?;
     }

@@ -11,7 +11,7 @@ impl Progress {
         let template = if total.is_some() {
             "       {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
         } else {
-            "       {msg} {spinner} {bytes}"
+            "       {msg} {spinner} {elapsed}"
         };
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         bar.set_style(
