@@ -3,6 +3,7 @@
 mod event;
 mod progress;
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -69,7 +70,12 @@ struct Inner {
     quiet: bool,
     bars: Option<indicatif::MultiProgress>,
     counters: Counters,
+    /// The last details that weren't shown because of `quiet`: an error makes them worth showing.
+    unheard: VecDeque<String>,
 }
+
+/// How many details are kept for an error.
+const UNHEARD: usize = 100;
 
 impl Output {
     /// Makes the output of a command.
@@ -93,6 +99,7 @@ impl Output {
             quiet,
             bars: bars.then(indicatif::MultiProgress::new),
             counters: Counters::default(),
+            unheard: VecDeque::new(),
         })))
     }
 
@@ -105,6 +112,7 @@ impl Output {
             quiet: false,
             bars: None,
             counters: Counters::default(),
+            unheard: VecDeque::new(),
         })))
     }
 
@@ -153,6 +161,9 @@ impl Output {
                 inner.write(&line);
             }
             Format::Text => {
+                if inner.quiet {
+                    inner.keep_unheard(&event);
+                }
                 if let Some(text) = inner.text_of(&event) {
                     inner.write(text.as_bytes());
                 }
@@ -177,12 +188,28 @@ impl Inner {
         let boxed = |text: &str, color| Some(self.render_box(text, color));
         match event {
             Event::Warning { text, .. } => boxed(&format!("Warning: {text}"), AnsiColor::Yellow),
-            Event::Error { rendered, .. } => boxed(rendered, AnsiColor::Red),
+            Event::Error { rendered, .. } => {
+                let details: String = self.unheard.iter().map(|text| format!("       {text}\n")).collect();
+                boxed(rendered, AnsiColor::Red).map(|text| details + &text)
+            }
             _ if self.quiet => None,
             Event::Step { text } => Some(format!("-----> {text}\n")),
             Event::Detail { text } => Some(format!("       {text}\n")),
             Event::Notice { text } => boxed(&format!("Note: {text}"), AnsiColor::Blue),
             _ => None,
+        }
+    }
+
+    fn keep_unheard(&mut self, event: &Event) {
+        match event {
+            Event::Step { .. } => self.unheard.clear(),
+            Event::Detail { text } => {
+                if self.unheard.len() == UNHEARD {
+                    self.unheard.pop_front();
+                }
+                self.unheard.push_back(text.clone());
+            }
+            _ => {}
         }
     }
 
@@ -271,6 +298,20 @@ pub(crate) mod tests {
             log.text(),
             "-----> Installing Python 3.14.7\n       Downloading\n\n !     Warning: Look out.\n !\n !     Second paragraph.\n\n"
         );
+    }
+
+    #[test]
+    fn a_quiet_log_shows_the_details_of_the_step_that_failed() {
+        let log = Captured::default();
+        let output = Output::to_sink(log.clone(), Format::Text);
+        output.inner().quiet = true;
+        output.step("First");
+        output.detail("fine");
+        output.step("Second");
+        output.detail("what the installer says");
+        assert_eq!(log.text(), "");
+        output.error(&Failure::from(crate::env::Interrupted { signal: 2 }));
+        assert!(log.text().starts_with("       what the installer says\n\n !     Error: "), "{}", log.text());
     }
 
     #[test]
