@@ -1,5 +1,5 @@
 //! RECORD: the list of a distribution's files with their checksums, kept true.
-//! https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+//! <https://packaging.python.org/en/latest/specifications/recording-installed-packages/>
 
 use std::fs;
 use std::path::Path;
