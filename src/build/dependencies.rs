@@ -64,21 +64,21 @@ impl Cause {
     fn describe(&self) -> String {
         match self {
             Self::NoSuchPackage(name) => format!(
-                "The package index has no package named `{name}`. Check its spelling in the\n\
-                 requirements; if it is a private package, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL\n\
+                "The package index has no package named `{name}`. Check its spelling in the \
+                 requirements; if it is a private package, PIP_INDEX_URL or PIP_EXTRA_INDEX_URL \
                  names its index."
             ),
             Self::NoSuchVersion(requirement) => {
                 format!("The package index has no version of `{requirement}` that fits this Python.")
             }
-            Self::NoNetwork => "The package index can't be reached. Check the network; behind a proxy, set\n\
+            Self::NoNetwork => "The package index can't be reached. Check the network; behind a proxy, set \
                  HTTPS_PROXY, and PIP_CERT if the proxy has a certificate of its own."
                 .to_owned(),
             Self::Conflict => {
                 "The requirements contradict each other: no set of versions fits them all.".to_owned()
             }
             Self::BuildFailed(name) => format!(
-                "`{name}` has no wheel for this Python and platform, and building it failed. A newer\n\
+                "`{name}` has no wheel for this Python and platform, and building it failed. A newer \
                  version may have a wheel; otherwise a compiler or a library is missing here."
             ),
             Self::Hash => "A downloaded file doesn't have the hash that the requirements ask for.".to_owned(),
@@ -255,7 +255,12 @@ fn find_cause(text: &str) -> Cause {
             before.split_whitespace().last().unwrap_or_default().trim_matches('`').to_owned(),
         )
     } else if let Some(name) = word_after("No matching distribution found for ") {
-        if has("(from versions: none)") { Cause::NoSuchPackage(name) } else { Cause::NoSuchVersion(name) }
+        if has("(from versions: none)") {
+            let end = name.find(['=', '<', '>', '!', '~', '[']).unwrap_or(name.len());
+            Cause::NoSuchPackage(name[..end].to_owned())
+        } else {
+            Cause::NoSuchVersion(name)
+        }
     } else if let Some(requirement) = joined.split("there is no version of ").nth(1) {
         Cause::NoSuchVersion(
             requirement.split_whitespace().next().unwrap_or_default().trim_end_matches(',').to_owned(),
@@ -281,7 +286,7 @@ mod tests {
                 Cause::NoSuchPackage("no-such-thing".into()),
             ),
             (
-                "ERROR: Could not find a version that satisfies the requirement x-y (from versions: none)\nERROR: No matching distribution found for x-y",
+                "ERROR: Could not find a version that satisfies the requirement x-y==1 (from versions: none)\nERROR: No matching distribution found for x-y==1",
                 Cause::NoSuchPackage("x-y".into()),
             ),
             (

@@ -197,10 +197,9 @@ impl RuntimeChoice {
         Some(Notice {
             id: "python-runtime::host-fallback".to_owned(),
             text: format!(
-                "Python {wanted} couldn't be downloaded, so the slug has a copy of\n\
-                 this machine's Python {version} ({}) instead.\n\
-                 `--python-source catalogue` makes this an error; `--python-source host`\n\
-                 says that it is meant.",
+                "Python {wanted} couldn't be downloaded, so the slug has a copy of this machine's \
+                 Python {version} ({}) instead.\n\
+                 `--python-source catalogue` makes this an error; `--python-source host` says that it is meant.",
                 executable.display()
             ),
             warning: wanted != version,

@@ -189,7 +189,9 @@ fn a_package_that_does_not_exist() {
     fs::write(app.dir.join("requirements.txt"), "slugc-no-such-package-anywhere==1.0\n").unwrap();
     for installer in ["uv", "pip"] {
         let run = app.build(&["--installer", installer]).failure("install-dependencies::pip");
-        assert!(run.stderr.contains("no package named `slugc-no-such-package-anywhere"), "{}", run.stderr);
+        assert!(run.stderr.contains("`slugc-no-such-package-anywhere`"), "{}", run.stderr);
+        let error = app.build(&["--installer", installer, "--format", "json"]).event("error");
+        assert_eq!(error["detail"], "no-such-package", "{error}");
     }
     assert!(app.left_in_out().is_empty());
 }
