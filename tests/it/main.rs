@@ -8,4 +8,5 @@ mod build;
 mod classic;
 mod docs;
 mod flask;
+mod package;
 mod support;
