@@ -23,8 +23,11 @@ pub(super) fn run(arguments: &Package, env: &Env, output: &Output) -> Result<u8>
             package_classic(&program, &file, env)?
         }
     };
-    let needs = package.needs_glibc.map_or("no C library".to_owned(), |version| format!("glibc {version}"));
-    output.detail(format!("For {}; it needs {needs}", package.architecture.name()));
+    let needs = match package.needs_glibc {
+        Some(version) => format!("with glibc {version} or newer"),
+        None => "with any C library: the program is static".to_owned(),
+    };
+    output.detail(format!("For Linux on {}, {needs}", package.architecture.name()));
     output.detail(format!("{} bytes, SHA256:{}", package.size, package.sha256));
     super::print_result(&format!("{}\n", file.display()))?;
     Ok(0)
