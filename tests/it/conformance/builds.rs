@@ -80,8 +80,7 @@ pub(super) const ROWS: &[Row] = &[
         assert_eq!(run.stdout, "1 true\n");
     })),
     row(Environment, "Profile scripts don't fail in a shell that stops at errors and unset variables.", Runs(|world| {
-        let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-        build.compile().success();
+        let Some(build) = world.built() else { return };
         let mut command = std::process::Command::new("bash");
         command.args(["-euc", "for file in .profile.d/*.sh; do . \"$file\"; done; echo done"]);
         let command = command.env_clear().env("HOME", &build.app.dir).env("PATH", "/usr/bin:/bin");
@@ -196,8 +195,7 @@ fn nested_files_count(world: &World) {
 
 fn edits_in_place_stay_in_the_build(world: &World) {
     use std::os::unix::fs::MetadataExt;
-    let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-    build.compile().success();
+    let Some(build) = world.built() else { return };
     let files = walkdir::WalkDir::new(build.app.dir.join(".heroku/python"));
     let files = files.into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
     for file in files {
@@ -206,8 +204,7 @@ fn edits_in_place_stay_in_the_build(world: &World) {
 }
 
 fn the_profile_sets(world: &World) {
-    let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-    build.compile().success();
+    let Some(build) = world.built() else { return };
     // Another place than that of the build.
     let run = build.on_a_dyno(
         &[("HOME", "/elsewhere"), ("PATH", "/usr/bin:/bin")],
@@ -221,8 +218,7 @@ fn the_profile_sets(world: &World) {
 }
 
 fn defaults_stay_defaults(world: &World) {
-    let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-    build.compile().success();
+    let Some(build) = world.built() else { return };
     for (value, lang, path) in [("", "en_US.UTF-8", build.app.dir.to_str().unwrap()), ("C", "C", "C")] {
         let run = build.on_a_dyno(&[("LANG", value), ("PYTHONPATH", value)], "echo $LANG $PYTHONPATH");
         assert_eq!(run.success().stdout, format!("{lang} {path}\n"));
@@ -230,8 +226,7 @@ fn defaults_stay_defaults(world: &World) {
 }
 
 fn library_paths_are_prepended(world: &World) {
-    let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-    build.compile().success();
+    let Some(build) = world.built() else { return };
     let lib = build.app.dir.join(".heroku/python/lib");
     for (old, after) in [("", ""), ("/opt/lib", ":/opt/lib")] {
         let script = "echo $LIBRARY_PATH $LD_LIBRARY_PATH";
@@ -242,8 +237,7 @@ fn library_paths_are_prepended(world: &World) {
 }
 
 fn gunicorn(world: &World) {
-    let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-    build.compile().success();
+    let Some(build) = world.built() else { return };
     let script = "echo \"$FORWARDED_ALLOW_IPS\" $GUNICORN_CMD_ARGS";
     assert_eq!(build.on_a_dyno(&[], script).success().stdout, "* --access-logfile -\n");
     let set = build.on_a_dyno(&[("GUNICORN_CMD_ARGS", "--workers 2")], script).success();
@@ -251,8 +245,7 @@ fn gunicorn(world: &World) {
 }
 
 fn web_concurrency_is_left_alone(world: &World) {
-    let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-    build.compile().success();
+    let Some(build) = world.built() else { return };
     assert!(build.app.dir.join(".profile.d/WEB_CONCURRENCY.sh").is_file());
     let script = "echo \"<$WEB_CONCURRENCY>\"";
     let web = build.on_a_dyno(&[("WEB_CONCURRENCY", "7"), ("DYNO", "web.1")], script).success();
@@ -262,8 +255,7 @@ fn web_concurrency_is_left_alone(world: &World) {
 }
 
 fn the_export(world: &World) {
-    let Some(build) = world.ready(&[("requirements.txt", "")]) else { return };
-    build.compile().success();
+    let Some(build) = world.built() else { return };
     let script =
         ". \"$0\"; echo \"${PATH%%:*} $PYTHONHOME $PYTHONPATH $PYTHONUNBUFFERED $LD_LIBRARY_PATH $LANG\"";
     let mut command = std::process::Command::new("bash");

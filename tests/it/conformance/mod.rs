@@ -141,8 +141,7 @@ impl Row {
     }
 
     /// Runs the check; panics if the rule isn't kept.
-    fn run(&self) {
-        let world = World;
+    fn run(&self, world: &World) {
         match self.check {
             Check::Detects(names) => names.iter().for_each(|name| {
                 assert_eq!(world.detect(&[(*name, "")]).code, Some(0), "{name:?} isn't detected");
@@ -163,7 +162,7 @@ impl Row {
             Check::Chooses(apps, manager) => apps.iter().for_each(|files| {
                 assert_eq!(world.report_of_refused(files)["package_manager"], manager, "{files:?}");
             }),
-            Check::Runs(check) => check(&world),
+            Check::Runs(check) => check(world),
             Check::Elsewhere(_) => {}
         }
     }
@@ -181,12 +180,13 @@ fn rows() -> Vec<Row> {
 #[track_caller]
 fn check(rows: &[Row]) {
     let with_pending = std::env::var_os("CONFORMANCE_PENDING").is_some();
+    let world = World::default();
     let mut broken = String::new();
     for row in rows {
         if row.pending.is_some() && !with_pending {
             continue;
         }
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| row.run())) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| row.run(&world))) {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();
             let pending = row.pending.map(|what| format!(" (waits for {what})")).unwrap_or_default();

@@ -39,9 +39,9 @@ pub(super) const ROWS: &[Row] = &[
     row(
         Hooks,
         "A hook that fails fails the build.",
-        Runs(|_| {
+        Runs(|world| {
             for (name, id) in [("bin/pre_compile", "hooks::pre_compile"), ("bin/post_compile", "hooks::post_compile")] {
-                let Some(build) = World.ready(&[("requirements.txt", ""), (name, "exit 3\n")]) else { return };
+                let Some(build) = world.ready(&[("requirements.txt", ""), (name, "exit 3\n")]) else { return };
                 build.compile().failure(id);
             }
         }),

@@ -1,5 +1,6 @@
 //! What the checks do with the classic buildpack: its doors are called as a platform calls them.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,10 @@ use std::sync::OnceLock;
 use crate::support::{Run, TestApp, run, skip};
 
 /// Gives the checks their apps.
-pub(super) struct World;
+#[derive(Default)]
+pub(super) struct World {
+    built: OnceCell<Option<Build>>,
+}
 
 /// An app on its way through the buildpack.
 pub(super) struct Build {
@@ -50,6 +54,16 @@ impl World {
         fs::write(build.app.dir.join(".python-version"), format!("{}\n", python()?)).unwrap();
         link_or_copy_dir(prepared_cache()?, &build.cache);
         Some(build)
+    }
+
+    /// Returns an app that was built, for checks that only look at it.
+    pub(super) fn built(&self) -> Option<&Build> {
+        let make = || {
+            let build = self.ready(&[("requirements.txt", "")])?;
+            build.compile().success();
+            Some(build)
+        };
+        self.built.get_or_init(make).as_ref()
     }
 }
 
