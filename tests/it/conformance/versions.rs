@@ -409,8 +409,15 @@ pub(super) const ROWS: &[Row] = &[
     row(
         Resolution,
         "uv without a version file fails.",
-        Fails(&[&[("uv.lock", UV_LOCK), ("pyproject.toml", PYPROJECT)]], "python-version-file::not-found"),
+        Fails(
+            &[&[
+                ("uv.lock", "version = 1\n"),
+                ("pyproject.toml", "[project]\nname = \"app\"\nversion = \"1\"\n"),
+            ]],
+            "python-version-file::not-found",
+        ),
     )
+    .differs("`requires-python` in pyproject.toml is enough.")
     .pending("managers"),
     row(
         Resolution,
