@@ -6,6 +6,7 @@ pub mod execute;
 pub mod git;
 pub mod layers;
 pub mod normalise;
+pub mod package;
 pub mod pip_layer;
 pub mod python;
 pub mod record;

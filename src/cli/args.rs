@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::build::package::Architecture;
 use crate::output::{ColorChoice, Format};
 use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::slug::assemble::Layout;
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Run(Run),
     /// Make the catalogue of Python runtimes anew
     Inventory(Inventory),
+    /// Pack slugc as a buildpack that platforms can fetch
+    Package(Package),
 }
 
 /// Where the app is and how it is built.
@@ -167,6 +170,34 @@ pub(super) struct Inventory {
     /// uv's download-metadata.json; the catalogue is written to standard output
     #[arg(long, value_name = "FILE")]
     pub(super) from: PathBuf,
+}
+
+/// `slugc package`
+#[derive(Debug, Args)]
+pub(super) struct Package {
+    /// For which kind of platform
+    #[arg(value_enum, value_name = "KIND")]
+    pub(super) kind: PackageKind,
+
+    /// Where the package goes
+    #[arg(long, short, value_name = "FILE", default_value = "buildpack.tgz")]
+    pub(super) output: PathBuf,
+
+    /// The slugc to pack, a Linux program for this machine's architecture or that of --arch
+    /// [default: the one that is running]
+    #[arg(long, value_name = "FILE")]
+    pub(super) program: Option<PathBuf>,
+
+    /// The architecture that the program of --program is for; it is checked [default: this machine's]
+    #[arg(long, value_name = "ARCH", requires = "program")]
+    pub(super) arch: Option<Architecture>,
+}
+
+/// A kind of buildpack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PackageKind {
+    /// The classic buildpack API: Heroku, Dokku, herokuish
+    Classic,
 }
 
 /// Returns the description of the command line, for documentation and tests.

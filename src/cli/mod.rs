@@ -3,6 +3,7 @@
 mod args;
 mod build;
 mod inventory;
+mod package;
 mod plan;
 mod run;
 
@@ -40,6 +41,10 @@ pub fn run(env: &Env) -> ExitCode {
         Command::Inventory(inventory) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(inventory::run(inventory, env), &output)
+        }
+        Command::Package(package) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(package::run(package, env, &output), &output)
         }
     }
 }

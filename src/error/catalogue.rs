@@ -590,6 +590,19 @@ catalogue! {
         exit_code: 1,
     }
 
+    // Packaging.
+    PackageProgram => {
+        id: "package::invalid-program",
+        title: "There is no program to package.",
+        fix: indoc! {"
+            Leave out --program to package the slugc that is running, or give
+            one that was built for Linux. For another architecture than this
+            machine's, say so:
+            slugc package classic --program FILE --arch aarch64
+        "},
+        exit_code: 2,
+    }
+
     // The rest.
     FileSystem => {
         id: "file-system::failed",

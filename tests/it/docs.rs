@@ -1,7 +1,7 @@
 //! The generated pages of the documentation.
 
 /// Compares a generated page with the file, or writes it when `UPDATE_DOCS` is set.
-fn check(path: &str, generated: &str) {
+pub(crate) fn check(path: &str, generated: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, generated).unwrap();
     }

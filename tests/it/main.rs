@@ -6,6 +6,8 @@ mod architecture;
 mod bad_input;
 mod build;
 mod classic;
+mod conformance;
 mod docs;
 mod flask;
+mod package;
 mod support;
