@@ -579,6 +579,78 @@ catalogue! {
     }
 
     // The classic buildpack.
+    StackEol => {
+        id: "checks::stack::eol",
+        title: "The stack has reached its end of life.",
+        fix: indoc! {"
+            It gets no updates any more, and this buildpack doesn't build for
+            it. Move the app to a newer stack:
+            heroku stack:set heroku-24
+            https://devcenter.heroku.com/articles/stack
+        "},
+        exit_code: 1,
+    }
+    StackUnknown => {
+        id: "checks::stack::unknown",
+        title: "The stack isn't known.",
+        fix: indoc! {"
+            Known stacks are heroku-22, heroku-24 and heroku-26. If the stack is
+            newer than this buildpack, use the newest version of the buildpack,
+            and don't pin it to an old one:
+            heroku buildpacks
+            https://devcenter.heroku.com/articles/stack
+        "},
+        exit_code: 1,
+    }
+    DuplicateBuildpack => {
+        id: "checks::duplicate-python-buildpack",
+        title: "A Python buildpack has already run in this build.",
+        fix: indoc! {"
+            Only one of them can be used. See which buildpacks the app has, and
+            remove the one too many:
+            heroku buildpacks
+            heroku buildpacks:remove <name or address>
+        "},
+        exit_code: 1,
+    }
+    ExistingVenvDir => {
+        id: "checks::existing-venv-dir",
+        title: "There is a virtual environment in the app.",
+        fix: indoc! {"
+            A virtual environment only works on the machine that it was made
+            on, so it doesn't belong into git. Take it out:
+            git rm --cached -r <directory>
+            Then add the directory to .gitignore, and commit both changes.
+            If another buildpack or a hook made it, change that.
+        "},
+        exit_code: 1,
+    }
+    BuildDataDeleted => {
+        id: "build-data::data-file-deleted",
+        title: "The data about this build was deleted while it ran.",
+        fix: indoc! {"
+            A hook or another program of the app has deleted files in the cache
+            directory, or in /tmp. Delete only what the app itself has made.
+        "},
+        exit_code: 1,
+    }
+    AppJsonInvalid => {
+        id: "test::invalid-app-json",
+        title: "app.json can't be read.",
+        fix: indoc! {"
+            app.json is a JSON object. The command that runs the tests is in it
+            as environments.test.scripts.test.
+        "},
+        exit_code: 1,
+    }
+    NothingToTest => {
+        id: "test::no-python",
+        title: "There is no Python in the directory to run tests with.",
+        fix: indoc! {"
+            Run bin/test-compile first, with the same directory.
+        "},
+        exit_code: 1,
+    }
     ExistingPythonDir => {
         id: "checks::existing-python-dir",
         title: "There is a .heroku/python directory in the app already.",
