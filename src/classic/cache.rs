@@ -119,6 +119,8 @@ impl<'a> Cache<'a> {
     pub(super) fn save(&self, facts: &Facts, built: &Built, shop: Workshop<'_>) -> Result<()> {
         shop.output.step("Saving cache");
         let mut facts = facts.clone();
+        // Python may have come from elsewhere than was planned.
+        facts.python_version = built.plan.runtime.version().to_string();
         facts.layers = built.plan.layers.iter().map(layer_key).collect();
         shop.store.put_document("classic", LINEAGE, &facts)?;
         for layer in &built.layers {
@@ -140,7 +142,7 @@ pub(super) fn gather_facts(stack: &str, plan: &Plan, app: &AppSource) -> Result<
     let manager = plan.package_manager;
     Ok(Facts {
         stack: stack.to_owned(),
-        python_version: plan.python.version.to_string(),
+        python_version: plan.runtime.version().to_string(),
         package_manager: manager.name().to_owned(),
         tool_version: tool_version(manager).map(str::to_owned),
         files: deciding_files(app, manager)?,

@@ -80,6 +80,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     record.time("cache_restore_duration", || cache.restore(&facts, &plan, shop))?;
 
     let built = survey.execute(shop)?;
+    note_tools(&built.plan, record);
     place::put_layers(&built, build_dir, env)?;
     let is_linked = place::link_app(build_dir, place::APP.as_ref(), env);
     let environment = &built.plan.environment;
@@ -123,7 +124,9 @@ fn note_tools(plan: &crate::plan::Plan, record: &Record) {
     if let Some(version) = cache::tool_version(manager) {
         record.set(&format!("{}_version", manager.name().to_lowercase()), version);
     }
-    let python = plan.python.version;
+    let python = plan.runtime.version();
+    record.set("python_version", python.to_string());
+    record.set("python_version_major", python.minor_version());
     if manager == PackageManager::Pip && needs_setuptools(python) {
         record.set("setuptools_version", SETUPTOOLS_VERSION);
     }
