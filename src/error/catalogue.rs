@@ -481,6 +481,86 @@ catalogue! {
         exit_code: 3,
     }
 
+    // The app's own steps in a build.
+    PreCompileHook => {
+        id: "hooks::pre_compile",
+        title: "The app's bin/pre_compile hook failed.",
+        fix: indoc! {"
+            See its own output above. Correct the script, or give it another
+            name if it isn't meant to run in builds.
+        "},
+        exit_code: 1,
+    }
+    PostCompileHook => {
+        id: "hooks::post_compile",
+        title: "The app's bin/post_compile hook failed.",
+        fix: indoc! {"
+            See its own output above. Correct the script, or give it another
+            name if it isn't meant to run in builds.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticSyntaxError => {
+        id: "collectstatic-syntax-error",
+        title: "Django's collectstatic failed: a file has a syntax error.",
+        fix: indoc! {"
+            The traceback above names the file and the line. If the app's
+            Python is older or newer than yours, name yours in .python-version.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticConfiguration => {
+        id: "collectstatic-improper-configuration",
+        title: "Django's collectstatic failed: the settings are wrong.",
+        fix: indoc! {"
+            See the traceback above. Often STATIC_ROOT is missing, or a setting
+            comes from a config var that isn't set during the build.
+            If the app needs no collectstatic, turn it off:
+            heroku config:set DISABLE_COLLECTSTATIC=1
+            https://devcenter.heroku.com/articles/django-assets
+        "},
+        exit_code: 1,
+    }
+    CollectstaticReferences => {
+        id: "collectstatic-fancy-references",
+        title: "Django's collectstatic failed: a style sheet's reference is wrong.",
+        fix: indoc! {"
+            The traceback above names the style sheet and what it refers to.
+            Correct the url(...) there, or add the file that is missing.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticMissingFile => {
+        id: "collectstatic-missing-file",
+        title: "Django's collectstatic failed: a file or directory is missing.",
+        fix: indoc! {"
+            The traceback above names it. Each directory in STATICFILES_DIRS
+            must be in the app; git doesn't keep empty ones.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticOther => {
+        id: "collectstatic-other",
+        title: "Django's collectstatic failed.",
+        fix: indoc! {"
+            See the traceback above, and correct the app. To see the
+            environment it ran in, set DEBUG_COLLECTSTATIC=1.
+            If the app needs no collectstatic, turn it off:
+            heroku config:set DISABLE_COLLECTSTATIC=1
+            https://devcenter.heroku.com/articles/django-assets
+        "},
+        exit_code: 1,
+    }
+    NltkDownloader => {
+        id: "nltk-downloader",
+        title: "Downloading NLTK's corpora failed.",
+        fix: indoc! {"
+            See the downloader's own output above. Check the names in nltk.txt,
+            and whether NLTK's server can be reached.
+        "},
+        exit_code: 1,
+    }
+
     // The slug.
     SlugTooLarge => {
         id: "slug::too-large",
