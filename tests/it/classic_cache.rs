@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::classic::door;
+use crate::classic::{door, warm_cache};
 use crate::support::{Run, TestApp, copy_tree};
 
 /// An app and its cache directory.
@@ -20,6 +20,13 @@ impl Cached {
         app.set("STACK", "heroku-24");
         let cache = app.out.join("cache");
         Self { app, cache, builds: 0 }
+    }
+
+    /// As after a build of an app with an empty requirements.txt.
+    fn warm(files: &[(&str, &str)]) -> Self {
+        let cached = Self::new(files);
+        warm_cache(&cached.cache);
+        cached
     }
 
     fn write(&self, name: &str, contents: &str) {
@@ -73,7 +80,7 @@ fn an_unchanged_app_is_built_from_the_cache() {
 #[test]
 fn every_change_is_a_reason_and_only_what_changed_is_made_anew() {
     let mut cached =
-        Cached::new(&[("requirements.txt", "-r requirements/base.txt\n"), ("requirements/base.txt", "")]);
+        Cached::warm(&[("requirements.txt", "-r requirements/base.txt\n"), ("requirements/base.txt", "")]);
     cached.compile().success();
     cached.write("requirements/base.txt", "# changed\n");
     cached.app.set("STACK", "heroku-22");
@@ -98,7 +105,7 @@ fn every_change_is_a_reason_and_only_what_changed_is_made_anew() {
 
 #[test]
 fn a_failed_build_keeps_the_cache_of_the_last_good_one() {
-    let mut cached = Cached::new(&[("requirements.txt", "")]);
+    let mut cached = Cached::warm(&[("requirements.txt", "")]);
     cached.compile().success();
     cached.write("requirements.txt", "not a requirement\n");
     cached.compile().failure("requirements::invalid-line");
@@ -137,7 +144,7 @@ fn the_build_directory_is_nowhere_in_the_cache() {
 
 #[test]
 fn a_cache_that_went_through_a_tar_file_without_its_hard_links_is_as_good() {
-    let mut cached = Cached::new(&[("requirements.txt", "")]);
+    let mut cached = Cached::warm(&[("requirements.txt", "")]);
     cached.compile().success();
     let tar = cached.app.out.join("cache.tar");
     let run = |args: &[&str]| {
@@ -157,7 +164,7 @@ fn a_cache_that_went_through_a_tar_file_without_its_hard_links_is_as_good() {
 
 #[test]
 fn a_damaged_layer_is_found_and_made_anew() {
-    let mut cached = Cached::new(&[("requirements.txt", "")]);
+    let mut cached = Cached::warm(&[("requirements.txt", "")]);
     cached.compile().success();
     type Damage = fn(&Path);
     let python = |layers: &Path| {
@@ -198,7 +205,7 @@ fn a_damaged_layer_is_found_and_made_anew() {
 
 #[test]
 fn a_cache_with_anything_in_it_is_no_obstacle() {
-    let mut cached = Cached::new(&[("requirements.txt", "")]);
+    let mut cached = Cached::warm(&[("requirements.txt", "")]);
     cached.compile().success();
     // Documents that end in the middle.
     for entry in walkdir::WalkDir::new(cached.cache.join(".slugc/v1/documents")) {
@@ -233,7 +240,7 @@ fn a_cache_with_anything_in_it_is_no_obstacle() {
 fn an_app_without_a_version_keeps_that_of_the_last_build() {
     let mut cached = Cached::new(&[("requirements.txt", "")]);
     let first = cached.compile().success();
-    let line = "-----> No Python version was specified. Using the buildpack default: Python ";
+    let line = "-----> No Python version was specified. Using the default: Python ";
     assert!(first.stdout.starts_with(line), "{}", first.stdout);
     assert_eq!(cached.report()["python_version_origin"], "default");
     let major = cached.python_major();

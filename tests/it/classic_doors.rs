@@ -7,12 +7,19 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::classic::door;
+use crate::classic::{door, warm_cache};
 use crate::support::{Run, TestApp, has_program, run, skip};
 
 fn app(files: &[(&str, &str)]) -> TestApp {
     let mut app = TestApp::new(files);
     app.set("STACK", "heroku-24");
+    app
+}
+
+/// An app that was built before.
+fn built_app(files: &[(&str, &str)]) -> TestApp {
+    let app = app(files);
+    warm_cache(&app.out.join("cache"));
     app
 }
 
@@ -131,6 +138,7 @@ fn what_is_in_the_way_is_listed_two_levels_deep() {
 fn four_variables_are_enough_in_any_directory_and_from_any_path() {
     let test = "import unittest\nclass Test(unittest.TestCase):\n    def test(self): pass\n";
     let app = app(&[("requirements.txt", ""), ("test_app.py", test)]);
+    warm_cache(&app.out.join("no/such/cache"));
     let buildpack = buildpack(&app.out, "a read-only \"buildpack\" for $HOME");
     let mode = |mode| {
         for dir in [&buildpack, &buildpack.join("bin")] {
@@ -165,6 +173,7 @@ fn four_variables_are_enough_in_any_directory_and_from_any_path() {
 #[test]
 fn without_a_stack_the_running_system_is_built_for() {
     let app = TestApp::new(&[("requirements.txt", "")]);
+    warm_cache(&app.out.join("cache"));
     let compiled = compile(&app).success();
     assert!(compiled.stdout.contains("STACK isn't set"), "{}", compiled.stdout);
     assert_eq!(compiled.stderr, "");
@@ -172,7 +181,7 @@ fn without_a_stack_the_running_system_is_built_for() {
 
 #[test]
 fn the_report_has_the_fields_of_herokus_buildpack() {
-    let app = app(&[("requirements.txt", ""), ("bin/post_compile", "true\n")]);
+    let app = built_app(&[("requirements.txt", ""), ("bin/post_compile", "true\n")]);
     compile(&app).success();
     let run = door(&app, "report", &[&app.dir, &app.out.join("cache")]).success();
     let names: Vec<&str> =
@@ -213,7 +222,7 @@ fn the_report_has_the_fields_of_herokus_buildpack() {
 
 #[test]
 fn hooks_run_in_their_place_with_the_config_vars() {
-    let app = app(&[
+    let app = built_app(&[
         ("bin/pre_compile", "echo \"pre [$SECRET] $PWD\"\n> requirements.txt\n"),
         ("bin/post_compile", "which python\nls .profile.d\n"),
         ("requirements.text", ""),
@@ -246,7 +255,7 @@ fn hooks_run_in_their_place_with_the_config_vars() {
 
 #[test]
 fn a_failing_post_compile_keeps_the_last_cache() {
-    let app = app(&[("requirements.txt", ""), ("bin/post_compile", "echo oh no; exit 1\n")]);
+    let app = built_app(&[("requirements.txt", ""), ("bin/post_compile", "echo oh no; exit 1\n")]);
     let failed = compile(&app).failure("hooks::post_compile");
     assert!(failed.stdout.contains("       oh no\n"), "{}", failed.stdout);
     assert!(!failed.stdout.contains("Saving cache"), "{}", failed.stdout);
@@ -257,7 +266,7 @@ fn the_boot_scripts_and_the_export_file_make_the_same_environment() {
     if !has_program("bash") {
         return skip("there is no bash");
     }
-    let app = app(&[("requirements.txt", "")]);
+    let app = built_app(&[("requirements.txt", "")]);
     let buildpack = buildpack(&app.out, "buildpack");
     let mut command = Command::new(buildpack.join("bin/compile"));
     command.arg(&app.dir).arg(app.out.join("cache")).env_clear().envs(&app.env);
@@ -315,7 +324,7 @@ fn release_adds_a_database_for_django_with_its_driver() {
 
 #[test]
 fn a_build_for_tests_runs_them() {
-    let app = app(&[
+    let app = built_app(&[
         ("requirements.txt", ""),
         ("answer.py", "def answer():\n    return 42\n"),
         (
@@ -351,7 +360,7 @@ fn a_build_for_tests_runs_them() {
 
 #[test]
 fn an_installer_that_fails_in_known_words_gets_a_hint() {
-    let app = app(&[("requirements.txt", "gdal\n")]);
+    let app = built_app(&[("requirements.txt", "gdal\n")]);
     let uv = PathBuf::from(&app.env[std::ffi::OsStr::new("SLUGC_UV")]);
     compile(&app).success();
     fs::remove_dir_all(app.dir.join(".heroku")).unwrap();
@@ -367,7 +376,7 @@ fn an_installer_that_fails_in_known_words_gets_a_hint() {
 
 #[test]
 fn the_log_of_a_build_is_framed_as_herokus() {
-    let app = app(&[("requirements.txt", ""), ("Procfile", "web: python app.py\n")]);
+    let app = built_app(&[("requirements.txt", ""), ("Procfile", "web: python app.py\n")]);
     compile(&app).success();
     let major = report(&app)["python_version_major"].as_str().unwrap().to_owned();
     fs::write(app.dir.join(".python-version"), &major).unwrap();
