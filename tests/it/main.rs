@@ -6,6 +6,8 @@ mod architecture;
 mod bad_input;
 mod build;
 mod classic;
+mod classic_cache;
+mod classic_doors;
 mod conformance;
 mod docs;
 mod flask;
