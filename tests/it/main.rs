@@ -8,4 +8,5 @@ mod build;
 mod classic;
 mod docs;
 mod flask;
+mod steps;
 mod support;
