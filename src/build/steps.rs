@@ -105,7 +105,7 @@ pub fn run_steps(
     let plan = stage_plan(app_entries, built, steps, &base, &wanted);
     let mut layer = provide_remembered(&plan, steps, shop, |tree| {
         ran = true;
-        fill_stage(tree, app, app_entries, built, steps, &base, shop)
+        fill_stage(tree, app, app_entries, built, &wanted, steps, &base, shop)
     })?;
     if !ran {
         shop.output.step(format!("Using what an earlier build has made with {}", wanted.join(", ")));
@@ -114,6 +114,9 @@ pub fn run_steps(
     layer.entries.retain(|entry| entry.path != REMOVED.as_bytes());
     Ok(Some(Staged { layer, removed }))
 }
+
+const NLTK: &str = "the NLTK downloader";
+const COLLECTSTATIC: &str = "collectstatic";
 
 /// Decides which steps there are to run. What is skipped for good is told here, as nothing else will tell it.
 fn wanted_steps(
@@ -129,7 +132,7 @@ fn wanted_steps(
     let may_import = |module| is_importable(module, &site_packages, &names) != Answer::No;
     if may_import("nltk") {
         if app.has_file(nltk::FILE) {
-            wanted.push("the NLTK downloader");
+            wanted.push(NLTK);
         } else {
             nltk::tell_no_file(shop);
         }
@@ -137,7 +140,7 @@ fn wanted_steps(
     match disabled(app.has_file(DISABLING_FILE), config_vars, base) {
         Some(disabled) => collectstatic::tell_disabled(disabled, shop),
         None if !may_import("django") => {}
-        None if has_manage_py(app) => wanted.push("collectstatic"),
+        None if has_manage_py(app) => wanted.push(COLLECTSTATIC),
         None => collectstatic::tell_no_manage_py(shop),
     }
     if app.has_file(Hook::PostCompile.path()) {
@@ -203,11 +206,13 @@ fn provide_remembered(
     provide_layer(plan, &steps.settings.lineage, store, env, output, fill)
 }
 
+#[expect(clippy::too_many_arguments, reason = "they are what the layer's key is made of")]
 fn fill_stage(
     tree: &Path,
     app: &AppSource,
     app_entries: &[Entry],
     built: &Built,
+    wanted: &[&str],
     steps: StepSettings<'_>,
     base: &BTreeMap<OsString, OsString>,
     shop: Workshop<'_>,
@@ -220,8 +225,10 @@ fn fill_stage(
         copy_layer(layer, &staged, env)?;
     }
     let vars = with_places(compile_environment(&staged, base), &staged);
-    let has_corpora = nltk::run(&staged, steps.config_vars, &vars, shop)?;
-    collectstatic::run(&staged, steps.config_vars, &vars, shop)?;
+    let has_corpora = wanted.contains(&NLTK) && nltk::run(&staged, steps.config_vars, &vars, shop)?;
+    if wanted.contains(&COLLECTSTATIC) {
+        collectstatic::run(&staged, steps.config_vars, &vars, shop)?;
+    }
     let environment = built.plan.environment.clone();
     let environment = if has_corpora { environment.with_nltk_data() } else { environment };
     write_generated_files(app, &environment, &staged)?;

@@ -257,6 +257,12 @@ fn collectstatic_is_skipped_with_a_reason() {
             Some("since DISABLE_COLLECTSTATIC is set"),
         ),
         (
+            &[("manage.py", "boom"), ("bin/post_compile", "")],
+            DJANGO,
+            &[("DISABLE_COLLECTSTATIC", "1")],
+            Some("since DISABLE_COLLECTSTATIC is set"),
+        ),
+        (
             &[("manage.py", "boom"), (".heroku/collectstatic_disabled", "")],
             DJANGO,
             NONE,
@@ -276,7 +282,7 @@ fn collectstatic_is_skipped_with_a_reason() {
         }
         let build = app.build(&[]).success();
         match said {
-            Some(said) => assert!(build.stderr.contains(said), "no {said:?} in\n{}", build.stderr),
+            Some(said) => assert_eq!(build.stderr.matches(said).count(), 1, "{said:?} in\n{}", build.stderr),
             None => assert!(!build.stderr.contains("collectstatic"), "{}", build.stderr),
         }
     }
