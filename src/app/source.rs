@@ -160,6 +160,15 @@ pub fn read_source(
     let slugignore = read_slugignore(root, ".slugignore", ignored)?;
     let slugignore_post = read_slugignore(root, ".slugignore.post", ignored)?;
     let tree = read_tree(root, &TreeOptions { slugignore: &slugignore, ignored }, interrupt)?;
+    gather(root, slugignore, slugignore_post, tree)
+}
+
+fn gather(
+    root: &Path,
+    slugignore: Slugignore,
+    slugignore_post: Slugignore,
+    tree: SourceTree,
+) -> Result<AppSource, SourceError> {
     let mut findings = tree.findings.clone();
     findings.extend_from_slice(slugignore_post.findings());
     let names: BTreeSet<Vec<u8>> =
@@ -190,6 +199,19 @@ pub fn read_source(
 }
 
 impl AppSource {
+    /// Reads the app again from a copy that something has been built in. What is there was put there on purpose:
+    /// `.slugignore` isn't applied a second time.
+    pub fn read_copy(&self, root: &Path, interrupt: &Interrupt) -> Result<Self, SourceError> {
+        let nothing = BTreeSet::new();
+        let slugignore_post = read_slugignore(root, ".slugignore.post", &nothing)?;
+        let options = TreeOptions { slugignore: &Slugignore::empty(), ignored: &nothing };
+        let mut tree = read_tree(root, &options, interrupt)?;
+        tree.removed = self.tree.removed;
+        let told = self.findings.iter().filter(|finding| finding.id.starts_with("slugignore::"));
+        tree.findings.splice(0..0, told.cloned());
+        gather(root, self.slugignore.clone(), slugignore_post, tree)
+    }
+
     /// Returns whether the app has a regular file of this path, or a link to one of its files.
     pub fn has_file(&self, name: &str) -> bool {
         matches!(

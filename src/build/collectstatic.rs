@@ -22,7 +22,7 @@ pub const DISABLING_VARIABLE: &str = "DISABLE_COLLECTSTATIC";
 pub const DEBUG_VARIABLE: &str = "DEBUG_COLLECTSTATIC";
 
 /// How deep in the app a `manage.py` may be.
-const MAX_DEPTH: usize = 3;
+pub(super) const MAX_DEPTH: usize = 3;
 
 /// collectstatic failed.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +140,12 @@ pub fn tell_disabled(disabled: Disabled, shop: Workshop<'_>) {
     }
 }
 
+/// Says that there is no `manage.py`, and notes it.
+pub(super) fn tell_no_manage_py(shop: Workshop<'_>) {
+    shop.record.set("django_collectstatic", "skipped-no-manage-py");
+    shop.output.step("Skipping Django collectstatic since there is no manage.py");
+}
+
 /// Runs collectstatic if the app is one of Django's and nothing turns it off.
 pub fn run(
     build_dir: &Path,
@@ -157,7 +163,7 @@ fn decide_and_run(
     python_env: &BTreeMap<OsString, OsString>,
     shop: Workshop<'_>,
 ) -> Result<()> {
-    let Workshop { output, record, .. } = shop;
+    let record = shop.record;
     let has_file = build_dir.join(DISABLING_FILE).is_file();
     if let Some(disabled) = disabled(has_file, config_vars, python_env) {
         tell_disabled(disabled, shop);
@@ -169,8 +175,7 @@ fn decide_and_run(
         return Ok(());
     }
     let Some(manage) = find_manage_py(build_dir) else {
-        record.set("django_collectstatic", "skipped-no-manage-py");
-        output.step("Skipping Django collectstatic since there is no manage.py");
+        tell_no_manage_py(shop);
         return Ok(());
     };
     record.set("django_collectstatic", "enabled");

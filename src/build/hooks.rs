@@ -142,3 +142,101 @@ fn read_first_line(path: &Path) -> std::result::Result<Vec<u8>, FileError> {
     start.truncate(end);
     Ok(start)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::build::record::Record;
+    use crate::env::Env;
+    use crate::output::tests::Captured;
+    use crate::output::{Format, Output};
+    use crate::store::Store;
+
+    /// Runs `bin/post_compile` in this directory: what was logged, whether it went well, what was noted.
+    fn post_compile(build_dir: &Path) -> (String, Result<()>, Record) {
+        let cache = tempfile::tempdir().unwrap();
+        let (log, record) = (Captured::default(), Record::default());
+        let shop = Workshop {
+            store: &Store::open(cache.path()).unwrap(),
+            env: &Env::for_tests(&[]),
+            output: &Output::to_sink(log.clone(), Format::Text),
+            record: &record,
+        };
+        let vars = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into()), ("A".into(), "build".into())]);
+        let mut config_vars = ConfigVars::default();
+        config_vars.extend([("A", "config"), ("PATH", "/nowhere")]);
+        let result = run_hook(Hook::PostCompile, build_dir, &vars, &config_vars, shop);
+        (log.text(), result, record)
+    }
+
+    fn app(hook: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("bin")).unwrap();
+        fs::write(dir.path().join("bin/post_compile"), hook).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_hook_runs_in_the_build_directory_with_both_streams_indented() {
+        for line in ["", "#!/bin/sh\n", "#!/usr/bin/env bash\n"] {
+            let dir = app(&format!("{line}echo \"out $A $#\"; echo err >&2; touch made; export LOST=1\n"));
+            let (log, result, record) = post_compile(dir.path());
+            result.unwrap();
+            assert!(log.starts_with("-----> Running bin/post_compile hook\n"), "{log}");
+            assert!(log.contains("       out config 0\n") && log.contains("       err\n"), "{log}");
+            assert!(dir.path().join("made").exists());
+            let values = record.to_map();
+            assert_eq!(values["post_compile_hook"], true);
+            assert!(values["post_compile_hook_duration"].is_f64());
+        }
+    }
+
+    #[test]
+    fn a_script_without_an_interpreter_is_one_for_bash() {
+        let dir = app("words=(a b); [[ ${#words[@]} == 2 ]] && echo \"bash ${BASH_VERSION:+yes}\"\n");
+        let (log, result, _) = post_compile(dir.path());
+        result.unwrap();
+        assert!(log.ends_with("       bash yes\n"), "{log}");
+        let (_, result, _) = post_compile(app("").path());
+        result.unwrap();
+    }
+
+    #[test]
+    fn no_hook_is_noted_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("bin/post_compile")).unwrap();
+        let (log, result, record) = post_compile(dir.path());
+        result.unwrap();
+        assert_eq!((log.as_str(), record.to_map().len()), ("", 1));
+        assert_eq!(record.to_map()["post_compile_hook"], false);
+    }
+
+    #[test]
+    fn a_failed_hook_is_not_timed() {
+        let (_, result, record) = post_compile(app("exit 7\n").path());
+        let failure = result.unwrap_err();
+        assert_eq!((failure.code(), failure.exit_code()), (ErrorCode::PostCompileHook, 1));
+        assert!(failure.causes()[0].contains("exit code 7"), "{:?}", failure.causes());
+        assert_eq!(record.to_map().len(), 1);
+    }
+
+    #[test]
+    fn only_files_of_the_build_directory_are_made_executable() {
+        let outside = tempfile::tempdir().unwrap();
+        let file = outside.path().join("script");
+        fs::write(&file, "#!/bin/sh\n").unwrap();
+        files::set_mode(&file, 0o644).unwrap();
+        let dir = app("");
+        let hook = dir.path().join("bin/post_compile");
+        files::set_mode(&hook, 0o640).unwrap();
+        post_compile(dir.path()).1.unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&hook), 0o751);
+        fs::remove_file(&hook).unwrap();
+        symlink(&file, &hook).unwrap();
+        post_compile(dir.path()).1.unwrap_err();
+        assert_eq!(mode(&file), 0o644);
+    }
+}

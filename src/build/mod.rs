@@ -19,6 +19,7 @@ pub mod runtime;
 pub mod slug;
 pub mod source;
 pub mod stage;
+pub mod steps;
 mod submodules;
 pub mod survey;
 pub mod tool_env;

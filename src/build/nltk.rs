@@ -16,7 +16,7 @@ use crate::host::process::{Invocation, RunError, stream};
 pub const NLTK_DATA: &str = ".heroku/python/nltk_data";
 
 /// Where the app names its corpora.
-const FILE: &str = "nltk.txt";
+pub(super) const FILE: &str = "nltk.txt";
 
 /// Downloading corpora failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +65,12 @@ fn download(
     if !can_import("nltk", build_dir, &vars, shop)? {
         return Ok(false);
     }
-    output.step("Downloading NLTK corpora...");
     let file = build_dir.join(FILE);
     if !file.is_file() {
-        record.set("nltk_downloader", "skipped-no-nltk-file");
-        output.detail("'nltk.txt' wasn't found, so no corpora are downloaded");
+        tell_no_file(shop);
         return Ok(false);
     }
+    output.step("Downloading NLTK corpora...");
     let packages = parse_packages(&fs::read(&file).doing("reading", &file)?);
     if packages.is_empty() {
         record.set("nltk_downloader", "skipped-no-nltk-file");
@@ -91,6 +90,13 @@ fn download(
         Ok(_) => Ok(true),
         Err(source) => Err(NltkError { packages, source }.into()),
     }
+}
+
+/// Says that the app names no corpora, and notes it.
+pub(super) fn tell_no_file(shop: Workshop<'_>) {
+    shop.record.set("nltk_downloader", "skipped-no-nltk-file");
+    shop.output.step("Downloading NLTK corpora...");
+    shop.output.detail("'nltk.txt' wasn't found, so no corpora are downloaded");
 }
 
 /// Parses the names of packages: one a line, or several with blanks between them. `#` begins a comment, also after

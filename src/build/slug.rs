@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::config_vars::ConfigVars;
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
 use super::layers::Layer;
 use super::source::{Checkout, export_commit, head_commit, read_directory};
+use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
 use super::{stage, survey};
+use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
 use crate::app::tree::SourceKind;
 use crate::error::{ErrorCode, Result, UserError};
+use crate::host::files::FileContext;
 use crate::output::Event;
 use crate::plan::{Plan, suggest};
 use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, assemble, check_output};
@@ -41,6 +45,8 @@ pub struct SlugRequest {
     pub threads: usize,
     /// How it is built.
     pub settings: BuildSettings,
+    /// What hooks and collectstatic get.
+    pub config_vars: ConfigVars,
 }
 
 /// The source of a build; what was checked out for it goes away with it.
@@ -79,16 +85,28 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     if slugignore_removed > 0 {
         output.step(format!("Deleting {slugignore_removed} files matching .slugignore patterns."));
     }
-    let (commit, commit_time) = (source.commit.clone(), source.commit_time);
+    let (commit, commit_time) = (source.commit, source.commit_time);
+    let steps = StepSettings { config_vars: &request.config_vars, settings: &request.settings };
+    let (app, pre_compiled) = run_pre_compile(source.app, steps, shop)?;
     let mut hashed = None;
     let mut entries = |app: &AppSource| {
         let entries = stage::index_app(app, env)?;
         hashed = Some(entries.clone());
         Ok(entries)
     };
-    let mut survey = Survey::read(source.app, &mut entries, request.settings.clone(), shop)?;
-    let built = survey.execute(shop)?;
+    let mut survey = Survey::read(app, &mut entries, request.settings.clone(), shop)?;
+    let mut built = survey.execute(shop)?;
     let app = survey.app();
+    let mut app_entries = match hashed {
+        Some(entries) => entries,
+        None => stage::index_app(app, env)?,
+    };
+    let staged = run_steps(app, &app_entries, &built, steps, shop)?;
+    if let Some(staged) = &staged {
+        built.layers.iter_mut().for_each(|layer| staged.prune(&mut layer.entries));
+        staged.prune(&mut app_entries);
+        read_staged_procfile(staged, &mut built)?;
+    }
     suggest_procfile(app, &built, shop);
     output.step("Discovering process types");
     let declared: Vec<&str> = built.plan.process_types.keys().map(String::as_str).collect();
@@ -97,11 +115,6 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
 
     let work = store.scratch()?;
     let generated = work.path().join("generated");
-    stage::write_generated_files(app, &built.plan.environment, &generated)?;
-    let app_entries = match hashed {
-        Some(entries) => entries,
-        None => stage::index_app(app, env)?,
-    };
     let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
     let mut trees: Vec<Tree> = built.layers.iter().map(Layer::to_tree).collect();
     let app_mtime = source_date_epoch.or(commit_time).unwrap_or(DEFAULT_MTIME);
@@ -111,8 +124,18 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         origin: TreeOrigin::App,
         entries,
     };
-    trees.push(app_tree("app", app.root.clone(), app_entries));
-    trees.push(app_tree("generated", generated.clone(), index_directory(&generated, env)?));
+    trees.push(match &pre_compiled {
+        Some(layer) => Tree { entries: app_entries, ..layer.to_tree() },
+        None => app_tree("app", app.root.clone(), app_entries),
+    });
+    match &staged {
+        // They are among what was staged, as hooks may change them.
+        Some(staged) => trees.push(staged.layer.to_tree()),
+        None => {
+            stage::write_generated_files(app, &built.plan.environment, &generated)?;
+            trees.push(app_tree("generated", generated.clone(), index_directory(&generated, env)?));
+        }
+    }
     output.step("Compressing...");
     let spec = SlugSpec {
         trees,
@@ -126,7 +149,9 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     };
     let slug = match assemble(&spec, store, env, output) {
         Err(error) if error.code() == ErrorCode::StoreCorrupt => {
-            for layer in built.layers.iter().filter(|layer| error.damaged_layer() == Some(layer.name)) {
+            let all =
+                built.layers.iter().chain(pre_compiled.as_ref()).chain(staged.as_ref().map(|it| &it.layer));
+            for layer in all.filter(|layer| error.damaged_layer() == Some(layer.name)) {
                 store.remove_layer(layer.name, &layer.key)?;
             }
             return Err(error.into());
@@ -187,6 +212,16 @@ pub fn lineage(source: &Path, layout: Layout) -> String {
     hasher.update(source.as_os_str().as_encoded_bytes());
     hasher.update(format!("\0{layout:?}"));
     hex::encode(&hasher.finalize()[..12])
+}
+
+/// A Procfile that the app's own steps have written counts.
+fn read_staged_procfile(staged: &Staged, built: &mut Built) -> Result<()> {
+    let path = staged.layer.tree().join("Procfile");
+    if staged.layer.entries.iter().any(|entry| entry.path == b"Procfile") && path.is_file() {
+        let contents = std::fs::read(&path).doing("reading", &path)?;
+        built.plan.process_types = Procfile::parse(&contents)?.process_types();
+    }
+    Ok(())
 }
 
 fn suggest_procfile(app: &AppSource, built: &Built, shop: Workshop<'_>) {

@@ -111,9 +111,17 @@ pub(super) struct Build {
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) threads: Option<u16>,
 
-    /// Install the dependencies again even if nothing has changed
+    /// Install the dependencies and run the app's own build steps again even if nothing has changed
     #[arg(long)]
     pub(super) refresh: bool,
+
+    /// Config vars for hooks and collectstatic, from a file of NAME=value lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) env_file: Option<PathBuf>,
+
+    /// Config vars for hooks and collectstatic, from a directory with a file for each
+    #[arg(long, value_name = "DIR")]
+    pub(super) env_dir: Option<PathBuf>,
 
     /// How the build log is written: text, or one JSON event a line on standard output
     #[arg(long, value_enum, default_value = "text")]

@@ -1,13 +1,17 @@
 //! `slugc build`
 
+use std::fs;
 use std::path::Path;
 
 use super::args::{AppArguments, Build, InstallerChoice};
+use crate::app::env_file::parse_env_file;
+use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{BuildSettings, Workshop};
 use crate::build::record::Record;
 use crate::build::slug::{SlugRequest, build_slug, lineage};
 use crate::env::Env;
 use crate::error::Result;
+use crate::host::files::FileContext;
 use crate::output::{Format, Output};
 use crate::plan::Installer;
 use crate::slug::assemble::Layout;
@@ -22,6 +26,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.max_size = arguments.max_size;
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
+    request.config_vars = read_config_vars(arguments, env)?;
     let slug = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
@@ -31,6 +36,22 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
         super::print_result(&format!("{}\n", slug_file.display()))?;
     }
     Ok(0)
+}
+
+/// Reads the config vars: the file wins over the directory.
+fn read_config_vars(arguments: &Build, env: &Env) -> Result<ConfigVars> {
+    let dir = arguments.env_dir.as_ref().map(|dir| env.absolute(dir));
+    if let Some(dir) = &dir {
+        // Buildpacks may be given one that isn't there; whoever names one here means one that is.
+        fs::read_dir(dir).doing("reading", dir)?;
+    }
+    let mut vars = ConfigVars::read(dir.as_deref())?;
+    if let Some(file) = &arguments.env_file {
+        let path = env.absolute(file);
+        let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
+        vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
+    }
+    Ok(vars)
 }
 
 /// Makes a request of the arguments that `build` and `plan` share.
@@ -50,6 +71,7 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
             lineage: lineage(&source, layout),
             last_python: None,
         },
+        config_vars: ConfigVars::default(),
         source,
         commit: arguments.commit.clone(),
         include_ignored: arguments.include_ignored,

@@ -11,14 +11,15 @@ use crate::support::{TestApp, can_unshare, run, skip};
 
 const FIXTURE: &str = "flask-getting-started";
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn get(port: u16) -> Option<String> {
+pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     Some(text)
@@ -26,10 +27,10 @@ fn get(port: u16) -> Option<String> {
 
 /// Waits for the page, for at most a minute.
 #[track_caller]
-fn wait_for_page(port: u16, child: &mut Child) -> String {
+pub(crate) fn wait_for_page(port: u16, child: &mut Child) -> String {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(60) {
-        if let Some(text) = get(port).filter(|text| !text.is_empty()) {
+        if let Some(text) = get(port, "/").filter(|text| !text.is_empty()) {
             return text;
         }
         assert!(child.try_wait().unwrap().is_none(), "the process ended");
@@ -38,7 +39,7 @@ fn wait_for_page(port: u16, child: &mut Child) -> String {
     panic!("no answer within a minute");
 }
 
-fn stop(mut child: Child) -> Option<i32> {
+pub(crate) fn stop(mut child: Child) -> Option<i32> {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     child.wait().unwrap().code()
 }

@@ -1,0 +1,353 @@
+//! The app's own steps in `slugc build`: hooks, NLTK, collectstatic. They run in a copy of the app, and what they
+//! changed is remembered as a layer, so that a build without changes starts no program.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use regex::bytes::Regex;
+use sha2::{Digest, Sha256};
+
+use super::bytecode::compile_bytecode;
+use super::collectstatic::{self, DEBUG_VARIABLE, DISABLING_FILE, DISABLING_VARIABLE, disabled};
+use super::config_vars::ConfigVars;
+use super::execute::{BuildSettings, Built, Workshop};
+use super::hooks::{Hook, run_hook};
+use super::importable::{Answer, is_importable};
+use super::layers::{Layer, provide_layer};
+use super::nltk;
+use super::normalise::{BuildPlaces, normalise};
+use super::python::Python;
+use super::stage::{Difference, copy_app, copy_layer, index_app, keep_changes, write_generated_files};
+use super::survey::digest_of_source;
+use super::tool_env::BUILD_EPOCH;
+use crate::app::source::AppSource;
+use crate::env::Env;
+use crate::error::Result;
+use crate::host::files::{self, FileError};
+use crate::output::Output;
+use crate::plan::environment::{compile_environment, profile_scripts, render_python_sh};
+use crate::plan::{LayerKey, LayerPlan};
+use crate::slug::tree::{Entry, EntryKind};
+
+/// What else decides about the steps.
+#[derive(Clone, Copy)]
+pub struct StepSettings<'a> {
+    /// The app's config vars.
+    pub config_vars: &'a ConfigVars,
+    /// How it is built.
+    pub settings: &'a BuildSettings,
+}
+
+/// What the steps made of the app and its layers.
+pub struct Staged {
+    /// What is new or has changed: it is laid over everything else.
+    pub layer: Layer,
+    /// What is no longer there, or has changed.
+    pub removed: BTreeSet<Vec<u8>>,
+}
+
+impl Staged {
+    /// Takes what is no longer there out of a list.
+    pub fn prune(&self, entries: &mut Vec<Entry>) {
+        if !self.removed.is_empty() {
+            entries.retain(|entry| !self.removed.contains(&entry.path));
+        }
+    }
+}
+
+/// Runs `bin/pre_compile` if the app has it, and reads the app again: the hook may have written the very files that
+/// decide. The layer holds the app from then on.
+pub fn run_pre_compile(
+    app: AppSource,
+    steps: StepSettings<'_>,
+    shop: Workshop<'_>,
+) -> Result<(AppSource, Option<Layer>)> {
+    let Workshop { env, output, .. } = shop;
+    if !app.has_file(Hook::PreCompile.path()) {
+        return Ok((app, None));
+    }
+    let base = step_environment(env);
+    let plan = LayerPlan {
+        name: "pre_compile",
+        contents: "the app, after bin/pre_compile".to_owned(),
+        key: LayerKey::new([
+            ("content of the app", digest_of_source(&index_app(&app, env)?)),
+            ("set of config vars", digest_of_vars(steps.config_vars, &base)),
+        ]),
+    };
+    let layer = provide_remembered(&plan, steps, shop, |tree| {
+        copy_app(&app, tree)?;
+        let vars = compile_environment(tree, &base);
+        run_hook(Hook::PreCompile, tree, &with_places(vars, tree), steps.config_vars, shop)?;
+        warn_of_build_paths(tree, tree, output);
+        Ok(())
+    })?;
+    let app = app.read_copy(&layer.tree(), &env.interrupt)?;
+    Ok((app, Some(layer)))
+}
+
+/// Runs the steps that come after the installation, if the app has any, and returns what they made of it.
+pub fn run_steps(
+    app: &AppSource,
+    app_entries: &[Entry],
+    built: &Built,
+    steps: StepSettings<'_>,
+    shop: Workshop<'_>,
+) -> Result<Option<Staged>> {
+    let base = step_environment(shop.env);
+    let wanted = wanted_steps(app, built, steps.config_vars, &base, shop);
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let mut ran = false;
+    let plan = stage_plan(app_entries, built, steps, &base, &wanted);
+    let mut layer = provide_remembered(&plan, steps, shop, |tree| {
+        ran = true;
+        fill_stage(tree, app, app_entries, built, &wanted, steps, &base, shop)
+    })?;
+    if !ran {
+        shop.output.step(format!("Using what an earlier build has made with {}", wanted.join(", ")));
+    }
+    let removed = read_removed(&layer);
+    layer.entries.retain(|entry| entry.path != REMOVED.as_bytes());
+    Ok(Some(Staged { layer, removed }))
+}
+
+const NLTK: &str = "the NLTK downloader";
+const COLLECTSTATIC: &str = "collectstatic";
+
+/// Decides which steps there are to run. What is skipped for good is told here, as nothing else will tell it.
+fn wanted_steps(
+    app: &AppSource,
+    built: &Built,
+    config_vars: &ConfigVars,
+    base: &BTreeMap<OsString, OsString>,
+    shop: Workshop<'_>,
+) -> Vec<&'static str> {
+    let mut wanted = Vec::new();
+    let site_packages = site_packages_names(built);
+    let names = app.names.iter().filter_map(|name| String::from_utf8(name.clone()).ok()).collect();
+    let may_import = |module| is_importable(module, &site_packages, &names) != Answer::No;
+    if may_import("nltk") {
+        if app.has_file(nltk::FILE) {
+            wanted.push(NLTK);
+        } else {
+            nltk::tell_no_file(shop);
+        }
+    }
+    match disabled(app.has_file(DISABLING_FILE), config_vars, base) {
+        Some(disabled) => collectstatic::tell_disabled(disabled, shop),
+        None if !may_import("django") => {}
+        None if has_manage_py(app) => wanted.push(COLLECTSTATIC),
+        None => collectstatic::tell_no_manage_py(shop),
+    }
+    if app.has_file(Hook::PostCompile.path()) {
+        wanted.push(Hook::PostCompile.path());
+    }
+    wanted
+}
+
+fn has_manage_py(app: &AppSource) -> bool {
+    app.tree
+        .entries
+        .iter()
+        .filter_map(|entry| std::str::from_utf8(&entry.path).ok())
+        .filter(|path| path.rsplit('/').next() == Some("manage.py"))
+        .any(|path| path.split('/').count() <= collectstatic::MAX_DEPTH && app.has_file(path))
+}
+
+fn site_packages_names(built: &Built) -> BTreeSet<String> {
+    let entries = built.layers.iter().flat_map(|layer| &layer.entries);
+    entries
+        .filter_map(|entry| std::str::from_utf8(&entry.path).ok()?.split_once("/site-packages/"))
+        .filter(|(library, _)| library.starts_with(".heroku/python/lib/python"))
+        .filter_map(|(_, rest)| Some(rest.split('/').next()?.to_owned()))
+        .collect()
+}
+
+fn stage_plan(
+    app_entries: &[Entry],
+    built: &Built,
+    steps: StepSettings<'_>,
+    base: &BTreeMap<OsString, OsString>,
+    wanted: &[&str],
+) -> LayerPlan {
+    let mut scripts = Sha256::new();
+    scripts.update(render_python_sh(&built.plan.environment));
+    for (name, contents) in profile_scripts() {
+        scripts.update(format!("\0{name}\0{contents}"));
+    }
+    let mut parts = vec![
+        ("content of the app".to_owned(), digest_of_source(app_entries)),
+        ("set of config vars".to_owned(), digest_of_vars(steps.config_vars, base)),
+        ("set of boot scripts".to_owned(), hex::encode(&scripts.finalize()[..16])),
+        ("list of steps".to_owned(), wanted.join(", ")),
+    ];
+    parts.extend(built.layers.iter().map(|layer| (format!("{} layer", layer.name), layer.key.clone())));
+    LayerPlan {
+        name: "stage",
+        contents: format!("what is made with {}", wanted.join(", ")),
+        key: LayerKey::new(parts.iter().map(|(name, value)| (name.as_str(), value.clone()))),
+    }
+}
+
+fn provide_remembered(
+    plan: &LayerPlan,
+    steps: StepSettings<'_>,
+    shop: Workshop<'_>,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Layer> {
+    let Workshop { store, env, output, .. } = shop;
+    if steps.settings.refresh {
+        store.remove_layer(plan.name, &plan.key.digest())?;
+    }
+    provide_layer(plan, &steps.settings.lineage, store, env, output, fill)
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are what the layer's key is made of")]
+fn fill_stage(
+    tree: &Path,
+    app: &AppSource,
+    app_entries: &[Entry],
+    built: &Built,
+    wanted: &[&str],
+    steps: StepSettings<'_>,
+    base: &BTreeMap<OsString, OsString>,
+    shop: Workshop<'_>,
+) -> Result<()> {
+    let Workshop { store, env, output, .. } = shop;
+    let work = store.scratch()?;
+    let staged = work.path().join("app");
+    copy_app(app, &staged)?;
+    for layer in &built.layers {
+        copy_layer(layer, &staged, env)?;
+    }
+    let vars = with_places(compile_environment(&staged, base), &staged);
+    let has_corpora = wanted.contains(&NLTK) && nltk::run(&staged, steps.config_vars, &vars, shop)?;
+    if wanted.contains(&COLLECTSTATIC) {
+        collectstatic::run(&staged, steps.config_vars, &vars, shop)?;
+    }
+    let environment = built.plan.environment.clone();
+    let environment = if has_corpora { environment.with_nltk_data() } else { environment };
+    write_generated_files(app, &environment, &staged)?;
+    run_hook(Hook::PostCompile, &staged, &vars, steps.config_vars, shop)?;
+    let mut before: BTreeMap<&[u8], &EntryKind> = BTreeMap::new();
+    for entry in built.layers.iter().flat_map(|layer| &layer.entries).chain(app_entries) {
+        before.insert(&entry.path, &entry.kind);
+    }
+    let Difference { removed } = keep_changes(&before, &staged, tree, env)?;
+    make_movable(tree, &staged, built, env, output)?;
+    warn_of_build_paths(tree, &staged, output);
+    write_removed(tree, &removed)?;
+    Ok(())
+}
+
+/// A hook may have installed packages, as `pip install` does: they are treated as the others.
+fn make_movable(tree: &Path, staged: &Path, built: &Built, env: &Env, output: &Output) -> Result<()> {
+    if !tree.join(".heroku/python").is_dir() {
+        return Ok(());
+    }
+    let runtime = staged.join(".heroku/python");
+    normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: Some(staged.to_owned()), runtime })?;
+    if let Some(runtime) = built.layers.first().filter(|_| tree.join(".heroku/python/lib").is_dir()) {
+        let python = Python::in_tree(&runtime.tree(), built.plan.runtime.version());
+        compile_bytecode(&python.executable, tree, env, output)?;
+    }
+    Ok(())
+}
+
+/// Tells of files that name the directory of the build: it isn't there when the app runs, and has another name in
+/// the next build, so that the slug's bytes would change.
+fn warn_of_build_paths(tree: &Path, staged: &Path, output: &Output) {
+    const LARGEST: u64 = 16 << 20;
+    const SHOWN: usize = 5;
+    let Ok(pattern) = Regex::new(&regex::escape(&staged.to_string_lossy())) else { return };
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(tree).sort_by_file_name().into_iter().flatten() {
+        let names_it = if entry.path_is_symlink() {
+            fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(staged))
+        } else {
+            entry.file_type().is_file()
+                && entry.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST)
+                && fs::read(entry.path()).is_ok_and(|contents| pattern.is_match(&contents))
+        };
+        if let Some(path) = entry.path().strip_prefix(tree).ok().filter(|_| names_it) {
+            found.push(path.display().to_string());
+        }
+    }
+    if found.is_empty() {
+        return;
+    }
+    let more = match found.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\nand {more} more"),
+    };
+    found.truncate(SHOWN);
+    output.warning(
+        "build::path-in-file",
+        format!(
+            "The app's own build steps have written the path of the build directory into these files:\n{}{more}\n\
+             It doesn't exist where the app runs, and is another one in the next build. Write paths relative to \
+             the app.",
+            found.iter().map(|path| format!("  {path}")).collect::<Vec<_>>().join("\n")
+        ),
+    );
+}
+
+/// What steps get of the user's own environment: how to find programs and the network. Whatever else changes the
+/// result is a config var, so that the result can be remembered.
+const PASSED: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "STACK", "NODE_EXTRA_CA_CERTS"];
+
+fn step_environment(env: &Env) -> BTreeMap<OsString, OsString> {
+    let is_passed = |name: &str| {
+        PASSED.contains(&name)
+            || [DISABLING_VARIABLE, DEBUG_VARIABLE].contains(&name)
+            || name.starts_with("SSL_CERT_")
+            || name.to_ascii_lowercase().ends_with("_proxy")
+    };
+    let mut vars: BTreeMap<OsString, OsString> = env
+        .vars
+        .iter()
+        .filter(|(name, _)| name.to_str().is_some_and(is_passed))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for (name, value) in
+        [("PYTHONHASHSEED", "0"), ("PYTHONDONTWRITEBYTECODE", "1"), ("SOURCE_DATE_EPOCH", BUILD_EPOCH)]
+    {
+        vars.insert(name.into(), value.into());
+    }
+    vars
+}
+
+fn with_places(mut vars: BTreeMap<OsString, OsString>, build_dir: &Path) -> BTreeMap<OsString, OsString> {
+    vars.insert("BUILD_DIR".into(), build_dir.into());
+    vars
+}
+
+/// Returns a digest of the config vars, and of what of the environment changes what the steps do.
+fn digest_of_vars(config_vars: &ConfigVars, base: &BTreeMap<OsString, OsString>) -> String {
+    let mut all = config_vars.clone();
+    for name in [DISABLING_VARIABLE, "STACK"] {
+        if let (None, Some(value)) = (config_vars.get(name), base.get(std::ffi::OsStr::new(name))) {
+            all.extend([(name, value.clone())]);
+        }
+    }
+    all.digest()
+}
+
+/// Where a layer keeps the list of what is no longer there: paths, each behind a NUL.
+const REMOVED: &str = ".heroku/.slugc-removed";
+
+fn write_removed(tree: &Path, removed: &BTreeSet<Vec<u8>>) -> std::result::Result<(), FileError> {
+    let list: Vec<u8> = removed.iter().flat_map(|path| path.iter().copied().chain([0])).collect();
+    let path = tree.join(REMOVED);
+    files::create_dir_all(path.parent().unwrap_or(tree))?;
+    files::write_atomically(&path, &list)
+}
+
+fn read_removed(layer: &Layer) -> BTreeSet<Vec<u8>> {
+    let list = fs::read(layer.tree().join(REMOVED)).unwrap_or_default();
+    list.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect()
+}
