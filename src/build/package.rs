@@ -22,7 +22,10 @@ const FILES: &[(&str, u32, &str)] = &[
     ("./bin/compile", 0o755, include_str!("../../bin/compile")),
     ("./bin/detect", 0o755, include_str!("../../bin/detect")),
     ("./bin/release", 0o755, include_str!("../../bin/release")),
+    ("./bin/report", 0o755, include_str!("../../bin/report")),
     ("./bin/slugc", 0o755, include_str!("../../bin/slugc")),
+    ("./bin/test", 0o755, include_str!("../../bin/test")),
+    ("./bin/test-compile", 0o755, include_str!("../../bin/test-compile")),
     ("./buildpack.toml", 0o644, include_str!("../../buildpack.toml")),
 ];
 

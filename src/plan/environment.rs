@@ -170,11 +170,12 @@ pub fn render_python_sh(environment: &EnvDelta) -> String {
     environment.render_shell("$HOME") + &render_app_link("/app")
 }
 
-/// A dyno's app is in `/app`. Where it is elsewhere, a link leads to its Python if the machine allows one; a boot
-/// never fails for want of it, and a directory that is there stays.
+/// A dyno's app is in `/app`. Where it is elsewhere and there is an `/app` that can be written, a link leads to its
+/// Python; a boot never fails for want of it, a directory that is there stays, and no `/app` is made: it would stay
+/// behind on a machine where a slug was only tried.
 fn render_app_link(app: &str) -> String {
     format!(
-        "if [ \"$HOME\" != {app} ] && {{ [ -L {app}/.heroku/python ] || [ ! -e {app}/.heroku/python ]; }}; then\n\
+        "if [ \"$HOME\" != {app} ] && [ -d {app} ] && {{ [ -L {app}/.heroku/python ] || [ ! -e {app}/.heroku/python ]; }}; then\n\
          \tmkdir -p {app}/.heroku 2>/dev/null && ln -nsf \"$HOME/.heroku/python\" {app}/.heroku/python 2>/dev/null || true\n\
          fi\n"
     )
@@ -516,6 +517,8 @@ mod tests {
             fs::read_link(format!("{app}/.heroku/python")).ok()
         };
         let python = |home: &str| Some(std::path::PathBuf::from(format!("{home}/.heroku/python")));
+        assert_eq!(boot(&path("one home"), &path("app")), None, "no /app is made");
+        fs::create_dir(path("app")).unwrap();
         assert_eq!(boot(&path("one home"), &path("app")), python(&path("one home")));
         assert_eq!(boot(&path("two"), &path("app")), python(&path("two")), "a link is replaced");
         assert_eq!(boot(&path("own"), &path("own")), None);
