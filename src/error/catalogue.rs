@@ -284,6 +284,26 @@ catalogue! {
         "},
         exit_code: 1,
     }
+    PipfileLockInvalidJson => {
+        id: "pipfile-lock::invalid-json",
+        title: "Pipfile.lock can't be read.",
+        fix: indoc! {"
+            Run `pipenv lock`, and commit Pipfile.lock. If git marked a merge
+            conflict in it, do the same.
+        "},
+        exit_code: 1,
+    }
+    PipfileLockInvalidVersion => {
+        id: "pipfile-lock::invalid-version",
+        title: "Invalid Python version in Pipfile.lock.",
+        fix: indoc! {"
+            Write the major version of Python into the Pipfile, without
+            wildcards or operators, run `pipenv lock`, and commit both files:
+            [requires]
+            python_version = \"3.14\"
+        "},
+        exit_code: 1,
+    }
     PythonEndOfLife => {
         id: "python-version::eol",
         title: "The requested Python version has reached its end of life.",
@@ -468,6 +488,33 @@ catalogue! {
         fix: indoc! {"
             The installer's own message above says why. If it doesn't fail on
             your machine, compare the Python versions.
+        "},
+        exit_code: 1,
+    }
+    InstallPipenv => {
+        id: "install-dependencies::pipenv",
+        title: "The packages of Pipfile.lock couldn't be installed.",
+        fix: indoc! {"
+            If Pipfile.lock is out of date or damaged, run `pipenv lock` and
+            commit it. Otherwise the message above says why.
+        "},
+        exit_code: 1,
+    }
+    InstallPoetry => {
+        id: "install-dependencies::poetry",
+        title: "The packages of poetry.lock couldn't be installed.",
+        fix: indoc! {"
+            If poetry.lock is out of date or damaged, run `poetry lock` and
+            commit it. Otherwise the message above says why.
+        "},
+        exit_code: 1,
+    }
+    InstallPdm => {
+        id: "install-dependencies::pdm",
+        title: "The packages of pdm.lock couldn't be installed.",
+        fix: indoc! {"
+            If pdm.lock is out of date or damaged, run `pdm lock` and commit
+            it. Otherwise the message above says why.
         "},
         exit_code: 1,
     }

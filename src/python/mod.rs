@@ -1,8 +1,10 @@
-//! Words of Python: versions, the files that name them, runtimes, requirements files and pip's settings.
+//! Words of Python: versions, the files that name them, runtimes, requirements and lock files, pip's settings.
 //! Parses and compares; whoever calls has read the files.
 
 pub mod catalogue;
+pub mod locked;
 pub mod pip_config;
+pub mod pipfile;
 pub mod requirements;
 pub mod supported;
 pub mod version;
