@@ -26,6 +26,7 @@ use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
 use crate::plan::{Facts, Installer, LayerPlan, Notice, Plan, detect, plan};
 use crate::python::pip_config::PipConfig;
 use crate::python::requirements::Requirements;
+use crate::python::version::PythonVersion;
 use crate::slug::tree::Entry;
 use crate::store::Store;
 
@@ -46,6 +47,8 @@ pub struct BuildSettings {
     pub refresh: bool,
     /// Names the app among others in the store: a digest of where it is.
     pub lineage: String,
+    /// The Python of the last build: its minor version is kept where the app names none.
+    pub last_python: Option<PythonVersion>,
 }
 
 /// The world a build works in.
@@ -71,6 +74,7 @@ pub struct Survey {
     uv: Option<Uv>,
     source_digest: Option<String>,
     settings: BuildSettings,
+    announced: bool,
 }
 
 /// The layers that were made, and the plan that they were made by.
@@ -93,7 +97,7 @@ impl Survey {
         let Workshop { store, env, output, .. } = shop;
         detect::detect(&app.names, &app.dirs)?;
         choose_package_manager(&app)?;
-        let version = survey::read_version(&app, clock::unix_seconds())?;
+        let version = survey::read_version(&app, settings.last_python, clock::unix_seconds())?;
         let requirements = survey::read_app_requirements(&app)?;
         let pip = survey::read_pip_config(env);
         let request = RuntimeRequest {
@@ -111,7 +115,7 @@ impl Survey {
             Some(Installer::Pip) => None,
             _ => known_uv(store, env, output)?,
         };
-        Ok(Self { app, requirements, pip, version, runtime, uv, source_digest, settings })
+        Ok(Self { app, requirements, pip, version, runtime, uv, source_digest, settings, announced: false })
     }
 
     /// Returns the app.
@@ -142,14 +146,23 @@ impl Survey {
         }
     }
 
+    /// Says which Python is used and what the user should know, once.
+    pub fn announce(&mut self, shop: Workshop<'_>) -> Result<()> {
+        if std::mem::replace(&mut self.announced, true) {
+            return Ok(());
+        }
+        shop.output.step(self.version.describe());
+        self.note_version(shop.record);
+        for notice in &self.plan()?.notices {
+            tell(notice, shop.output);
+        }
+        Ok(())
+    }
+
     /// Makes the layers.
     pub fn execute(&mut self, shop: Workshop<'_>) -> Result<Built> {
-        let Workshop { store, output, .. } = shop;
-        for notice in &self.plan()?.notices {
-            tell(notice, output);
-        }
-        output.step(self.version.describe());
-        self.note_version(shop.record);
+        let store = shop.store;
+        self.announce(shop)?;
         let runtime = shop.record.time("python_install_duration", || self.provide_runtime(shop))?;
         let python = Python::in_tree(&runtime.tree(), self.runtime.version());
         let mut plan = self.plan()?;

@@ -8,7 +8,7 @@ use crate::host::files;
 use crate::output::{Event, Output};
 use crate::plan::{LayerKey, LayerPlan};
 use crate::slug::index_file;
-use crate::slug::tree::{Entry, Tree, TreeOrigin, index_directory};
+use crate::slug::tree::{Entry, IndexError, Tree, TreeOrigin, index_directory};
 use crate::store::{Store, StoreError};
 
 const TREE: &str = "tree";
@@ -85,6 +85,19 @@ pub fn provide_layer(
 /// Returns whether the store has this layer.
 pub fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
     store.layer(plan.name, &plan.key.digest()).is_some()
+}
+
+/// Returns whether the store has this layer, and every file of it is what it was when it was made.
+/// A damaged layer is thrown away.
+pub fn verify_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<bool> {
+    let digest = plan.key.digest();
+    let Some(layer) = read_layer(plan, &digest, store)? else { return Ok(false) };
+    match index_directory(&layer.tree(), env) {
+        Ok(entries) if entries == layer.entries => return Ok(true),
+        Err(error @ IndexError::Interrupted(_)) => return Err(error.into()),
+        _ => store.remove_layer(plan.name, &digest)?,
+    }
+    Ok(false)
 }
 
 fn read_layer(plan: &LayerPlan, digest: &str, store: &Store) -> Result<Option<Layer>> {

@@ -1,10 +1,15 @@
 //! Carries a plan out: runtime, dependencies, bytecode, and the slug or the build directory made of them.
 
 pub mod bytecode;
+pub mod collectstatic;
+pub mod config_vars;
 pub mod dependencies;
 pub mod execute;
 pub mod git;
+pub mod hooks;
+pub mod importable;
 pub mod layers;
+pub mod nltk;
 pub mod normalise;
 pub mod pip_layer;
 pub mod python;

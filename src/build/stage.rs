@@ -14,6 +14,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
 use crate::plan::EnvDelta;
+use crate::plan::environment::{profile_scripts, render_python_sh};
 use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files};
 
 /// What the app's own build leaves beside its sources, and no slug needs.
@@ -84,16 +85,20 @@ pub fn keep_additions(app: &AppSource, staged: &Path, tree: &Path) -> Result<()>
     Ok(())
 }
 
-/// Writes what slugc adds to the app: the script that sets the environment at boot. A script of the app's
-/// own with that name is kept and extended.
+/// Writes what slugc adds to the app: the scripts that set the environment at boot. The app's own `python.sh` is
+/// kept and extended.
 pub fn write_generated_files(app: &AppSource, environment: &EnvDelta, into: &Path) -> Result<()> {
     const SCRIPT: &str = ".profile.d/python.sh";
     let mut script = app.read_file(SCRIPT).unwrap_or_default();
     if script.last().is_some_and(|last| *last != b'\n') {
         script.push(b'\n');
     }
-    script.extend_from_slice(environment.render_shell("$HOME").as_bytes());
-    files::create_dir_all(&into.join(".profile.d"))?;
+    script.extend_from_slice(render_python_sh(environment).as_bytes());
+    let directory = into.join(".profile.d");
+    files::create_dir_all(&directory)?;
     files::write_atomically(&into.join(SCRIPT), &script)?;
+    for (name, contents) in profile_scripts() {
+        files::write_atomically(&directory.join(name), contents.as_bytes())?;
+    }
     Ok(())
 }

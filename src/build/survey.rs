@@ -14,13 +14,20 @@ use crate::plan::{Notice, suggest};
 use crate::python::pip_config::{PipConfig, pip_config_file_paths};
 use crate::python::requirements::{Requirements, read_requirements};
 use crate::python::supported;
-use crate::python::version::{RequestedVersion, VersionOrigin};
+use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
 use crate::python::version_file::{misspelled_version_file, parse_runtime_txt, parse_version_file};
 use crate::slug::tree::{Entry, EntryKind};
 
-/// Decides the Python version from the app's files: runtime.txt, .python-version, the default.
-pub fn read_version(app: &AppSource, today: u64) -> Result<VersionDecision> {
-    let (requested, origin) = read_requested_version(app)?;
+/// Decides the Python version from the app's files: runtime.txt, .python-version; then that of the last
+/// build, or the default.
+pub fn read_version(app: &AppSource, last: Option<PythonVersion>, today: u64) -> Result<VersionDecision> {
+    let (requested, origin) = match (read_requested_version(app)?, last) {
+        // The patch version always moves to the newest.
+        ((_, VersionOrigin::Default), Some(PythonVersion { major, minor, .. })) => {
+            (RequestedVersion { major, minor, patch: None }, VersionOrigin::Cached)
+        }
+        (decided, _) => decided,
+    };
     let version = supported::resolve_version(&requested, origin)?;
     let notices = supported::notices(version, origin, today)
         .into_iter()

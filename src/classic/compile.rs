@@ -1,111 +1,145 @@
-//! `bin/compile BUILD_DIR CACHE_DIR [ENV_DIR]`: the layers of a build are put into the build directory.
+//! `bin/compile BUILD_DIR CACHE_DIR [ENV_DIR]`: the order of a build, and the report about it.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::cache::{self, Cache};
+use super::{causes, checks, place, report, stack};
 use crate::app::source::{AppSource, read_source};
-use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
-use crate::build::layers::Layer;
+use crate::build::execute::{BuildSettings, Survey, Workshop};
 use crate::build::record::Record;
 use crate::build::stage;
 use crate::env::Env;
-use crate::error::{ErrorCode, Result, UserError};
-use crate::host::files;
+use crate::error::{Failure, Result};
 use crate::output::Output;
+use crate::plan::PackageManager;
+use crate::plan::manager::{SETUPTOOLS_VERSION, choose_package_manager, needs_setuptools};
 use crate::plan::runtime::{PythonSource, parse_python_source};
-use crate::slug::tree::EntryKind;
+use crate::python::supported;
 use crate::store::Store;
 
-/// There is a Python in the build directory already.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is there already.", .path.display())]
-struct ExistingPython {
-    path: PathBuf,
+/// The directories that the platform gives.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// The app, built in place.
+    pub(super) build_dir: PathBuf,
+    /// What is kept from build to build.
+    pub(super) cache_dir: PathBuf,
+    /// A file for each config var.
+    pub(super) env_dir: Option<PathBuf>,
 }
 
-impl UserError for ExistingPython {
-    fn code(&self) -> ErrorCode {
-        ErrorCode::ExistingPythonDir
+/// Builds in place, and writes the report whether or not that worked.
+pub(super) fn run(places: &Places, env: &Env, output: &Output) -> Result<()> {
+    let record = Record::default();
+    report::begin(&places.cache_dir)?;
+    let result = record.time("total_duration", || build(places, env, output, &record));
+    if let Err(failure) = &result {
+        note_failure(failure, &record, output);
+    }
+    let written = report::write(&places.cache_dir, &record);
+    // The build's own failure says more.
+    result.and(written)
+}
+
+fn note_failure(failure: &Failure, record: &Record, output: &Output) {
+    record.set("failure_reason", failure.code().entry().id);
+    let known = causes::find_known_cause(failure);
+    if let Some(cause) = known {
+        output.warning(cause.id, cause.text);
+    }
+    if let Some(detail) = known.map(|cause| cause.sign.to_owned()).or_else(|| failure.error().detail()) {
+        record.set("failure_detail", detail.chars().take(100).collect::<String>());
     }
 }
 
-/// Builds in place. What the next build needs is kept in CACHE_DIR.
-pub(super) fn run(
-    build_dir: &Path,
-    cache_dir: &Path,
-    env_dir: Option<&Path>,
-    env: &Env,
-    output: &Output,
-) -> Result<()> {
-    // Config vars reach hooks and collectstatic, which this version doesn't run.
+fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result<()> {
+    let Places { build_dir, cache_dir, env_dir } = places;
+    // Config vars reach hooks and collectstatic, which don't run yet.
     let _ = env_dir;
-    files::create_dir_all(cache_dir)?;
+    let stack = stack::read_stack(env, output)?;
+    checks::check_other_buildpack(build_dir, env)?;
+    let env = &without_python_variables(env);
     let store = Store::open(&cache_dir.join(".slugc"))?;
-    let python = build_dir.join(".heroku/python");
-    if python.exists() {
-        return Err(ExistingPython { path: python }.into());
-    }
+    let shop = Workshop { store: &store, env, output, record };
+    report::check(cache_dir)?;
+    checks::check_python_dir(build_dir)?;
+
     // What git ignores isn't there: the platform has exported the commit.
     let app = read_source(build_dir, &BTreeSet::new(), &env.interrupt)?;
+    let manager = choose_package_manager(&app)?;
+    record.set("package_manager", manager.name().to_lowercase());
+    checks::check_venv_dir(build_dir)?;
+    let cache = Cache::read(cache_dir, &store);
+    let mut entries = |app: &AppSource| stage::index_app(app, env);
+    let mut survey = Survey::read(app, &mut entries, settings(&cache, env)?, shop)?;
+    survey.announce(shop)?;
+    let plan = survey.plan()?;
+    note_tools(&plan, record);
+    let facts = cache::gather_facts(&stack, &plan, survey.app())?;
+    record.time("cache_restore_duration", || cache.restore(&facts, &plan, shop))?;
+
+    let built = survey.execute(shop)?;
+    note_tools(&built.plan, record);
+    place::put_layers(&built, build_dir, env)?;
+    let is_linked = place::link_app(build_dir, place::APP.as_ref(), env);
+    let environment = &built.plan.environment;
+    place::write_profile(survey.app(), environment, build_dir)?;
+    let home = if is_linked { place::APP.as_ref() } else { build_dir.as_path() };
+    place::write_export(environment, home, env);
+    report::check(cache_dir)?;
+    record.time("cache_save_duration", || cache.save(&facts, &built, shop))?;
+    recommend_uv(manager, output);
+    Ok(())
+}
+
+/// An earlier Python's variables would lead ours astray.
+fn without_python_variables(env: &Env) -> Env {
+    let mut env = env.clone();
+    for name in ["PYTHONHOME", "PYTHONPATH"] {
+        env.vars.remove(std::ffi::OsStr::new(name));
+    }
+    env
+}
+
+fn settings(cache: &Cache<'_>, env: &Env) -> Result<BuildSettings> {
     let python_source = match env.text("SLUGC_PYTHON_SOURCE") {
         Some(text) => parse_python_source(text)?,
         None => PythonSource::Auto,
     };
-    let settings = BuildSettings {
+    Ok(BuildSettings {
         python_source,
         python_mirror: env.text("SLUGC_PYTHON_MIRROR").map(str::to_owned),
         installer: None,
-        test: false,
+        test: env.var("INSTALL_TEST").is_some(),
         require_locked: false,
         refresh: false,
-        // The build directory's name changes with each build; the cache belongs to one app.
-        lineage: "app".to_owned(),
-    };
-    let mut entries = |app: &AppSource| stage::index_app(app, env);
-    let record = Record::default();
-    let shop = Workshop { store: &store, env, output, record: &record };
-    let mut survey = Survey::read(app, &mut entries, settings, shop)?;
-    let built = survey.execute(shop)?;
-    put_into_build_dir(&built, survey.app(), build_dir, env)?;
-    write_export(&built, env);
-    Ok(())
+        lineage: cache::LINEAGE.to_owned(),
+        last_python: cache.last_python(),
+    })
 }
 
-fn put_into_build_dir(built: &Built, app: &AppSource, build_dir: &Path, env: &Env) -> Result<()> {
-    for layer in &built.layers {
-        env.interrupt.check()?;
-        copy_layer(layer, build_dir)?;
+fn note_tools(plan: &crate::plan::Plan, record: &Record) {
+    let manager = plan.package_manager;
+    if let Some(version) = cache::tool_version(manager) {
+        record.set(&format!("{}_version", manager.name().to_lowercase()), version);
     }
-    stage::write_generated_files(app, &built.plan.environment, build_dir)
-}
-
-/// Copies a layer. Not by hard links: later buildpacks may edit the files in place.
-fn copy_layer(layer: &Layer, build_dir: &Path) -> Result<()> {
-    let tree = layer.tree();
-    for entry in &layer.entries {
-        let relative = Path::new(OsStr::from_bytes(&entry.path));
-        let to = build_dir.join(relative);
-        match &entry.kind {
-            EntryKind::Directory => files::create_dir_all(&to)?,
-            EntryKind::File { mode, .. } => {
-                files::copy_file(&tree.join(relative), &to)?;
-                files::set_mode(&to, *mode)?;
-            }
-            EntryKind::Symlink { target } => {
-                files::remove_file(&to)?;
-                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?;
-            }
-        }
+    let python = plan.runtime.version();
+    record.set("python_version", python.to_string());
+    record.set("python_version_major", python.minor_version());
+    if manager == PackageManager::Pip && needs_setuptools(python) {
+        record.set("setuptools_version", SETUPTOOLS_VERSION);
     }
-    Ok(())
+    let newest = supported::newest(python.major, python.minor);
+    record.set("python_version_outdated", newest.is_some_and(|newest| python < newest));
 }
 
-/// Writes `export` for later buildpacks into the buildpack's own directory, where that can be written.
-fn write_export(built: &Built, env: &Env) {
-    let Some(buildpack_dir) = env.var("SLUGC_BUILDPACK_DIR") else { return };
-    let script = built.plan.environment.render_shell("/app");
-    // Where the buildpack is read-only, there is no way to tell later buildpacks; the build itself is whole.
-    let _ = files::write_atomically(&Path::new(buildpack_dir).join("export"), script.as_bytes());
+fn recommend_uv(manager: PackageManager, output: &Output) {
+    if manager != PackageManager::Uv {
+        output.notice(format!(
+            "{} works well. For new apps, uv is the better choice: it is fast, and its lock file \
+             makes every build the same.\nhttps://docs.astral.sh/uv/guides/migration/",
+            manager.name()
+        ));
+    }
 }

@@ -1,10 +1,18 @@
-//! The classic Heroku buildpack: `bin/detect`, `bin/compile`, `bin/release`.
+//! The classic Heroku buildpack: `bin/detect`, `bin/compile`, `bin/release`, `bin/report`,
+//! `bin/test-compile` and `bin/test`.
 //!
 //! The build log goes to standard output, errors too: build systems and test harnesses read it there.
 
+mod cache;
+mod causes;
+mod checks;
 mod compile;
 mod detect;
+mod place;
 mod release;
+mod report;
+mod stack;
+mod test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,11 +21,12 @@ use std::process::ExitCode;
 use crate::env::Env;
 use crate::error::{Failure, Result};
 use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
+use compile::Places;
 
 /// Runs one of the buildpack's programs, with its arguments.
 pub fn run(env: &Env, words: &[OsString]) -> ExitCode {
     let Some((name, arguments)) = words.split_first() else {
-        return usage("a program: detect, compile or release");
+        return usage("a program: detect, compile, release, report, test-compile or test");
     };
     let paths: Vec<PathBuf> = arguments.iter().map(|argument| env.absolute(argument)).collect();
     let options = OutputOptions {
@@ -27,17 +36,49 @@ pub fn run(env: &Env, words: &[OsString]) -> ExitCode {
         stream: Stream::Stdout,
     };
     let output = Output::new(options, env);
+    let places = |build_dir: &PathBuf, cache_dir: &PathBuf, rest: &[PathBuf]| Places {
+        build_dir: build_dir.clone(),
+        cache_dir: cache_dir.clone(),
+        env_dir: rest.first().cloned(),
+    };
     match (name.to_str(), paths.as_slice()) {
         (Some("detect"), [build_dir, ..]) => detect::run(build_dir, env),
-        (Some("compile"), [build_dir, cache_dir, rest @ ..]) => finish(
-            compile::run(build_dir, cache_dir, rest.first().map(PathBuf::as_path), env, &output),
-            &output,
-        ),
-        (Some("release"), [build_dir, ..]) => finish(release::run(build_dir), &output),
+        (Some("compile"), [build_dir, cache_dir, rest @ ..]) => {
+            finish(compile::run(&places(build_dir, cache_dir, rest), env, &output), &output)
+        }
+        (Some("test-compile"), [build_dir, cache_dir, rest @ ..]) => {
+            let env = test_environment(env);
+            finish(compile::run(&places(build_dir, cache_dir, rest), &env, &output), &output)
+        }
+        (Some("test"), [build_dir, ..]) => {
+            finish(test::run(build_dir, &std::collections::BTreeMap::new(), env, &output), &output)
+        }
+        (Some("release"), [build_dir, ..]) => print(release::run(build_dir)),
+        (Some("report"), [_, cache_dir, ..]) => print(&report::run(cache_dir)),
         (Some("detect" | "release"), []) => usage("BUILD_DIR"),
-        (Some("compile"), _) => usage("BUILD_DIR CACHE_DIR [ENV_DIR]"),
-        _ => usage("a program: detect, compile or release"),
+        (Some("report"), _) => usage("BUILD_DIR CACHE_DIR"),
+        (Some("test"), []) => usage("BUILD_DIR [ENV_DIR]"),
+        (Some("compile" | "test-compile"), _) => usage("BUILD_DIR CACHE_DIR [ENV_DIR]"),
+        _ => usage("a program: detect, compile, release, report, test-compile or test"),
     }
+}
+
+/// What is different in a build for tests.
+fn test_environment(env: &Env) -> Env {
+    let mut env = env.clone();
+    for (name, value) in
+        [("LC_ALL", "C.UTF-8"), ("LANG", "C.UTF-8"), ("DISABLE_COLLECTSTATIC", "1"), ("INSTALL_TEST", "1")]
+    {
+        env.vars.insert(name.into(), value.into());
+    }
+    env
+}
+
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    // A reader that has gone away has no use for an error either.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 fn usage(what: &str) -> ExitCode {

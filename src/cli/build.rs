@@ -46,6 +46,7 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
             require_locked: false,
             refresh: false,
             lineage: lineage(&source, layout),
+            last_python: None,
         },
         source,
         commit: arguments.commit.clone(),

@@ -528,6 +528,86 @@ catalogue! {
         exit_code: 3,
     }
 
+    // The app's own steps in a build.
+    PreCompileHook => {
+        id: "hooks::pre_compile",
+        title: "The app's bin/pre_compile hook failed.",
+        fix: indoc! {"
+            See its own output above. Correct the script, or give it another
+            name if it isn't meant to run in builds.
+        "},
+        exit_code: 1,
+    }
+    PostCompileHook => {
+        id: "hooks::post_compile",
+        title: "The app's bin/post_compile hook failed.",
+        fix: indoc! {"
+            See its own output above. Correct the script, or give it another
+            name if it isn't meant to run in builds.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticSyntaxError => {
+        id: "collectstatic-syntax-error",
+        title: "Django's collectstatic failed: a file has a syntax error.",
+        fix: indoc! {"
+            The traceback above names the file and the line. If the app's
+            Python is older or newer than yours, name yours in .python-version.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticConfiguration => {
+        id: "collectstatic-improper-configuration",
+        title: "Django's collectstatic failed: the settings are wrong.",
+        fix: indoc! {"
+            See the traceback above. Often STATIC_ROOT is missing, or a setting
+            comes from a config var that isn't set during the build.
+            If the app needs no collectstatic, turn it off:
+            heroku config:set DISABLE_COLLECTSTATIC=1
+            https://devcenter.heroku.com/articles/django-assets
+        "},
+        exit_code: 1,
+    }
+    CollectstaticReferences => {
+        id: "collectstatic-fancy-references",
+        title: "Django's collectstatic failed: a style sheet's reference is wrong.",
+        fix: indoc! {"
+            The traceback above names the style sheet and what it refers to.
+            Correct the url(...) there, or add the file that is missing.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticMissingFile => {
+        id: "collectstatic-missing-file",
+        title: "Django's collectstatic failed: a file or directory is missing.",
+        fix: indoc! {"
+            The traceback above names it. Each directory in STATICFILES_DIRS
+            must be in the app; git doesn't keep empty ones.
+        "},
+        exit_code: 1,
+    }
+    CollectstaticOther => {
+        id: "collectstatic-other",
+        title: "Django's collectstatic failed.",
+        fix: indoc! {"
+            See the traceback above, and correct the app. To see the
+            environment it ran in, set DEBUG_COLLECTSTATIC=1.
+            If the app needs no collectstatic, turn it off:
+            heroku config:set DISABLE_COLLECTSTATIC=1
+            https://devcenter.heroku.com/articles/django-assets
+        "},
+        exit_code: 1,
+    }
+    NltkDownloader => {
+        id: "nltk-downloader",
+        title: "Downloading NLTK's corpora failed.",
+        fix: indoc! {"
+            See the downloader's own output above. Check the names in nltk.txt,
+            and whether NLTK's server can be reached.
+        "},
+        exit_code: 1,
+    }
+
     // The slug.
     SlugTooLarge => {
         id: "slug::too-large",
@@ -626,6 +706,78 @@ catalogue! {
     }
 
     // The classic buildpack.
+    StackEol => {
+        id: "checks::stack::eol",
+        title: "The stack has reached its end of life.",
+        fix: indoc! {"
+            It gets no updates any more, and this buildpack doesn't build for
+            it. Move the app to a newer stack:
+            heroku stack:set heroku-24
+            https://devcenter.heroku.com/articles/stack
+        "},
+        exit_code: 1,
+    }
+    StackUnknown => {
+        id: "checks::stack::unknown",
+        title: "The stack isn't known.",
+        fix: indoc! {"
+            Known stacks are heroku-22, heroku-24 and heroku-26. If the stack is
+            newer than this buildpack, use the newest version of the buildpack,
+            and don't pin it to an old one:
+            heroku buildpacks
+            https://devcenter.heroku.com/articles/stack
+        "},
+        exit_code: 1,
+    }
+    DuplicateBuildpack => {
+        id: "checks::duplicate-python-buildpack",
+        title: "A Python buildpack has already run in this build.",
+        fix: indoc! {"
+            Only one of them can be used. See which buildpacks the app has, and
+            remove the one too many:
+            heroku buildpacks
+            heroku buildpacks:remove <name or address>
+        "},
+        exit_code: 1,
+    }
+    ExistingVenvDir => {
+        id: "checks::existing-venv-dir",
+        title: "There is a virtual environment in the app.",
+        fix: indoc! {"
+            A virtual environment only works on the machine that it was made
+            on, so it doesn't belong into git. Take it out:
+            git rm --cached -r <directory>
+            Then add the directory to .gitignore, and commit both changes.
+            If another buildpack or a hook made it, change that.
+        "},
+        exit_code: 1,
+    }
+    BuildDataDeleted => {
+        id: "build-data::data-file-deleted",
+        title: "The data about this build was deleted while it ran.",
+        fix: indoc! {"
+            A hook or another program of the app has deleted files in the cache
+            directory, or in /tmp. Delete only what the app itself has made.
+        "},
+        exit_code: 1,
+    }
+    AppJsonInvalid => {
+        id: "test::invalid-app-json",
+        title: "app.json can't be read.",
+        fix: indoc! {"
+            app.json is a JSON object. The command that runs the tests is in it
+            as environments.test.scripts.test.
+        "},
+        exit_code: 1,
+    }
+    NothingToTest => {
+        id: "test::no-python",
+        title: "There is no Python in the directory to run tests with.",
+        fix: indoc! {"
+            Run bin/test-compile first, with the same directory.
+        "},
+        exit_code: 1,
+    }
     ExistingPythonDir => {
         id: "checks::existing-python-dir",
         title: "There is a .heroku/python directory in the app already.",

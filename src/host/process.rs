@@ -227,6 +227,14 @@ pub fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Cap
     })
 }
 
+/// Becomes the program: its streams, signals and exit code are then this process's own. Returns only if
+/// it can't be started.
+pub fn replace_process(invocation: &Invocation) -> RunError {
+    let Invocation { program, args, current_dir, env, stdin: _ } = invocation;
+    let source = Command::new(program).args(args).current_dir(current_dir).env_clear().envs(env).exec();
+    RunError::Start { program: invocation.name(), source }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Pipe {
     Stdout,

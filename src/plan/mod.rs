@@ -139,7 +139,7 @@ pub fn plan(facts: &Facts<'_>) -> Result<Plan> {
         installer,
         installer_reasons,
         layers,
-        environment: environment::runtime_environment(),
+        environment: environment::runtime_environment(package_manager),
         process_types: facts.app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default(),
         notices: notices(facts),
     })

@@ -162,6 +162,23 @@ impl Store {
         }
     }
 
+    /// Throws away the layers of a kind that don't have one of these keys.
+    pub fn retain_layers(&self, kind: &str, keys: &[&str]) -> Result<(), StoreError> {
+        let parent = self.root.join("layers").join(kind);
+        let entries = match fs::read_dir(&parent) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.at(&parent)?,
+        };
+        for entry in entries {
+            let name = entry.at(&parent)?.file_name();
+            match name.to_str() {
+                Some(key) if !keys.contains(&key) => self.remove_layer(kind, key)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn segment_path(&self, key: &str) -> PathBuf {
         self.root.join("segments").join(key.get(..2).unwrap_or("00")).join(key)
     }
@@ -283,6 +300,19 @@ mod tests {
         assert_eq!(fs::read_dir(store.root.join("tmp")).unwrap().count(), 0);
         store.remove_layer("runtime", "key").unwrap();
         assert_eq!(store.layer("runtime", "key"), None);
+    }
+
+    #[test]
+    fn only_the_named_layers_stay() {
+        let (_dir, store) = store();
+        store.retain_layers("runtime", &[]).unwrap();
+        for (kind, key) in [("runtime", "a"), ("runtime", "b"), ("pip", "a")] {
+            store.insert_layer(kind, key, store.scratch().unwrap()).unwrap();
+        }
+        store.retain_layers("runtime", &["b"]).unwrap();
+        for (kind, key, expected) in [("runtime", "a", false), ("runtime", "b", true), ("pip", "a", true)] {
+            assert_eq!(store.layer(kind, key).is_some(), expected, "{kind} {key}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::{Run, TestApp, run};
 
 /// Runs `bin/NAME` with the program that is tested.
-fn door(app: &TestApp, name: &str, arguments: &[&Path]) -> Run {
+pub(crate) fn door(app: &TestApp, name: &str, arguments: &[&Path]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slugc"));
     command.arg("classic").arg(name).args(arguments).env_clear().envs(&app.env).current_dir("/");
     run(&mut command)

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod build;
 mod classic;
+mod classic_cache;
 mod docs;
 mod flask;
 mod support;

@@ -1,0 +1,144 @@
+//! The app's own programs before and after the build: `bin/pre_compile` and `bin/post_compile`.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::config_vars::ConfigVars;
+use super::execute::Workshop;
+use crate::error::{ErrorCode, Result, UserError};
+use crate::host::files::{self, FileContext, FileError};
+use crate::host::process::{Invocation, RunError, stream};
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// Before anything is decided: it may write the very files that decide.
+    PreCompile,
+    /// At the end of the build.
+    PostCompile,
+}
+
+impl Hook {
+    /// Returns where the app has it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::PreCompile => "bin/pre_compile",
+            Self::PostCompile => "bin/post_compile",
+        }
+    }
+
+    /// Returns the name of what the build tells of it.
+    fn field(self) -> &'static str {
+        match self {
+            Self::PreCompile => "pre_compile_hook",
+            Self::PostCompile => "post_compile_hook",
+        }
+    }
+}
+
+/// A hook failed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} was run in the app's directory, with the environment of the build.{}",
+    .hook.path(),
+    if *.has_carriage_return { CARRIAGE_RETURN } else { "" }
+)]
+pub struct HookError {
+    hook: Hook,
+    has_carriage_return: bool,
+    source: RunError,
+}
+
+const CARRIAGE_RETURN: &str = " Its first line ends with a carriage return, as on Windows, which becomes a part \
+                               of the program's name: save the file with Unix line ends.";
+
+impl UserError for HookError {
+    fn code(&self) -> ErrorCode {
+        match (&self.source, self.hook) {
+            (RunError::Interrupted(interrupted), _) => interrupted.code(),
+            (_, Hook::PreCompile) => ErrorCode::PreCompileHook,
+            (_, Hook::PostCompile) => ErrorCode::PostCompileHook,
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match &self.source {
+            RunError::Interrupted(interrupted) => interrupted.exit_code(),
+            _ => self.code().entry().exit_code,
+        }
+    }
+}
+
+/// Runs a hook if the app has it, in the build directory. Variables that it exports are lost.
+pub fn run_hook(
+    hook: Hook,
+    build_dir: &Path,
+    python_env: &BTreeMap<OsString, OsString>,
+    config_vars: &ConfigVars,
+    shop: Workshop<'_>,
+) -> Result<()> {
+    let path = build_dir.join(hook.path());
+    shop.record.set(hook.field(), path.is_file());
+    if !path.is_file() {
+        return Ok(());
+    }
+    shop.output.step(format!("Running {} hook", hook.path()));
+    make_executable(&path, build_dir)?;
+    let first_line = read_first_line(&path)?;
+    let mut vars = python_env.clone();
+    vars.extend(config_vars.for_child());
+    let invocation = Invocation { env: vars, ..invocation(&path, &first_line, build_dir, python_env) };
+    shop.record.time(&format!("{}_duration", hook.field()), || {
+        stream(&invocation, shop.env, shop.output).map_err(|source| HookError {
+            hook,
+            has_carriage_return: first_line.starts_with(b"#!") && first_line.ends_with(b"\r"),
+            source,
+        })
+    })?;
+    Ok(())
+}
+
+/// A script without `#!` is one for bash: the kernel wouldn't run it, and the C library would give it to `sh`.
+fn invocation(
+    path: &Path,
+    first_line: &[u8],
+    build_dir: &Path,
+    python_env: &BTreeMap<OsString, OsString>,
+) -> Invocation {
+    let is_program = [&b"#!"[..], b"\x7fELF"].iter().any(|magic| first_line.starts_with(magic));
+    let invocation = match is_program {
+        true => Invocation::new(path),
+        false => Invocation::new(find_bash(python_env.get(OsStr::new("PATH")))).arg(path),
+    };
+    invocation.current_dir(build_dir)
+}
+
+fn find_bash(path: Option<&OsString>) -> PathBuf {
+    path.into_iter()
+        .flat_map(std::env::split_paths)
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join("bash"))
+        .find(|bash| bash.is_file())
+        .unwrap_or_else(|| PathBuf::from("/bin/bash"))
+}
+
+/// A link may lead out of the build directory, and nothing is changed there.
+fn make_executable(path: &Path, build_dir: &Path) -> std::result::Result<(), FileError> {
+    let file = path.canonicalize().doing("reading", path)?;
+    let mode = fs::metadata(&file).doing("reading", &file)?.permissions().mode() & 0o7777;
+    let is_ours = build_dir.canonicalize().is_ok_and(|build_dir| file.starts_with(build_dir));
+    if is_ours && mode & 0o111 != 0o111 { files::set_mode(&file, mode | 0o111) } else { Ok(()) }
+}
+
+/// Reads the first line, without its `\n`, as far as a kernel would.
+fn read_first_line(path: &Path) -> std::result::Result<Vec<u8>, FileError> {
+    let mut start = Vec::new();
+    File::open(path).and_then(|file| file.take(256).read_to_end(&mut start)).doing("reading", path)?;
+    let end = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
+    start.truncate(end);
+    Ok(start)
+}

@@ -1,0 +1,288 @@
+//! What a build keeps for the next one in CACHE_DIR, and what it says about that.
+//!
+//! Layers are kept one by one, so that only what has changed is made anew. The facts of the last build that
+//! ended well say why; they are apart from the report, which failed builds write, too.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::app::source::AppSource;
+use crate::build::execute::{Built, Workshop};
+use crate::build::layers::verify_layer;
+use crate::build::survey::read_app_requirements;
+use crate::error::Result;
+use crate::host::files;
+use crate::plan::manager::{PIP_VERSION, UV_VERSION};
+use crate::plan::{LayerKey, PackageManager, Plan};
+use crate::python::version::PythonVersion;
+use crate::store::Store;
+
+/// Names the app in the store. The build directory's name changes with each build; the cache belongs to one app.
+pub(super) const LINEAGE: &str = "app";
+
+/// What Heroku's own buildpack has in the cache: of no use here, and large.
+const FOREIGN_DIRS: &[&str] = &["python", "python-poetry", "python-uv"];
+const FOREIGN_FILES: &[&str] = &["python-stack", "python-version", "requirements.txt"];
+
+/// What the cache was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Facts {
+    stack: String,
+    python_version: String,
+    package_manager: String,
+    tool_version: Option<String>,
+    /// The files that decide what is installed, by their digests.
+    files: BTreeMap<String, String>,
+    /// The layers' keys' digests.
+    layers: BTreeMap<String, String>,
+}
+
+/// What the last build has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Last {
+    Nothing,
+    OtherFormat,
+    Facts(Facts),
+}
+
+/// The cache of the last build.
+pub(super) struct Cache<'a> {
+    dir: &'a Path,
+    last: Last,
+}
+
+impl<'a> Cache<'a> {
+    /// Reads what the last build has left.
+    pub(super) fn read(dir: &'a Path, store: &Store) -> Self {
+        let last = match store.document::<Facts>("classic", LINEAGE) {
+            Some(facts) => Last::Facts(facts),
+            None if store.root().join(format!("documents/classic/{LINEAGE}.json")).exists() => {
+                Last::OtherFormat
+            }
+            None if dir.join(".heroku/python").is_dir() => Last::OtherFormat,
+            None => Last::Nothing,
+        };
+        Self { dir, last }
+    }
+
+    /// Returns the Python of the last build.
+    pub(super) fn last_python(&self) -> Option<PythonVersion> {
+        match &self.last {
+            Last::Facts(facts) => facts.python_version.parse().ok(),
+            // As Heroku's own buildpack writes it: an app that moves here keeps its Python.
+            _ => {
+                let text = std::fs::read_to_string(self.dir.join(".heroku/python-version")).ok()?;
+                text.trim().strip_prefix("python-")?.parse().ok()
+            }
+        }
+    }
+
+    /// Checks the layers that the plan would use, and says whether the cache can be used and why not.
+    pub(super) fn restore(&self, facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<()> {
+        let Workshop { store, env, output, record } = shop;
+        let mut damaged = Vec::new();
+        for layer in &plan.layers {
+            let is_whole = verify_layer(layer, store, env)?;
+            let was_kept = |last: &Facts| last.layers.get(layer.name) == Some(&layer.key.digest());
+            if !is_whole && matches!(&self.last, Last::Facts(last) if was_kept(last)) {
+                damaged.push(format!("The cached {} is damaged", describe(layer.name)));
+            }
+        }
+        let mut reasons = reasons(&self.last, facts);
+        // Without a reason of the other kinds, the layers' keys still have theirs.
+        if reasons.is_empty() && self.last != Last::Nothing {
+            reasons.extend(key_reasons(plan, store));
+        }
+        reasons.append(&mut damaged);
+        let status = match (&self.last, reasons.is_empty()) {
+            (Last::Nothing, _) => "empty",
+            (_, true) => {
+                output.step("Restoring cache");
+                "reused"
+            }
+            (_, false) => {
+                output.step("Discarding cache since:");
+                for reason in &reasons {
+                    output.detail(format!("- {reason}"));
+                }
+                "discarded"
+            }
+        };
+        record.set("cache_status", status);
+        Ok(())
+    }
+
+    /// Keeps what the next build can use, and throws away the rest.
+    pub(super) fn save(&self, facts: &Facts, built: &Built, shop: Workshop<'_>) -> Result<()> {
+        shop.output.step("Saving cache");
+        let mut facts = facts.clone();
+        // Python may have come from elsewhere than was planned.
+        facts.python_version = built.plan.runtime.version().to_string();
+        facts.layers = built.plan.layers.iter().map(layer_key).collect();
+        shop.store.put_document("classic", LINEAGE, &facts)?;
+        for layer in &built.layers {
+            shop.store.retain_layers(layer.name, &[&layer.key])?;
+        }
+        let foreign = self.dir.join(".heroku");
+        for name in FOREIGN_DIRS {
+            files::remove_dir_all(&foreign.join(name))?;
+        }
+        for name in FOREIGN_FILES {
+            files::remove_file(&foreign.join(name))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gathers what the cache of this build is made from.
+pub(super) fn gather_facts(stack: &str, plan: &Plan, app: &AppSource) -> Result<Facts> {
+    let manager = plan.package_manager;
+    Ok(Facts {
+        stack: stack.to_owned(),
+        python_version: plan.runtime.version().to_string(),
+        package_manager: manager.name().to_owned(),
+        tool_version: tool_version(manager).map(str::to_owned),
+        files: deciding_files(app, manager)?,
+        layers: plan.layers.iter().map(layer_key).collect(),
+    })
+}
+
+fn layer_key(layer: &crate::plan::LayerPlan) -> (String, String) {
+    (layer.name.to_owned(), layer.key.digest())
+}
+
+/// Returns the version of the tool that a package manager is, where it is installed.
+pub(super) fn tool_version(manager: PackageManager) -> Option<&'static str> {
+    match manager {
+        PackageManager::Pip => Some(PIP_VERSION),
+        PackageManager::Uv => Some(UV_VERSION),
+        _ => None,
+    }
+}
+
+fn deciding_files(app: &AppSource, manager: PackageManager) -> Result<BTreeMap<String, String>> {
+    let digest = |contents: &[u8]| hex::encode(Sha256::digest(contents));
+    if manager == PackageManager::Pip {
+        let requirements = read_app_requirements(app)?;
+        return Ok(requirements.files.iter().map(|(name, text)| (name.clone(), digest(text))).collect());
+    }
+    // A file that can't be read has been reported by who needs it.
+    let contents = app.read_file(manager.file()).unwrap_or_default();
+    Ok(BTreeMap::from([(manager.file().to_owned(), digest(&contents))]))
+}
+
+/// Says why the cache of the last build isn't that of this one, in the order of Heroku's buildpack.
+fn reasons(last: &Last, now: &Facts) -> Vec<String> {
+    let last = match last {
+        Last::Nothing => return Vec::new(),
+        Last::OtherFormat => return vec!["The buildpack cache format has changed".to_owned()],
+        Last::Facts(last) => last,
+    };
+    let mut reasons = Vec::new();
+    let mut compare = |what: &str, old: &str, new: &str| {
+        if old != new {
+            reasons.push(format!("The {what} has changed from {old} to {new}"));
+        }
+    };
+    compare("stack", &last.stack, &now.stack);
+    compare("Python version", &last.python_version, &now.python_version);
+    compare("package manager", &last.package_manager, &now.package_manager);
+    if last.package_manager != now.package_manager {
+        return reasons;
+    }
+    if let (Some(old), Some(new)) = (&last.tool_version, &now.tool_version) {
+        compare(&format!("{} version", now.package_manager), old, new);
+    }
+    for (name, digest) in &now.files {
+        if last.files.get(name) != Some(digest) {
+            reasons.push(format!("The contents of {name} changed"));
+        }
+    }
+    for name in last.files.keys().filter(|name| !now.files.contains_key(*name)) {
+        reasons.push(format!("{name} isn't used any more"));
+    }
+    reasons
+}
+
+/// What else is in the layers' keys: where Python comes from, pip's configuration, sources of the app.
+fn key_reasons(plan: &Plan, store: &Store) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for layer in &plan.layers {
+        let Some(last) = store.document::<LayerKey>("keys", &format!("{LINEAGE}-{}", layer.name)) else {
+            continue;
+        };
+        for reason in layer.key.differences(&last) {
+            // A layer above the runtime has only its digest, which says nothing to a reader.
+            if !reason.starts_with("The Python runtime") && !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+    }
+    reasons
+}
+
+fn describe(layer: &str) -> &str {
+    match layer {
+        "runtime" => "Python",
+        "dependencies" => "set of packages",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        let files = [("requirements.txt", "1"), ("requirements/base.txt", "2")];
+        Facts {
+            stack: "heroku-22".into(),
+            python_version: "3.13.1".into(),
+            package_manager: "pip".into(),
+            tool_version: Some("26.0".into()),
+            files: files.into_iter().map(|(name, digest)| (name.into(), digest.into())).collect(),
+            layers: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn reasons_come_in_the_order_of_herokus_buildpack() {
+        let now = Facts {
+            stack: "heroku-24".into(),
+            python_version: "3.14.2".into(),
+            tool_version: Some("26.1".into()),
+            files: [("requirements.txt", "x"), ("requirements/dev.txt", "y")]
+                .into_iter()
+                .map(|(name, digest)| (name.into(), digest.into()))
+                .collect(),
+            ..facts()
+        };
+        assert_eq!(
+            reasons(&Last::Facts(facts()), &now),
+            [
+                "The stack has changed from heroku-22 to heroku-24",
+                "The Python version has changed from 3.13.1 to 3.14.2",
+                "The pip version has changed from 26.0 to 26.1",
+                "The contents of requirements.txt changed",
+                "The contents of requirements/dev.txt changed",
+                "requirements/base.txt isn't used any more",
+            ]
+        );
+    }
+
+    #[test]
+    fn another_package_manager_is_reason_enough() {
+        let now = Facts { package_manager: "uv".into(), files: BTreeMap::new(), ..facts() };
+        assert_eq!(reasons(&Last::Facts(facts()), &now), ["The package manager has changed from pip to uv"]);
+    }
+
+    #[test]
+    fn without_facts_there_is_one_reason_or_none() {
+        assert_eq!(reasons(&Last::Nothing, &facts()), Vec::<String>::new());
+        assert_eq!(reasons(&Last::OtherFormat, &facts()), ["The buildpack cache format has changed"]);
+        assert_eq!(reasons(&Last::Facts(facts()), &facts()), Vec::<String>::new());
+    }
+}

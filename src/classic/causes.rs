@@ -1,0 +1,81 @@
+//! Known causes in the words of an installer that failed: a hint before the error itself.
+
+use crate::error::{ErrorCode, Failure};
+use crate::host::process::RunError;
+
+/// A cause that has a better answer than the installer's own words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct KnownCause {
+    /// The words that it is known by: the report's `failure_detail`.
+    pub(super) sign: &'static str,
+    /// The stable id of the hint.
+    pub(super) id: &'static str,
+    /// What to do.
+    pub(super) text: &'static str,
+}
+
+const KNOWN: &[KnownCause] = &[
+    KnownCause {
+        sign: "Could not find gdal-config",
+        id: "install-dependencies::gdal",
+        text: "The GDAL library is needed to build a package, and isn't part of the stack.\n\n\
+               Add the buildpack for geospatial libraries before this one:\n\
+               heroku buildpacks:add --index 1 heroku-community/apt\n\
+               or https://github.com/heroku/heroku-geo-buildpack",
+    },
+    KnownCause {
+        sign: "sqlite3.h: No such file or directory",
+        id: "install-dependencies::sqlite-headers",
+        text: "A package is built against SQLite, whose headers aren't part of the stack.\n\n\
+               Python brings its own sqlite3 module: use that. If the package is pysqlite3, its\n\
+               versions from 0.6.0 on have wheels, and nothing need be built.",
+    },
+    KnownCause {
+        sign: "Please use pip<24.1 if you need to use this version",
+        id: "install-dependencies::invalid-metadata",
+        text: "A package has metadata that the standard doesn't allow, as old versions of Celery\n\
+               have.\n\n\
+               Ask for a newer version of that package: its name is in the log above.",
+    },
+];
+
+/// Returns the known cause of a failed installation.
+pub(super) fn find_known_cause(failure: &Failure) -> Option<&'static KnownCause> {
+    if !is_installation(failure.code()) {
+        return None;
+    }
+    let mut source = failure.error().source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<RunError>() {
+            return find_in(&error.text());
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn is_installation(code: ErrorCode) -> bool {
+    code.entry().id.starts_with("install-dependencies::")
+}
+
+fn find_in(text: &str) -> Option<&'static KnownCause> {
+    let text = text.to_lowercase();
+    KNOWN.iter().find(|cause| text.contains(&cause.sign.to_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_known_sign_counts() {
+        for (text, expected) in [
+            ("x\ncould not find GDAL-config\nPlease use pip<24.1 if you need to use this version", Some(0)),
+            ("fatal error: sqlite3.h: No such file or directory", Some(1)),
+            ("hint: Please use pip<24.1 if you need to use this version", Some(2)),
+            ("error: no such package", None),
+        ] {
+            assert_eq!(find_in(text), expected.map(|index: usize| &KNOWN[index]), "{text}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What a classic build keeps in CACHE_DIR, and what it does when that isn't what it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::classic::door;
+use crate::support::{Run, TestApp, copy_tree};
+
+/// An app and its cache directory.
+struct Cached {
+    app: TestApp,
+    cache: PathBuf,
+    builds: u32,
+}
+
+impl Cached {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let mut app = TestApp::new(files);
+        app.set("STACK", "heroku-24");
+        let cache = app.out.join("cache");
+        Self { app, cache, builds: 0 }
+    }
+
+    fn write(&self, name: &str, contents: &str) {
+        fs::create_dir_all(self.app.dir.join(name).parent().unwrap()).unwrap();
+        fs::write(self.app.dir.join(name), contents).unwrap();
+    }
+
+    /// Builds a copy of the app in a directory of its own, as platforms do.
+    fn compile(&mut self) -> Run {
+        let build_dir = self.app.out.join(format!("build_{}_of_this_app", self.builds));
+        self.builds += 1;
+        fs::create_dir(&build_dir).unwrap();
+        copy_tree(&self.app.dir, &build_dir);
+        let run = door(&self.app, "compile", &[&build_dir, &self.cache]);
+        fs::remove_dir_all(build_dir).unwrap();
+        run
+    }
+
+    fn report(&self) -> serde_json::Value {
+        let run = door(&self.app, "report", &[&self.app.dir, &self.cache]).success();
+        serde_json::from_str(&run.stdout).unwrap()
+    }
+
+    fn layers(&self) -> PathBuf {
+        self.cache.join(".slugc/v1/layers")
+    }
+}
+
+/// Returns the steps about the cache, and the reasons below them.
+fn cache_lines(run: &Run) -> Vec<&str> {
+    run.stdout.lines().filter(|line| line.contains("cache") || line.starts_with("       - ")).collect()
+}
+
+#[test]
+fn an_unchanged_app_is_built_from_the_cache() {
+    let mut cached = Cached::new(&[("requirements.txt", ""), (".python-version", "3.13\n")]);
+    let first = cached.compile().success();
+    assert_eq!(cache_lines(&first), ["-----> Saving cache"]);
+    assert_eq!(cached.report()["cache_status"], "empty");
+    let second = cached.compile().success();
+    assert_eq!(cache_lines(&second), ["-----> Restoring cache", "-----> Saving cache"]);
+    assert!(!second.stdout.contains("Installing"), "{}", second.stdout);
+    assert_eq!(cached.report()["cache_status"], "reused");
+}
+
+#[test]
+fn every_change_is_a_reason_and_only_what_changed_is_made_anew() {
+    let mut cached = Cached::new(&[
+        ("requirements.txt", "-r requirements/base.txt\n"),
+        ("requirements/base.txt", ""),
+        (".python-version", "3.13\n"),
+    ]);
+    cached.compile().success();
+    cached.write("requirements/base.txt", "# changed\n");
+    cached.app.set("STACK", "heroku-22");
+    let changed = cached.compile().success();
+    assert_eq!(
+        cache_lines(&changed),
+        [
+            "-----> Discarding cache since:",
+            "       - The stack has changed from heroku-24 to heroku-22",
+            "       - The contents of requirements/base.txt changed",
+            "-----> Saving cache",
+        ]
+    );
+    assert_eq!(cached.report()["cache_status"], "discarded");
+    assert!(changed.stdout.contains("Installing dependencies using"), "{}", changed.stdout);
+    assert!(!changed.stdout.contains("Installing pip"), "{}", changed.stdout);
+    for kind in ["runtime", "pip", "dependencies"] {
+        let kept = fs::read_dir(cached.layers().join(kind)).unwrap().count();
+        assert_eq!(kept, 1, "old layers of {kind} are thrown away");
+    }
+}
+
+#[test]
+fn a_failed_build_keeps_the_cache_of_the_last_good_one() {
+    let mut cached = Cached::new(&[("requirements.txt", ""), (".python-version", "3.13\n")]);
+    cached.compile().success();
+    cached.write("requirements.txt", "not a requirement\n");
+    cached.compile().failure("requirements::invalid-line");
+    assert_eq!(cached.report()["failure_reason"], "requirements::invalid-line");
+    cached.write("Pipfile.lock", "{}");
+    cached.compile().failure("package-manager::multiple-found");
+    let report = cached.report();
+    assert_eq!(report["failure_reason"], "package-manager::multiple-found");
+    assert_eq!(report["failure_detail"], "pipenv,pip");
+    assert!(report.get("total_duration").is_none(), "{report}");
+    fs::remove_file(cached.app.dir.join("Pipfile.lock")).unwrap();
+    cached.write("requirements.txt", "");
+    let rebuilt = cached.compile().success();
+    assert_eq!(cache_lines(&rebuilt), ["-----> Restoring cache", "-----> Saving cache"]);
+    let previous = fs::read_to_string(cached.cache.join("build-data/python-prev.json")).unwrap();
+    assert!(previous.contains("package-manager::multiple-found"), "{previous}");
+}
+
+#[test]
+fn the_build_directory_is_nowhere_in_the_cache() {
+    let mut cached = Cached::new(&[("requirements.txt", ""), ("app.py", "")]);
+    cached.compile().success();
+    let needle = b"_of_this_app";
+    for entry in walkdir::WalkDir::new(&cached.cache) {
+        let entry = entry.unwrap();
+        assert!(!entry.path().to_str().unwrap().contains("_of_this_app"), "{}", entry.path().display());
+        let bytes = match fs::read_link(entry.path()) {
+            Ok(target) => target.to_str().unwrap().as_bytes().to_vec(),
+            Err(_) if entry.file_type().is_file() => fs::read(entry.path()).unwrap(),
+            Err(_) => continue,
+        };
+        let found = bytes.windows(needle.len()).any(|window| window == needle);
+        assert!(!found, "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn a_cache_that_went_through_a_tar_file_without_its_hard_links_is_as_good() {
+    let mut cached = Cached::new(&[("requirements.txt", ""), (".python-version", "3.13\n")]);
+    cached.compile().success();
+    let tar = cached.app.out.join("cache.tar");
+    let run = |args: &[&str]| {
+        assert!(Command::new("tar").args(args).status().unwrap().success(), "{args:?}");
+    };
+    let (tar, out) = (tar.to_str().unwrap(), cached.app.out.to_str().unwrap().to_owned());
+    run(&["--hard-dereference", "-cf", tar, "-C", &out, "cache"]);
+    fs::remove_dir_all(&cached.cache).unwrap();
+    let moved = Path::new(&out).join("moved");
+    fs::create_dir(&moved).unwrap();
+    run(&["-xf", tar, "-C", moved.to_str().unwrap()]);
+    cached.cache = moved.join("cache");
+    let rebuilt = cached.compile().success();
+    assert_eq!(cache_lines(&rebuilt), ["-----> Restoring cache", "-----> Saving cache"]);
+    assert!(!rebuilt.stdout.contains("Installing"), "{}", rebuilt.stdout);
+}
+
+#[test]
+fn a_damaged_layer_is_found_and_made_anew() {
+    let mut cached = Cached::new(&[("requirements.txt", ""), (".python-version", "3.13\n")]);
+    cached.compile().success();
+    type Damage = fn(&Path);
+    let python = |layers: &Path| {
+        let runtime = fs::read_dir(layers.join("runtime")).unwrap().next().unwrap().unwrap().path();
+        runtime.join("tree/.heroku/python/lib/python3.13/os.py")
+    };
+    let damages: [(&str, Damage); 3] = [
+        ("cut", |file| fs::File::options().write(true).open(file).unwrap().set_len(100).unwrap()),
+        ("lost", |file| fs::remove_file(file).unwrap()),
+        ("changed", |file| {
+            let mut bytes = fs::read(file).unwrap();
+            bytes[0] ^= 1;
+            fs::write(file, bytes).unwrap();
+        }),
+    ];
+    for (name, damage) in damages {
+        damage(&python(&cached.layers()));
+        let rebuilt = cached.compile().success();
+        assert_eq!(
+            cache_lines(&rebuilt),
+            [
+                "-----> Discarding cache since:",
+                "       - The cached Python is damaged",
+                "-----> Saving cache"
+            ],
+            "{name}"
+        );
+        assert!(python(&cached.layers()).is_file(), "{name}");
+    }
+}
+
+#[test]
+fn a_cache_with_anything_in_it_is_no_obstacle() {
+    let mut cached = Cached::new(&[("requirements.txt", ""), (".python-version", "3.13\n")]);
+    cached.compile().success();
+    // Documents that end in the middle.
+    for entry in walkdir::WalkDir::new(cached.cache.join(".slugc/v1/documents")) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            fs::write(entry.path(), "{\"sta").unwrap();
+        }
+    }
+    fs::write(cached.cache.join("build-data/python.json"), "{\"pack").unwrap();
+    let rebuilt = cached.compile().success();
+    assert_eq!(
+        cache_lines(&rebuilt)[..2],
+        ["-----> Discarding cache since:", "       - The buildpack cache format has changed"]
+    );
+    // What Heroku's own buildpack leaves: its Python version stays, the rest goes.
+    fs::remove_dir_all(&cached.cache).unwrap();
+    fs::remove_file(cached.app.dir.join(".python-version")).unwrap();
+    let foreign = cached.cache.join(".heroku");
+    fs::create_dir_all(foreign.join("python/bin")).unwrap();
+    fs::write(foreign.join("python-version"), "python-3.13.0").unwrap();
+    fs::write(foreign.join("python-stack"), "heroku-24").unwrap();
+    fs::create_dir_all(foreign.join("node")).unwrap();
+    let rebuilt = cached.compile().success();
+    assert!(rebuilt.stdout.contains("The buildpack cache format has changed"), "{}", rebuilt.stdout);
+    assert!(rebuilt.stdout.contains("the last build"), "{}", rebuilt.stdout);
+    let left: Vec<_> = fs::read_dir(&foreign).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["node"], "another buildpack's cache is left alone");
+}
+
+#[test]
+fn an_app_without_a_version_keeps_that_of_the_last_build() {
+    let mut cached = Cached::new(&[("requirements.txt", ""), (".python-version", "3.12\n")]);
+    cached.compile().success();
+    fs::remove_file(cached.app.dir.join(".python-version")).unwrap();
+    let rebuilt = cached.compile().success();
+    let line =
+        "-----> No Python version was specified. Using the same major version as the last build: Python 3.12";
+    assert!(rebuilt.stdout.contains(line), "{}", rebuilt.stdout);
+    assert_eq!(cached.report()["python_version_origin"], "cached");
+}
