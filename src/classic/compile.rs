@@ -1,19 +1,20 @@
 //! `bin/compile BUILD_DIR CACHE_DIR [ENV_DIR]`: the order of a build, and the report about it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cache::{self, Cache};
 use super::{causes, checks, place, report, stack};
 use crate::app::source::{AppSource, read_source};
+use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{BuildSettings, Survey, Workshop};
 use crate::build::record::Record;
-use crate::build::stage;
+use crate::build::{stage, survey};
 use crate::env::Env;
 use crate::error::{Failure, Result};
 use crate::output::Output;
 use crate::plan::PackageManager;
-use crate::plan::manager::{SETUPTOOLS_VERSION, choose_package_manager, needs_setuptools};
+use crate::plan::manager::{SETUPTOOLS_VERSION, needs_setuptools};
 use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::python::supported;
 use crate::store::Store;
@@ -67,12 +68,12 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
 
     // What git ignores isn't there: the platform has exported the commit.
     let app = read_source(build_dir, &BTreeSet::new(), &env.interrupt)?;
-    let manager = choose_package_manager(&app)?;
-    record.set("package_manager", manager.name().to_lowercase());
+    let manager = survey::choose_manager(&app, survey::read_pyproject(&app))?.0;
+    record.set("package_manager", manager.reported_name());
     checks::check_venv_dir(build_dir)?;
     let cache = Cache::read(cache_dir, &store);
     let mut entries = |app: &AppSource| stage::index_app(app, env);
-    let mut survey = Survey::read(app, &mut entries, settings(&cache, env)?, shop)?;
+    let mut survey = Survey::read(app, &mut entries, settings(&cache, env_dir.as_deref(), env)?, shop)?;
     survey.announce(shop)?;
     let plan = survey.plan()?;
     note_tools(&plan, record);
@@ -102,7 +103,7 @@ fn without_python_variables(env: &Env) -> Env {
     env
 }
 
-fn settings(cache: &Cache<'_>, env: &Env) -> Result<BuildSettings> {
+fn settings(cache: &Cache<'_>, env_dir: Option<&Path>, env: &Env) -> Result<BuildSettings> {
     let python_source = match env.text("SLUGC_PYTHON_SOURCE") {
         Some(text) => parse_python_source(text)?,
         None => PythonSource::Auto,
@@ -112,10 +113,11 @@ fn settings(cache: &Cache<'_>, env: &Env) -> Result<BuildSettings> {
         python_mirror: env.text("SLUGC_PYTHON_MIRROR").map(str::to_owned),
         installer: None,
         test: env.var("INSTALL_TEST").is_some(),
-        require_locked: false,
+        require_locked: env.is_on("SLUGC_REQUIRE_LOCKED"),
         refresh: false,
         lineage: cache::LINEAGE.to_owned(),
         last_python: cache.last_python(),
+        config_vars: ConfigVars::read(env_dir)?,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::args::{AppArguments, Build, InstallerChoice};
+use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{BuildSettings, Workshop};
 use crate::build::record::Record;
 use crate::build::slug::{SlugRequest, build_slug, lineage};
@@ -43,10 +44,12 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
                 InstallerChoice::Pip => Installer::Pip,
             }),
             test: false,
-            require_locked: false,
+            require_locked: arguments.require_locked,
             refresh: false,
             lineage: lineage(&source, layout),
             last_python: None,
+            // The process environment is the user's own.
+            config_vars: ConfigVars::default(),
         },
         source,
         commit: arguments.commit.clone(),

@@ -5,11 +5,13 @@ pub mod catalogue;
 pub mod locked;
 pub mod pip_config;
 pub mod pipfile;
+pub mod pyproject;
 pub mod requirements;
+pub mod requires_python;
 pub mod supported;
 pub mod version;
 pub mod version_file;
 
-mod url;
+pub(crate) mod url;
 
 pub use version::{PythonVersion, RequestedVersion, VersionOrigin};

@@ -9,4 +9,5 @@ mod classic;
 mod classic_cache;
 mod docs;
 mod flask;
+mod managers;
 mod support;
