@@ -197,10 +197,7 @@ fn collect(
         .args(["collectstatic", "--noinput", "--traceback"])
         .current_dir(build_dir);
     invocation.env = vars.clone();
-    let source = match stream(&invocation, env, output) {
-        Ok(_) => return Ok(()),
-        Err(source) => source,
-    };
+    let Err(source) = stream(&invocation, env, output) else { return Ok(()) };
     let log = source.text();
     if has_no_static_files(&log) {
         record.set("django_collectstatic", "skipped-no-staticfiles");

@@ -145,7 +145,10 @@ pub(super) fn gather_facts(stack: &str, plan: &Plan, app: &AppSource) -> Result<
         python_version: plan.runtime.version().to_string(),
         package_manager: manager.name().to_owned(),
         tool_version: tool_version(manager).map(str::to_owned),
-        files: deciding_files(app, manager)?,
+        files: deciding_files(app, manager)?
+            .into_iter()
+            .map(|(name, contents)| (name, hex::encode(Sha256::digest(contents))))
+            .collect(),
         layers: plan.layers.iter().map(layer_key).collect(),
     })
 }
@@ -163,15 +166,14 @@ pub(super) fn tool_version(manager: PackageManager) -> Option<&'static str> {
     }
 }
 
-fn deciding_files(app: &AppSource, manager: PackageManager) -> Result<BTreeMap<String, String>> {
-    let digest = |contents: &[u8]| hex::encode(Sha256::digest(contents));
+/// Reads the files that decide what is installed.
+pub(super) fn deciding_files(app: &AppSource, manager: PackageManager) -> Result<BTreeMap<String, Vec<u8>>> {
     if manager == PackageManager::Pip {
-        let requirements = read_app_requirements(app)?;
-        return Ok(requirements.files.iter().map(|(name, text)| (name.clone(), digest(text))).collect());
+        return Ok(read_app_requirements(app)?.files);
     }
-    // A file that can't be read has been reported by who needs it.
+    // A file that can't be read is reported by who needs it.
     let contents = app.read_file(manager.file()).unwrap_or_default();
-    Ok(BTreeMap::from([(manager.file().to_owned(), digest(&contents))]))
+    Ok(BTreeMap::from([(manager.file().to_owned(), contents)]))
 }
 
 /// Says why the cache of the last build isn't that of this one, in the order of Heroku's buildpack.

@@ -1,21 +1,24 @@
 //! `bin/compile BUILD_DIR CACHE_DIR [ENV_DIR]`: the order of a build, and the report about it.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::cache::{self, Cache};
 use super::{causes, checks, place, report, stack};
 use crate::app::source::{AppSource, read_source};
 use crate::build::config_vars::ConfigVars;
-use crate::build::execute::{BuildSettings, Survey, Workshop};
+use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
+use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
-use crate::build::{stage, survey};
+use crate::build::{collectstatic, nltk, stage, survey};
 use crate::env::Env;
 use crate::error::{Failure, Result};
 use crate::output::Output;
-use crate::plan::PackageManager;
+use crate::plan::environment::compile_environment;
 use crate::plan::manager::{SETUPTOOLS_VERSION, needs_setuptools};
 use crate::plan::runtime::{PythonSource, parse_python_source};
+use crate::plan::{EnvDelta, PackageManager, Plan};
 use crate::python::supported;
 use crate::store::Store;
 
@@ -56,14 +59,15 @@ fn note_failure(failure: &Failure, record: &Record, output: &Output) {
 
 fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result<()> {
     let Places { build_dir, cache_dir, env_dir } = places;
-    // Config vars reach hooks and collectstatic, which don't run yet.
-    let _ = env_dir;
     let stack = stack::read_stack(env, output)?;
     checks::check_other_buildpack(build_dir, env)?;
     let env = &without_python_variables(env);
     let store = Store::open(&cache_dir.join(".slugc"))?;
     let shop = Workshop { store: &store, env, output, record };
-    report::check(cache_dir)?;
+    let config_vars = ConfigVars::read(env_dir.as_deref())?;
+    let app_steps =
+        AppSteps { places, config_vars: &config_vars, env: places.compile_environment(env), shop };
+    app_steps.run_hook(Hook::PreCompile)?;
     checks::check_python_dir(build_dir)?;
 
     // What git ignores isn't there: the platform has exported the commit.
@@ -73,7 +77,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     checks::check_venv_dir(build_dir)?;
     let cache = Cache::read(cache_dir, &store);
     let mut entries = |app: &AppSource| stage::index_app(app, env);
-    let mut survey = Survey::read(app, &mut entries, settings(&cache, env_dir.as_deref(), env)?, shop)?;
+    let mut survey = Survey::read(app, &mut entries, settings(&cache, &config_vars, env)?, shop)?;
     survey.announce(shop)?;
     let plan = survey.plan()?;
     note_tools(&plan, record);
@@ -84,14 +88,49 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     note_tools(&built.plan, record);
     place::put_layers(&built, build_dir, env)?;
     let is_linked = place::link_app(build_dir, place::APP.as_ref(), env);
-    let environment = &built.plan.environment;
-    place::write_profile(survey.app(), environment, build_dir)?;
+    let environment = app_steps.prepare_data(&built)?;
+    place::write_profile(survey.app(), &environment, build_dir)?;
     let home = if is_linked { place::APP.as_ref() } else { build_dir.as_path() };
-    place::write_export(environment, home, env);
-    report::check(cache_dir)?;
+    place::write_export(&environment, home, env);
+    app_steps.run_hook(Hook::PostCompile)?;
     record.time("cache_save_duration", || cache.save(&facts, &built, shop))?;
     recommend_uv(manager, output);
     Ok(())
+}
+
+impl Places {
+    /// Returns the environment of the app's own programs, which are told where everything is.
+    fn compile_environment(&self, env: &Env) -> BTreeMap<OsString, OsString> {
+        let mut vars = compile_environment(&self.build_dir, &env.vars);
+        vars.insert("BUILD_DIR".into(), self.build_dir.clone().into());
+        vars.insert("CACHE_DIR".into(), self.cache_dir.clone().into());
+        vars.insert("ENV_DIR".into(), self.env_dir.clone().unwrap_or_default().into());
+        vars
+    }
+}
+
+/// The app's own programs, which run in the build directory.
+struct AppSteps<'a> {
+    places: &'a Places,
+    config_vars: &'a ConfigVars,
+    env: BTreeMap<OsString, OsString>,
+    shop: Workshop<'a>,
+}
+
+impl AppSteps<'_> {
+    fn run_hook(&self, hook: Hook) -> Result<()> {
+        run_hook(hook, &self.places.build_dir, &self.env, self.config_vars, self.shop)?;
+        report::check(&self.places.cache_dir)
+    }
+
+    /// Downloads corpora and collects static files. Returns the environment that the app will run in.
+    fn prepare_data(&self, built: &Built) -> Result<EnvDelta> {
+        let Self { places: Places { build_dir, .. }, config_vars, env, shop } = self;
+        let has_corpora = nltk::run(build_dir, config_vars, env, *shop)?;
+        collectstatic::run(build_dir, config_vars, env, *shop)?;
+        let environment = built.plan.environment.clone();
+        Ok(if has_corpora { environment.with_nltk_data() } else { environment })
+    }
 }
 
 /// An earlier Python's variables would lead ours astray.
@@ -103,7 +142,7 @@ fn without_python_variables(env: &Env) -> Env {
     env
 }
 
-fn settings(cache: &Cache<'_>, env_dir: Option<&Path>, env: &Env) -> Result<BuildSettings> {
+fn settings(cache: &Cache<'_>, config_vars: &ConfigVars, env: &Env) -> Result<BuildSettings> {
     let python_source = match env.text("SLUGC_PYTHON_SOURCE") {
         Some(text) => parse_python_source(text)?,
         None => PythonSource::Auto,
@@ -117,11 +156,11 @@ fn settings(cache: &Cache<'_>, env_dir: Option<&Path>, env: &Env) -> Result<Buil
         refresh: false,
         lineage: cache::LINEAGE.to_owned(),
         last_python: cache.last_python(),
-        config_vars: ConfigVars::read(env_dir)?,
+        config_vars: config_vars.clone(),
     })
 }
 
-fn note_tools(plan: &crate::plan::Plan, record: &Record) {
+fn note_tools(plan: &Plan, record: &Record) {
     let manager = plan.package_manager;
     if let Some(version) = cache::tool_version(manager) {
         record.set(&format!("{}_version", manager.name().to_lowercase()), version);

@@ -15,9 +15,10 @@ mod stack;
 mod test;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::build::config_vars::ConfigVars;
 use crate::env::Env;
 use crate::error::{Failure, Result};
 use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
@@ -50,8 +51,8 @@ pub fn run(env: &Env, words: &[OsString]) -> ExitCode {
             let env = test_environment(env);
             finish(compile::run(&places(build_dir, cache_dir, rest), &env, &output), &output)
         }
-        (Some("test"), [build_dir, ..]) => {
-            finish(test::run(build_dir, &std::collections::BTreeMap::new(), env, &output), &output)
+        (Some("test"), [build_dir, rest @ ..]) => {
+            finish(run_tests(build_dir, rest.first().map(PathBuf::as_path), env, &output), &output)
         }
         (Some("release"), [build_dir, ..]) => print(release::run(build_dir)),
         (Some("report"), [_, cache_dir, ..]) => print(&report::run(cache_dir)),
@@ -72,6 +73,10 @@ fn test_environment(env: &Env) -> Env {
         env.vars.insert(name.into(), value.into());
     }
     env
+}
+
+fn run_tests(build_dir: &Path, env_dir: Option<&Path>, env: &Env, output: &Output) -> Result<()> {
+    test::run(build_dir, &ConfigVars::read(env_dir)?, env, output)
 }
 
 fn print(text: &str) -> ExitCode {

@@ -1,13 +1,12 @@
 //! `bin/test BUILD_DIR [ENV_DIR]`: runs the app's tests. Heroku's own buildpack leaves that to app.json.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::release::has_module;
+use crate::build::config_vars::ConfigVars;
 use crate::env::Env;
 use crate::error::{self, ErrorCode, UserError};
 use crate::host::process::{Invocation, replace_process};
@@ -56,7 +55,7 @@ struct TestCommand {
 /// Becomes the tests: the exit code is theirs, and so is what they write. Returns only on failure.
 pub(super) fn run(
     build_dir: &Path,
-    config_vars: &BTreeMap<OsString, OsString>,
+    config_vars: &ConfigVars,
     env: &Env,
     output: &Output,
 ) -> error::Result<()> {
@@ -76,7 +75,10 @@ pub(super) fn run(
     invocation.env = env.vars.clone();
     invocation.env.remove(std::ffi::OsStr::new("SLUGC_BUILDPACK_DIR"));
     // Some platforms have set them already, some leave it to us.
-    invocation.env.extend(config_vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+    for name in config_vars.names() {
+        let value = config_vars.get(name).unwrap_or_default();
+        invocation.env.insert(name.into(), value.into());
+    }
     invocation.env.insert("HOME".into(), build_dir.into());
     invocation.env.entry("PATH".into()).or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".into());
     Err(replace_process(&invocation).into())

@@ -1,8 +1,9 @@
-//! The classic buildpack's doors: a smoke test.
+//! The classic buildpack's doors: a smoke test, and what the other tests of them share.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::support::{Run, TestApp, run};
 
@@ -11,6 +12,30 @@ pub(crate) fn door(app: &TestApp, name: &str, arguments: &[&Path]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slugc"));
     command.arg("classic").arg(name).args(arguments).env_clear().envs(&app.env).current_dir("/");
     run(&mut command)
+}
+
+/// Puts the cache of a build of an app with an empty requirements.txt there: making a runtime anew for each test
+/// would take minutes.
+pub(crate) fn warm_cache(cache: &Path) {
+    static WARM: OnceLock<PathBuf> = OnceLock::new();
+    let warm = WARM.get_or_init(|| {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("classic-{}", std::process::id()));
+        // Those of test runs that have ended.
+        for entry in fs::read_dir(dir.parent().unwrap()).unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap();
+            if let Some(process) = name.strip_prefix("classic-")
+                && !Path::new("/proc").join(process).exists()
+            {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let mut app = TestApp::new(&[("requirements.txt", "")]);
+        app.set("STACK", "heroku-24");
+        door(&app, "compile", &[&app.dir, &dir]).success();
+        dir
+    });
+    fs::create_dir_all(cache.parent().unwrap()).unwrap();
+    assert!(Command::new("cp").arg("-a").arg(warm).arg(cache).status().unwrap().success());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bad_input;
 mod build;
 mod classic;
 mod classic_cache;
+mod classic_doors;
 mod docs;
 mod flask;
 mod managers;

@@ -16,11 +16,11 @@ __python_buildpack_concurrency() {
 		read -r memory <'/sys/fs/cgroup/memory.max' || true
 	fi
 	# Without a limit there is "max", or a number that no machine has.
-	case "${memory:-max}" in
-	*[!0-9]*) memory=0 ;;
-	*) [ "${#memory}" -le 18 ] && memory=$((memory / 1048576)) || memory=0 ;;
+	case "${memory}" in
+	'' | *[!0-9]*) memory='' ;;
+	*) [ "${#memory}" -le 18 ] && memory=$((memory / 1048576)) || memory='' ;;
 	esac
-	if [ "${memory}" -eq 0 ] || [ "${memory}" -gt 1048576 ]; then
+	if [ -z "${memory}" ] || [ "${memory}" -gt 1048576 ]; then
 		__python_buildpack_say "Couldn't determine available memory. Not setting WEB_CONCURRENCY."
 		return 0
 	fi
