@@ -3,8 +3,10 @@
 
 pub mod catalogue;
 pub mod locked;
+pub mod pdm;
 pub mod pip_config;
 pub mod pipfile;
+pub mod poetry;
 pub mod requirements;
 pub mod supported;
 pub mod version;
