@@ -14,9 +14,11 @@ use crate::app::tree::SourceKind;
 use crate::env::Env;
 use crate::error::Result;
 use crate::plan::inputs::{Rendered, unlocked_requirements};
-use crate::plan::{Inputs, ManagerError, Notice, PackageManager};
+use crate::plan::{Inputs, Notice, PackageManager};
 use crate::python::locked::{Groups, LockedSet, LockedSource};
+use crate::python::pdm::read_pdm_lock;
 use crate::python::pipfile::{read_pipfile, read_pipfile_lock};
+use crate::python::poetry::read_poetry_lock;
 use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{Requirements, read_requirements};
 
@@ -41,9 +43,8 @@ pub fn read_inputs(reading: &Reading<'_>) -> Result<Inputs> {
         PackageManager::Pip => read_pip(reading),
         PackageManager::Pipenv => read_pipenv(reading),
         PackageManager::Pipfile => read_open_pipfile(reading),
-        manager @ (PackageManager::Poetry | PackageManager::Pdm) => {
-            Err(ManagerError::NotSupported(manager).into())
-        }
+        PackageManager::Poetry => read_poetry(reading),
+        PackageManager::Pdm => read_pdm(reading),
         PackageManager::Uv => read_uv(reading),
         PackageManager::Pylock => read_pylock(reading),
         PackageManager::Pyproject => read_open_pyproject(reading),
@@ -90,6 +91,24 @@ fn read_open_pipfile(reading: &Reading<'_>) -> Result<Inputs> {
     }
     read.unlocked = vec!["Pipfile".to_owned()];
     Ok(read)
+}
+
+fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = BTreeMap::new();
+    let lock = read_file(reading, "poetry.lock", &mut files)?;
+    let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
+    let set = read_poetry_lock(&lock, &pyproject, groups(reading))?;
+    let installs_project = reading.pyproject.is_none_or(|pyproject| pyproject.poetry_installs_project);
+    Ok(locked(set, files, installs_project))
+}
+
+fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = BTreeMap::new();
+    let lock = read_file(reading, "pdm.lock", &mut files)?;
+    let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
+    let set = read_pdm_lock(&lock, &pyproject, groups(reading))?;
+    let installs_project = reading.pyproject.is_some_and(|pyproject| pyproject.pdm_installs_project);
+    Ok(locked(set, files, installs_project))
 }
 
 fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {

@@ -209,17 +209,6 @@ catalogue! {
         "},
         exit_code: 1,
     }
-    PackageManagerNotSupported => {
-        id: "package-manager::not-supported",
-        title: "slugc can't build with this package manager yet.",
-        fix: indoc! {"
-            Until it can, export the locked dependencies to a requirements.txt
-            and delete the lock file from the copy that is built:
-            poetry export > requirements.txt
-            pdm export --prod > requirements.txt
-        "},
-        exit_code: 1,
-    }
     NotLocked => {
         id: "package-manager::not-locked",
         title: "Not all dependencies are locked.",

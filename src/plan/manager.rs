@@ -147,9 +147,6 @@ pub enum ManagerError {
         /// Which.
         found: Vec<PackageManager>,
     },
-    /// One whose lock file can't be read yet.
-    #[error("{} says that {} is used.", .0.file(), .0.name())]
-    NotSupported(PackageManager),
     /// Versions are left open where the caller allows none.
     #[error("In {}, these have no exact version: {}", .manager.file(), .unlocked.join(", "))]
     NotLocked {
@@ -175,7 +172,6 @@ impl UserError for ManagerError {
             Self::SetupPyOnly => ErrorCode::SetupPyOnly,
             Self::NoneFound { .. } => ErrorCode::NoPackageManager,
             Self::SeveralFound { .. } => ErrorCode::SeveralPackageManagers,
-            Self::NotSupported(_) => ErrorCode::PackageManagerNotSupported,
             Self::NotLocked { .. } => ErrorCode::NotLocked,
         }
     }
@@ -186,7 +182,6 @@ impl UserError for ManagerError {
                 let names: Vec<_> = found.iter().map(|manager| manager.reported_name()).collect();
                 Some(names.join(","))
             }
-            Self::NotSupported(manager) => Some(manager.reported_name().to_owned()),
             Self::NotLocked { unlocked, .. } => Some(unlocked.join(",")),
             _ => None,
         }

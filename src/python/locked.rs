@@ -1,15 +1,21 @@
 //! What a lock file asks to be installed, whoever wrote it, and the same as a requirements file.
 
 mod check;
+mod constraint;
 mod index;
+mod marker;
 mod python_json;
+mod reach;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub use check::PackageFault;
+pub(super) use constraint::Constraint;
 pub(super) use index::is_http_url;
+pub(super) use marker::{Condition, without_extras};
 pub(super) use python_json::{Separators, python_json, sha256_hex, to_json};
+pub(super) use reach::{Edge, Node, reachable};
 
 /// Which of the locked packages are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,7 +213,8 @@ pub(super) fn or_markers(first: Option<String>, second: Option<String>) -> Optio
 
 /// `and` binds closer than `or`.
 fn in_brackets(marker: &str) -> String {
-    let simple = !marker.contains(" or ") && !marker.contains(" and ");
+    let mut words = marker.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let simple = !words.any(|word| word == "or" || word == "and");
     if simple { marker.to_owned() } else { format!("({marker})") }
 }
 

@@ -3,8 +3,10 @@
 
 pub mod catalogue;
 pub mod locked;
+pub mod pdm;
 pub mod pip_config;
 pub mod pipfile;
+pub mod poetry;
 pub mod pyproject;
 pub mod requirements;
 pub mod requires_python;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{Run, TestApp, has_program, run, skip};
 
-/// The tools, in a virtual environment that all tests share.
+/// The tools, in virtual environments that all tests share.
 fn tools() -> Option<&'static Path> {
     static TOOLS: OnceLock<Option<TempDir>> = OnceLock::new();
     let dir = TOOLS.get_or_init(|| {
@@ -18,8 +18,21 @@ fn tools() -> Option<&'static Path> {
         }
         let dir = tempfile::tempdir().unwrap();
         run(Command::new("python3").args(["-m", "venv"]).arg(dir.path())).success();
-        let tools = ["uv==0.12.5", "pipenv==2026.7.1"];
-        run(Command::new(dir.path().join("bin/pip")).args(["install", "--quiet"]).args(tools)).success();
+        fs::create_dir(dir.path().join("all")).unwrap();
+        // What they need themselves doesn't fit together.
+        for (name, tool) in [
+            ("uv", "uv==0.12.5"),
+            ("pipenv", "pipenv==2026.7.1"),
+            ("poetry", "poetry==2.4.1"),
+            // The extra holds the versions of what it needs, newer ones of which it can't use.
+            ("pdm", "pdm[locked]==2.29.3"),
+        ] {
+            let venv = dir.path().join(name);
+            run(Command::new("python3").args(["-m", "venv"]).arg(&venv)).success();
+            run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", tool])).success();
+            std::os::unix::fs::symlink(venv.join("bin").join(name), dir.path().join("all").join(name))
+                .unwrap();
+        }
         Some(dir)
     });
     dir.as_ref().map(TempDir::path)
@@ -53,7 +66,7 @@ fn online(files: &[(&str, &str)]) -> TestApp {
 
 fn lock(app: &TestApp, tools: &Path, command: &str) {
     let mut words = command.split(' ');
-    let mut process = Command::new(tools.join("bin").join(words.next().unwrap()));
+    let mut process = Command::new(tools.join("all").join(words.next().unwrap()));
     let path = std::env::join_paths([tools.join("bin"), PathBuf::from("/usr/bin"), PathBuf::from("/bin")]);
     // As on a machine of its own: nothing of an outer project.
     process.args(words).current_dir(&app.dir).env_clear().envs(&app.env).env("PATH", path.unwrap());
@@ -62,8 +75,11 @@ fn lock(app: &TestApp, tools: &Path, command: &str) {
     if let Some(certificates) = app.env.get(std::ffi::OsStr::new("PIP_CERT")) {
         process.env("REQUESTS_CA_BUNDLE", certificates).env("SSL_CERT_FILE", certificates);
     }
+    process.env("PDM_IGNORE_SAVED_PYTHON", "1").env("PDM_CHECK_UPDATE", "0");
     process.env("UV_PYTHON", &interpreter).env("UV_PYTHON_DOWNLOADS", "never");
     run(&mut process).success();
+    let _ = fs::remove_dir_all(app.dir.join(".venv"));
+    let _ = fs::remove_file(app.dir.join(".pdm-python"));
 }
 
 #[track_caller]
@@ -245,6 +261,70 @@ fn pipfile_alone() {
     imports(&app, "six", true);
     imports(&app, "iniconfig", false);
     app.build(&["--require-locked"]).failure("package-manager::not-locked");
+}
+
+/// Names the index as a source of Poetry's own: in this way it asks for no more than pip does, so that a mirror will
+/// do. The URL is the one that uv writes into its lock file.
+fn poetry_source() -> String {
+    let Some(app) = locked_app(&[("pyproject.toml", PROJECT)], "uv lock --quiet") else {
+        return String::new();
+    };
+    let lock = fs::read_to_string(app.dir.join("uv.lock")).unwrap();
+    let url = lock.split("registry = \"").nth(1).unwrap().split('"').next().unwrap();
+    format!("[[tool.poetry.source]]\nname = \"index\"\nurl = \"{url}/\"\npriority = \"primary\"\n")
+}
+
+#[test]
+#[ignore = "needs PyPI"]
+fn poetry_lock() {
+    let project = format!("{PROJECT}[tool.poetry]\npackage-mode = false\n{}", poetry_source());
+    let Some(app) = locked_app(&[("pyproject.toml", &project)], "poetry lock --no-interaction") else {
+        return;
+    };
+    builds(&app, "poetry sync --only main");
+    imports(&app, "six", true);
+    imports(&app, "iniconfig", false);
+    let lock = app.dir.join("poetry.lock");
+    let whole = fs::read_to_string(&lock).unwrap();
+    spoil_hashes(&lock);
+    app.build(&[]).failure("install-dependencies::poetry");
+    fs::write(&lock, whole).unwrap();
+    fs::write(app.dir.join("pyproject.toml"), project.replace("1.16.0", "1.15.0")).unwrap();
+    app.build(&[]).failure("install-dependencies::poetry");
+}
+
+/// Poetry installs the project itself, also where pyproject.toml doesn't say what builds it.
+#[test]
+#[ignore = "needs PyPI"]
+fn poetry_lock_of_a_package() {
+    let source = poetry_source();
+    let project = &format!(
+        "[tool.poetry]\nname = \"shop\"\nversion = \"1\"\ndescription = \"\"\nauthors = []\n\
+                   [tool.poetry.dependencies]\npython = \"^3.10\"\nsix = \"1.16.0\"\n\
+                   [tool.poetry.scripts]\nshop = \"shop:main\"\n{source}"
+    );
+    let files = [("pyproject.toml", project.as_str()), ("shop/__init__.py", "def main(): print('from the shop')\n")];
+    let Some(app) = locked_app(&files, "poetry lock --no-interaction") else { return };
+    builds(&app, "poetry sync --only main");
+    let ran = app.run(&["run", app.slug().to_str().unwrap(), "--", "shop"]).success();
+    assert!(ran.stdout.contains("from the shop"), "{}", ran.stdout);
+}
+
+#[test]
+#[ignore = "needs PyPI"]
+fn pdm_lock() {
+    let project = format!("{PROJECT}[tool.pdm]\ndistribution = false\n");
+    let Some(app) = locked_app(&[("pyproject.toml", &project)], "pdm lock --quiet") else { return };
+    builds(&app, "pdm sync --prod");
+    imports(&app, "six", true);
+    imports(&app, "iniconfig", false);
+    let lock = app.dir.join("pdm.lock");
+    let whole = fs::read_to_string(&lock).unwrap();
+    spoil_hashes(&lock);
+    app.build(&[]).failure("install-dependencies::pdm");
+    fs::write(&lock, whole).unwrap();
+    fs::write(app.dir.join("pyproject.toml"), project.replace("1.16.0", "1.15.0")).unwrap();
+    app.build(&[]).failure("install-dependencies::pdm");
 }
 
 #[test]

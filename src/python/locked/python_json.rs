@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::python) enum Separators {
     /// Python's default: a blank after each comma and colon.
-    #[cfg_attr(not(test), expect(dead_code, reason = "Poetry and pdm need it"))]
     Spaced,
     /// No blanks.
     Compact,
