@@ -10,6 +10,7 @@ use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::process::{Invocation, RunError, stream};
 use crate::output::Output;
+use crate::plan::PackageManager;
 use crate::python::pip_config::PipConfig;
 use crate::store::Store;
 
@@ -33,16 +34,37 @@ pub struct InstallTarget<'a> {
     pub python: &'a Python,
     /// The directory that relative paths in the requirements count from.
     pub directory: &'a Path,
-    /// The requirements file.
-    pub requirements: &'a Path,
+    /// The requirements files, or another file that the tool reads in their place.
+    pub requirements: &'a [PathBuf],
+    /// How they are to be read.
+    pub mode: Mode,
+    /// Dependency groups of the first file.
+    pub groups: &'a [String],
+    /// Who manages the packages: whose error it is when they can't be installed.
+    pub manager: PackageManager,
     /// Whether the tool only speaks when it fails.
     pub quiet: bool,
+}
+
+/// How requirements files are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// As pip reads them: what they need is found out.
+    Requirements,
+    /// They list everything there is to install.
+    Locked {
+        /// Whether a package without a hash is refused.
+        hashed: bool,
+    },
+    /// It is a file of uv's, which is read together with uv's settings.
+    Project,
 }
 
 /// The installer failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .cause.describe())]
 pub struct InstallError {
+    manager: PackageManager,
     cause: Cause,
     #[source]
     source: RunError,
@@ -57,6 +79,7 @@ enum Cause {
     Conflict,
     BuildFailed(String),
     Hash,
+    StaleLock,
     Other,
 }
 
@@ -82,6 +105,11 @@ impl Cause {
                  version may have a wheel; otherwise a compiler or a library is missing here."
             ),
             Self::Hash => "A downloaded file doesn't have the hash that the requirements ask for.".to_owned(),
+            Self::StaleLock => {
+                "The lock file is out of date: it doesn't fit what pyproject.toml says now. Lock the\n\
+                 dependencies again, and commit the lock file."
+                    .to_owned()
+            }
             Self::Other => "Installing the requirements failed.".to_owned(),
         }
     }
@@ -94,6 +122,7 @@ impl Cause {
             Self::Conflict => "conflict",
             Self::BuildFailed(_) => "build-failed",
             Self::Hash => "hash-mismatch",
+            Self::StaleLock => "stale-lock",
             Self::Other => "other",
         }
     }
@@ -103,7 +132,7 @@ impl UserError for InstallError {
     fn code(&self) -> ErrorCode {
         match &self.source {
             RunError::Interrupted(interrupted) => interrupted.code(),
-            _ => ErrorCode::InstallDependencies,
+            _ => self.manager.install_error(),
         }
     }
 
@@ -139,9 +168,12 @@ pub fn install(
             pip_invocation(&[bundled], target, env)
         }
     };
-    stream(&invocation, env, output)
-        .map(drop)
-        .map_err(|source| InstallError { cause: find_cause(&source.text()), source }.into())
+    stream(&invocation, env, output).map(drop).map_err(|source| install_error(target.manager, source).into())
+}
+
+/// Finds out from its words why an installer failed.
+pub(super) fn install_error(manager: PackageManager, source: RunError) -> InstallError {
+    InstallError { manager, cause: find_cause(&source.text()), source }
 }
 
 /// The runtime lacks ensurepip's wheels.
@@ -174,9 +206,19 @@ fn uv_invocation(
         .arg("--prefix")
         .arg(prefix(target))
         .args(pip.uv_arguments(&exists))
-        .arg("--requirement")
-        .arg(target.requirements)
+        .args(
+            target
+                .requirements
+                .iter()
+                .flat_map(|file| ["--requirement".into(), file.clone().into_os_string()]),
+        )
+        .args(target.groups.iter().flat_map(|group| ["--group", group]))
         .current_dir(target.directory);
+    invocation = match target.mode {
+        Mode::Locked { hashed: true } => invocation.args(["--no-deps", "--require-hashes"]),
+        Mode::Locked { hashed: false } => invocation.arg("--no-deps"),
+        Mode::Requirements | Mode::Project => invocation,
+    };
     if target.quiet {
         invocation = invocation.arg("--quiet");
     }
@@ -184,12 +226,21 @@ fn uv_invocation(
     for (name, value) in pip.uv_environment(&exists) {
         invocation = invocation.env(name, value);
     }
+    if target.mode != Mode::Project {
+        // pip doesn't read uv's settings, and neither do its requirements files.
+        invocation = invocation.env("UV_NO_CONFIG", "1");
+    }
+    with_uv_settings(invocation, store)
+}
+
+/// Sets what every uv gets.
+pub(super) fn with_uv_settings(invocation: Invocation, store: &Store) -> Invocation {
     invocation
         .env("UV_CACHE_DIR", store.uv_cache().as_os_str())
-        // pip doesn't read uv's settings, and neither do its requirements files.
-        .env("UV_NO_CONFIG", "1")
         .env("UV_PYTHON_DOWNLOADS", "never")
         .env("UV_NO_WRAP", "1")
+        // It warns that pylock.toml is new.
+        .env("UV_PREVIEW_FEATURES", "pylock")
         // pip trusts the system's certificates as well as its own.
         .env("UV_SYSTEM_CERTS", "1")
 }
@@ -210,9 +261,18 @@ fn pip_invocation(pip: &[OsString], target: &InstallTarget<'_>, env: &Env) -> In
         .arg(prefix(target))
         .arg("--src")
         .arg(prefix(target).join("src"))
-        .arg("--requirement")
-        .arg(target.requirements)
+        .args(
+            target
+                .requirements
+                .iter()
+                .flat_map(|file| ["--requirement".into(), file.clone().into_os_string()]),
+        )
         .current_dir(target.directory);
+    invocation = match target.mode {
+        Mode::Locked { hashed: true } => invocation.args(["--no-deps", "--require-hashes"]),
+        Mode::Locked { hashed: false } => invocation.arg("--no-deps"),
+        Mode::Requirements | Mode::Project => invocation,
+    };
     if target.quiet {
         invocation = invocation.arg("--quiet");
     }
@@ -249,6 +309,8 @@ fn find_cause(text: &str) -> Cause {
         Cause::NoNetwork
     } else if has("Hash mismatch") || has("DO NOT MATCH THE HASHES") {
         Cause::Hash
+    } else if joined.contains("needs to be updated, but `--locked` was provided") {
+        Cause::StaleLock
     } else if joined.contains("was not found in the package registry") {
         let before = joined.split(" was not found in the package registry").next().unwrap_or_default();
         Cause::NoSuchPackage(
@@ -298,6 +360,10 @@ mod tests {
                 Cause::NoNetwork,
             ),
             ("  × Failed to build `uwsgi==1`\n", Cause::BuildFailed("uwsgi==1".into())),
+            (
+                "The lockfile at `uv.lock` needs to be updated, but `--locked` was provided. To update",
+                Cause::StaleLock,
+            ),
             ("something else", Cause::Other),
         ] {
             assert_eq!(find_cause(text), expected, "{text}");

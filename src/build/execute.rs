@@ -4,16 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::bytecode::compile_bytecode;
-use super::dependencies::{InstallTarget, Tool, install};
+use super::config_vars::ConfigVars;
+use super::inputs::{self, Reading};
 use super::layers::{Layer, has_layer, provide_layer};
-use super::normalise::{BuildPlaces, normalise};
 use super::pip_layer::fill_pip_layer;
 use super::python::Python;
 use super::record::Record;
 use super::runtime::choose::{RuntimeRequest, choose_runtime, host_choice, remember_unreachable};
 use super::runtime::provide::fill_runtime_layer;
-use super::stage;
 use super::survey;
 use super::uv::{self, Uv};
 use crate::app::source::AppSource;
@@ -21,11 +19,10 @@ use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result};
 use crate::host::clock;
 use crate::output::Output;
-use crate::plan::manager::{UV_VERSION, choose_package_manager};
+use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
-use crate::plan::{Facts, Installer, LayerPlan, Notice, Plan, detect, plan};
+use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, detect, plan};
 use crate::python::pip_config::PipConfig;
-use crate::python::requirements::Requirements;
 use crate::python::version::PythonVersion;
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -49,6 +46,8 @@ pub struct BuildSettings {
     pub lineage: String,
     /// The Python of the last build: its minor version is kept where the app names none.
     pub last_python: Option<PythonVersion>,
+    /// The app's config vars, of which installers get those that are meant for them.
+    pub config_vars: ConfigVars,
 }
 
 /// The world a build works in.
@@ -66,14 +65,18 @@ pub struct Workshop<'a> {
 
 /// The facts about an app, as far as they are known.
 pub struct Survey {
-    app: AppSource,
-    requirements: Requirements,
-    pip: PipConfig,
+    pub(super) app: AppSource,
+    pub(super) package_manager: PackageManager,
+    pub(super) inputs: Inputs,
+    /// Whether `pyproject.toml` says how the project is built.
+    pub(super) has_build_system: bool,
+    pub(super) pip: PipConfig,
     version: VersionDecision,
     runtime: RuntimeChoice,
-    uv: Option<Uv>,
-    source_digest: Option<String>,
-    settings: BuildSettings,
+    pub(super) uv: Option<Uv>,
+    pub(super) settings: BuildSettings,
+    /// The environment for installers: with the config vars that they may see.
+    pub(super) installer_env: Env,
     announced: bool,
 }
 
@@ -81,7 +84,7 @@ pub struct Survey {
 pub struct Built {
     /// The plan.
     pub plan: Plan,
-    /// runtime, pip, dependencies.
+    /// runtime, pip (where pip is the package manager), dependencies.
     pub layers: Vec<Layer>,
 }
 
@@ -96,10 +99,30 @@ impl Survey {
     ) -> Result<Self> {
         let Workshop { store, env, output, .. } = shop;
         detect::detect(&app.names, &app.dirs)?;
-        choose_package_manager(&app)?;
-        let version = survey::read_version(&app, settings.last_python, clock::unix_seconds())?;
-        let requirements = survey::read_app_requirements(&app)?;
-        let pip = survey::read_pip_config(env);
+        let (package_manager, pyproject) = survey::choose_manager(&app, survey::read_pyproject(&app))?;
+        let facts = survey::VersionFacts {
+            manager: package_manager,
+            pyproject: pyproject.as_ref(),
+            last: settings.last_python,
+            today: clock::unix_seconds(),
+        };
+        let version = survey::read_version(&app, &facts)?;
+        let reading = Reading {
+            app: &app,
+            manager: package_manager,
+            pyproject: pyproject.as_ref(),
+            test: settings.test,
+        };
+        let mut inputs = inputs::read_inputs(&reading)?;
+        let files: Vec<&[u8]> = inputs.files.values().map(Vec::as_slice).collect();
+        let mut installer_env = env.clone();
+        let for_installer = settings.config_vars.for_installer_of(&files);
+        installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));
+        inputs.variables = inputs::variables(&inputs, &installer_env);
+        if inputs.needs_source {
+            inputs.source_digest = Some(survey::digest_of_source(&app_entries(&app)?));
+        }
+        let pip = survey::read_pip_config(&installer_env);
         let request = RuntimeRequest {
             source: &settings.python_source,
             mirror: settings.python_mirror.as_deref(),
@@ -107,15 +130,23 @@ impl Survey {
             current_dir: &env.current_dir,
         };
         let runtime = choose_runtime(&request, store, env, output)?;
-        let source_digest = match requirements.has_local_paths() || requirements.has_editable() {
-            true => Some(survey::digest_of_source(&app_entries(&app)?)),
-            false => None,
-        };
         let uv = match settings.installer {
-            Some(Installer::Pip) => None,
+            Some(Installer::Pip) if package_manager.can_use_pip() => None,
             _ => known_uv(store, env, output)?,
         };
-        Ok(Self { app, requirements, pip, version, runtime, uv, source_digest, settings, announced: false })
+        Ok(Self {
+            app,
+            package_manager,
+            inputs,
+            has_build_system: pyproject.is_none_or(|pyproject| pyproject.has_build_system),
+            pip,
+            version,
+            runtime,
+            uv,
+            settings,
+            installer_env,
+            announced: false,
+        })
     }
 
     /// Returns the app.
@@ -123,17 +154,24 @@ impl Survey {
         &self.app
     }
 
+    /// Returns what says which packages are installed: among others, every file that decides about them.
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
     /// Decides from the facts.
     pub fn plan(&self) -> Result<Plan> {
         plan(&Facts {
             app: &self.app,
-            requirements: Some(&self.requirements),
+            package_manager: self.package_manager,
+            inputs: &self.inputs,
             pip: &self.pip,
             version: &self.version,
             runtime: &self.runtime,
             installer: self.settings.installer,
             uv_version: self.uv.as_ref().map_or(UV_VERSION, |uv| &uv.version),
-            source_digest: self.source_digest.clone(),
+            test: self.settings.test,
+            require_locked: self.settings.require_locked,
         })
     }
 
@@ -174,11 +212,18 @@ impl Survey {
             shop.record.time("package_manager_install_duration", || self.provide_uv(&python, shop))?;
             plan = self.plan()?;
         }
-        let pip = self.provide_pip(&plan, &python, shop)?;
-        let install = || self.provide_dependencies(&plan, &python, &pip, shop);
+        let pip = match plan.layer("pip") {
+            Some(layer) => Some(self.provide_pip(layer, &plan, &python, shop)?),
+            None => None,
+        };
+        let install = || self.provide_dependencies(&plan, &python, pip.as_ref(), shop);
         let dependencies = shop.record.time("dependencies_install_duration", install)?;
-        let pip = without_replaced_tools(pip, &dependencies);
-        Ok(Built { plan, layers: vec![runtime, pip, dependencies] })
+        for notice in survey::missing_tools(&self.app, &installed_names(&dependencies.entries)) {
+            tell(&notice, shop.output);
+        }
+        let stays = plan.package_manager == PackageManager::Pip;
+        let pip = pip.filter(|_| stays).map(|pip| without_replaced_tools(pip, &dependencies));
+        Ok(Built { plan, layers: [Some(runtime), pip, Some(dependencies)].into_iter().flatten().collect() })
     }
 
     fn note_version(&self, record: &Record) {
@@ -237,71 +282,19 @@ impl Survey {
         Ok(())
     }
 
-    fn provide_pip(&self, plan: &Plan, python: &Python, shop: Workshop<'_>) -> Result<Layer> {
-        let Workshop { store, env, output, .. } = shop;
-        let layer = layer_plan(plan, "pip");
-        let uv = self.uv.as_ref().filter(|_| plan.installer == Installer::Uv);
-        provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
-            output.step(format!("Installing {}", layer.contents));
-            fill_pip_layer(tree, python, uv, &self.pip, store, env, output)
-        })
-    }
-
-    fn provide_dependencies(
+    fn provide_pip(
         &self,
+        layer: &LayerPlan,
         plan: &Plan,
         python: &Python,
-        pip: &Layer,
         shop: Workshop<'_>,
     ) -> Result<Layer> {
         let Workshop { store, env, output, .. } = shop;
-        let layer = layer_plan(plan, "dependencies");
-        if self.settings.refresh {
-            store.remove_layer(layer.name, &layer.key.digest())?;
-        }
+        let uv = self.uv.as_ref().filter(|_| plan.installer == Installer::Uv);
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
-            let site_packages = pip.tree().join(python.library()).join("site-packages");
-            let tool = match &self.uv {
-                Some(uv) if plan.installer == Installer::Uv => Tool::Uv(uv),
-                _ => Tool::Pip(&site_packages),
-            };
-            let command = match tool {
-                Tool::Uv(_) => "uv pip install -r requirements.txt",
-                _ => "pip install -r requirements.txt",
-            };
-            output.step(format!("Installing dependencies using '{command}'"));
-            for reason in &plan.installer_reasons {
-                output.detail(reason);
-            }
-            self.fill_dependencies(tree, python, &tool, shop)
+            output.step(format!("Installing {}", layer.contents));
+            fill_pip_layer(tree, python, uv, &self.pip, store, &self.installer_env, output)
         })
-    }
-
-    fn fill_dependencies(
-        &self,
-        tree: &Path,
-        python: &Python,
-        tool: &Tool<'_>,
-        shop: Workshop<'_>,
-    ) -> Result<()> {
-        let Workshop { store, env, output, .. } = shop;
-        let work = store.scratch()?;
-        let staged = self.source_digest.is_some().then(|| work.path().join("app"));
-        if let Some(staged) = &staged {
-            stage::copy_app(&self.app, staged)?;
-        }
-        let directory = staged.as_deref().unwrap_or(&self.app.root);
-        let requirements = directory.join("requirements.txt");
-        let target = InstallTarget { tree, python, directory, requirements: &requirements, quiet: false };
-        install(tool, &target, &self.pip, store, env, output)?;
-        if let Some(staged) = &staged {
-            stage::keep_additions(&self.app, staged, tree)?;
-        }
-        let places =
-            BuildPlaces { tree: tree.to_owned(), staged_app: staged.clone(), runtime: python.prefix.clone() };
-        normalise(&places)?;
-        compile_bytecode(&python.executable, tree, env, output)?;
-        Ok(())
     }
 }
 
@@ -320,8 +313,8 @@ fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
     }
 }
 
-fn layer_plan<'a>(plan: &'a Plan, name: &str) -> &'a LayerPlan {
-    plan.layer(name).expect("every plan has a layer of each name")
+pub(super) fn layer_plan<'a>(plan: &'a Plan, name: &str) -> &'a LayerPlan {
+    plan.layer(name).expect("every plan has a runtime and dependencies")
 }
 
 /// Whether another source may be tried: not when what came was wrong, and not when the user gave up.

@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
 use crate::output::Output;
+use crate::plan::PackageManager;
 use crate::plan::manager::needs_setuptools;
 use crate::python::pip_config::PipConfig;
 use crate::store::Store;
@@ -35,8 +36,16 @@ pub fn fill_pip_layer(
     // Which index, and how to reach it, is the user's to say; what else pip.conf holds is for the app's packages.
     let pip =
         PipConfig { constraints: Vec::new(), no_binary: Vec::new(), require_hashes: true, ..pip.clone() };
-    let target =
-        InstallTarget { tree, python, directory: work.path(), requirements: &requirements, quiet: true };
+    let target = InstallTarget {
+        tree,
+        python,
+        directory: work.path(),
+        requirements: &[requirements],
+        mode: dependencies::Mode::Requirements,
+        groups: &[],
+        manager: PackageManager::Pip,
+        quiet: true,
+    };
     let installer = match uv {
         Some(uv) => dependencies::Tool::Uv(uv),
         None => dependencies::Tool::BundledPip,

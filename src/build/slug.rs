@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::config_vars::ConfigVars;
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
 use super::layers::Layer;
 use super::source::{Checkout, export_commit, head_commit, read_directory};
@@ -45,8 +44,6 @@ pub struct SlugRequest {
     pub threads: usize,
     /// How it is built.
     pub settings: BuildSettings,
-    /// What hooks and collectstatic get.
-    pub config_vars: ConfigVars,
 }
 
 /// The source of a build; what was checked out for it goes away with it.
@@ -86,7 +83,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         output.step(format!("Deleting {slugignore_removed} files matching .slugignore patterns."));
     }
     let (commit, commit_time) = (source.commit, source.commit_time);
-    let steps = StepSettings { config_vars: &request.config_vars, settings: &request.settings };
+    let steps = StepSettings { config_vars: &request.settings.config_vars, settings: &request.settings };
     let (app, pre_compiled) = run_pre_compile(source.app, steps, shop)?;
     let mut hashed = None;
     let mut entries = |app: &AppSource| {

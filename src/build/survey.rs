@@ -1,74 +1,195 @@
 //! Reads the facts that the plan is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 
 use sha2::{Digest, Sha256};
 
+use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{ErrorCode, Result};
+use crate::plan::manager::choose_package_manager;
 use crate::plan::runtime::VersionDecision;
-use crate::plan::{Notice, suggest};
+use crate::plan::{ManagerError, Notice, PackageManager, suggest};
 use crate::python::pip_config::{PipConfig, pip_config_file_paths};
+use crate::python::pipfile::requested_python;
+use crate::python::pyproject::{Pyproject, PyprojectError, parse_pyproject};
 use crate::python::requirements::{Requirements, read_requirements};
+use crate::python::requires_python::SupportedPythons;
 use crate::python::supported;
 use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
 use crate::python::version_file::{misspelled_version_file, parse_runtime_txt, parse_version_file};
 use crate::slug::tree::{Entry, EntryKind};
 
-/// Decides the Python version from the app's files: runtime.txt, .python-version; then that of the last
-/// build, or the default.
-pub fn read_version(app: &AppSource, last: Option<PythonVersion>, today: u64) -> Result<VersionDecision> {
-    let (requested, origin) = match (read_requested_version(app)?, last) {
-        // The patch version always moves to the newest.
-        ((_, VersionOrigin::Default), Some(PythonVersion { major, minor, .. })) => {
-            (RequestedVersion { major, minor, patch: None }, VersionOrigin::Cached)
+/// What the Python version is decided from, besides the files that name it.
+pub struct VersionFacts<'a> {
+    /// Who manages the packages.
+    pub manager: PackageManager,
+    /// `pyproject.toml`, if it can be read.
+    pub pyproject: Option<&'a Pyproject>,
+    /// The version of the last build.
+    pub last: Option<PythonVersion>,
+    /// Now, in seconds since 1970.
+    pub today: u64,
+}
+
+/// Decides the Python version from the app's files: runtime.txt, .python-version, `requires-python`, Pipfile.lock;
+/// then that of the last build, or the default.
+pub fn read_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<VersionDecision> {
+    let (requested, origin, range) = read_requested_version(app, facts)?;
+    if facts.manager == PackageManager::Uv {
+        // uv itself reads neither, so the versions on other machines would be others.
+        match origin {
+            VersionOrigin::RuntimeTxt => return Err(UvVersionError::RuntimeTxt.into()),
+            VersionOrigin::Cached | VersionOrigin::Default => {
+                return Err(UvVersionError::NotFound { minor: requested.minor_version() }.into());
+            }
+            _ => {}
         }
-        (decided, _) => decided,
-    };
+    }
     let version = supported::resolve_version(&requested, origin)?;
-    let notices = supported::notices(version, origin, today)
+    let notices = supported::notices(version, origin, facts.today)
         .into_iter()
         .map(|notice| Notice { id: notice.id.to_owned(), text: notice.text, warning: true })
         .collect();
-    Ok(VersionDecision { requested, origin, version, notices })
+    Ok(VersionDecision { requested, origin, version, range, notices })
 }
 
-fn read_requested_version(app: &AppSource) -> Result<(RequestedVersion, VersionOrigin)> {
+type Requested = (RequestedVersion, VersionOrigin, Option<SupportedPythons>);
+
+fn read_requested_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<Requested> {
     let read = |name: &'static str| -> Result<Vec<u8>> {
-        app.read_file(name).map_err(|source| UnreadableVersionFile { name, source }.into())
+        app.read_file(name).map_err(|source| UnreadableFile { name: name.to_owned(), source }.into())
     };
     if app.has_file("runtime.txt") {
-        return Ok((parse_runtime_txt(&read("runtime.txt")?)?, VersionOrigin::RuntimeTxt));
+        return Ok((parse_runtime_txt(&read("runtime.txt")?)?, VersionOrigin::RuntimeTxt, None));
     }
     if let Some(error) = misspelled_version_file(&app.names) {
         return Err(error.into());
     }
     if app.has_file(".python-version") {
-        return Ok((parse_version_file(&read(".python-version")?)?, VersionOrigin::PythonVersionFile));
+        let requested = parse_version_file(&read(".python-version")?)?;
+        return Ok((requested, VersionOrigin::PythonVersionFile, None));
     }
-    Ok((supported::DEFAULT, VersionOrigin::Default))
+    if let Some(text) = facts.pyproject.and_then(|pyproject| pyproject.requires_python.as_deref()) {
+        let range = SupportedPythons::parse(text)?;
+        return Ok((range.choose()?, VersionOrigin::RequiresPython, Some(range)));
+    }
+    if facts.manager == PackageManager::Pipenv
+        && let Some(requested) = requested_python(&read("Pipfile.lock")?)?
+    {
+        return Ok((requested, VersionOrigin::PipfileLock, None));
+    }
+    // The patch version always moves to the newest.
+    Ok(match facts.last {
+        Some(PythonVersion { major, minor, .. }) => {
+            (RequestedVersion { major, minor, patch: None }, VersionOrigin::Cached, None)
+        }
+        None => (supported::DEFAULT, VersionOrigin::Default, None),
+    })
 }
 
-/// A version file is there but can't be read.
+/// uv isn't told which Python to use.
+#[derive(Debug, thiserror::Error)]
+enum UvVersionError {
+    #[error(
+        "There is neither a .python-version file nor `requires-python` in pyproject.toml. Python {minor} would be used."
+    )]
+    NotFound { minor: String },
+    #[error("The app has a runtime.txt, which uv doesn't read.")]
+    RuntimeTxt,
+}
+
+impl crate::error::UserError for UvVersionError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound { .. } => ErrorCode::VersionFileNotFound,
+            Self::RuntimeTxt => ErrorCode::RuntimeTxtNotSupported,
+        }
+    }
+}
+
+/// A file of the app that decides about the build is there but can't be read, or isn't there though it must be.
 #[derive(Debug, thiserror::Error)]
 #[error("{name} can't be read.")]
-struct UnreadableVersionFile {
-    name: &'static str,
-    source: io::Error,
+pub struct UnreadableFile {
+    /// Its path relative to the app.
+    pub name: String,
+    /// Why.
+    #[source]
+    pub source: io::Error,
 }
 
-impl crate::error::UserError for UnreadableVersionFile {
-    fn code(&self) -> crate::error::ErrorCode {
-        crate::error::ErrorCode::SourceUnreadable
+impl crate::error::UserError for UnreadableFile {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::SourceUnreadable
     }
 }
 
 /// Reads the app's requirements files, nested ones included.
 pub fn read_app_requirements(app: &AppSource) -> Result<Requirements> {
     Ok(read_requirements("requirements.txt", &mut |path| app.read_file(path))?)
+}
+
+/// Reads `pyproject.toml`, if there is one.
+pub fn read_pyproject(app: &AppSource) -> std::result::Result<Option<Pyproject>, PyprojectError> {
+    match app.has_file("pyproject.toml").then(|| app.read_file("pyproject.toml")) {
+        Some(Ok(contents)) => parse_pyproject(&contents).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Chooses the package manager. A pyproject.toml that can't be read only matters if nothing else says which.
+pub fn choose_manager(
+    app: &AppSource,
+    pyproject: std::result::Result<Option<Pyproject>, PyprojectError>,
+) -> Result<(PackageManager, Option<Pyproject>)> {
+    match (choose_package_manager(app, pyproject.as_ref().ok().and_then(Option::as_ref)), pyproject) {
+        (Ok(manager), pyproject) => Ok((manager, pyproject.unwrap_or_default())),
+        (Err(ManagerError::NoneFound { .. } | ManagerError::SetupPyOnly), Err(invalid)) => {
+            Err(invalid.into())
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// Finds the tools that a command of the app calls though they aren't installed.
+pub fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Vec<Notice> {
+    let processes = app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default();
+    let processes =
+        processes.into_iter().map(|(name, command)| (format!("The process type `{name}`"), command));
+    // Hooks run during the build, where the tools of Heroku's buildpack would be.
+    let hooks = ["bin/pre_compile", "bin/post_compile"].into_iter().filter_map(|name| {
+        Some((name.to_owned(), String::from_utf8_lossy(&app.read_file(name).ok()?).into_owned()))
+    });
+    let mut notices = Vec::new();
+    for (place, text) in processes.chain(hooks) {
+        for tool in tools_called(&text).into_iter().filter(|tool| !installed.contains(*tool)) {
+            notices.push(Notice {
+                id: "procfile::missing-tool".to_owned(),
+                text: format!(
+                    "{place} calls `{tool} run`, but {tool} isn't installed in the slug.\n\
+                     The packages are installed for the app's own Python, so that the command\n\
+                     works without `{tool} run` in front of it."
+                ),
+                warning: true,
+            });
+        }
+    }
+    notices
+}
+
+fn tools_called(text: &str) -> Vec<&'static str> {
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
+    let words: Vec<&str> =
+        code.split(|letter: char| letter.is_whitespace() || ";&|()'\"".contains(letter)).collect();
+    ["pipenv", "poetry", "uv", "pdm"]
+        .into_iter()
+        .filter(|tool| words.windows(2).any(|pair| pair == [*tool, "run"]))
+        .collect()
 }
 
 /// Reads pip's configuration: its files, then its variables.
@@ -121,4 +242,23 @@ pub fn read_web_app_candidates(app: &AppSource) -> Vec<(String, String)> {
             Some((name, text))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_tools_are_found_among_other_words() {
+        for (text, expected) in [
+            ("pipenv run gunicorn app", &["pipenv"][..]),
+            ("exec poetry run python x.py & uv run y", &["poetry", "uv"]),
+            ("bash -c 'uv run app.py'", &["uv"]),
+            ("gunicorn run:app --uv", &[]),
+            ("# uv run x\necho", &[]),
+            ("uvicorn run", &[]),
+        ] {
+            assert_eq!(tools_called(text), expected, "{text}");
+        }
+    }
 }

@@ -11,12 +11,12 @@ use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
 use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
-use crate::build::{collectstatic, nltk, stage};
+use crate::build::{collectstatic, nltk, stage, survey};
 use crate::env::Env;
 use crate::error::{Failure, Result};
 use crate::output::Output;
 use crate::plan::environment::compile_environment;
-use crate::plan::manager::{SETUPTOOLS_VERSION, choose_package_manager, needs_setuptools};
+use crate::plan::manager::{SETUPTOOLS_VERSION, needs_setuptools};
 use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::plan::{EnvDelta, PackageManager, Plan};
 use crate::python::supported;
@@ -72,14 +72,12 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
 
     // What git ignores isn't there: the platform has exported the commit.
     let app = read_source(build_dir, &BTreeSet::new(), &env.interrupt)?;
-    let manager = choose_package_manager(&app)?;
-    record.set("package_manager", manager.name().to_lowercase());
+    let manager = survey::choose_manager(&app, survey::read_pyproject(&app))?.0;
+    record.set("package_manager", manager.reported_name());
     checks::check_venv_dir(build_dir)?;
     let cache = Cache::read(cache_dir, &store);
-    let installer_env = with_installer_vars(env, &config_vars, &app, manager);
-    let shop = Workshop { env: &installer_env, ..shop };
     let mut entries = |app: &AppSource| stage::index_app(app, env);
-    let mut survey = Survey::read(app, &mut entries, settings(&cache, env)?, shop)?;
+    let mut survey = Survey::read(app, &mut entries, settings(&cache, &config_vars, env)?, shop)?;
     survey.announce(shop)?;
     let plan = survey.plan()?;
     note_tools(&plan, record);
@@ -135,17 +133,6 @@ impl AppSteps<'_> {
     }
 }
 
-/// Installers get those config vars that say where packages come from, and those that the app's requirements name.
-fn with_installer_vars(env: &Env, config_vars: &ConfigVars, app: &AppSource, manager: PackageManager) -> Env {
-    let files = cache::deciding_files(app, manager).unwrap_or_default();
-    let files: Vec<&[u8]> = files.values().map(Vec::as_slice).collect();
-    let mut env = env.clone();
-    for (name, value) in config_vars.for_installer_of(&files) {
-        env.vars.insert(name.into(), value.into());
-    }
-    env
-}
-
 /// An earlier Python's variables would lead ours astray.
 fn without_python_variables(env: &Env) -> Env {
     let mut env = env.clone();
@@ -155,7 +142,7 @@ fn without_python_variables(env: &Env) -> Env {
     env
 }
 
-fn settings(cache: &Cache<'_>, env: &Env) -> Result<BuildSettings> {
+fn settings(cache: &Cache<'_>, config_vars: &ConfigVars, env: &Env) -> Result<BuildSettings> {
     let python_source = match env.text("SLUGC_PYTHON_SOURCE") {
         Some(text) => parse_python_source(text)?,
         None => PythonSource::Auto,
@@ -165,10 +152,11 @@ fn settings(cache: &Cache<'_>, env: &Env) -> Result<BuildSettings> {
         python_mirror: env.text("SLUGC_PYTHON_MIRROR").map(str::to_owned),
         installer: None,
         test: env.var("INSTALL_TEST").is_some(),
-        require_locked: false,
+        require_locked: env.is_on("SLUGC_REQUIRE_LOCKED"),
         refresh: false,
         lineage: cache::LINEAGE.to_owned(),
         last_python: cache.last_python(),
+        config_vars: config_vars.clone(),
     })
 }
 

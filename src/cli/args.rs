@@ -70,6 +70,11 @@ pub(super) struct AppArguments {
     #[arg(long, env = "SLUGC_INSTALLER", value_enum, value_name = "PROGRAM")]
     pub(super) installer: Option<InstallerChoice>,
 
+    /// Fail if anything isn't locked or pinned to an exact version
+    #[arg(long, env = "SLUGC_REQUIRE_LOCKED", hide_env_values = true,
+          value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) require_locked: bool,
+
     /// Where to keep what the next build needs [default: ~/.cache/slugc]
     #[arg(long, env = "SLUGC_CACHE_DIR", value_name = "DIR")]
     pub(super) cache_dir: Option<PathBuf>,

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.max_size = arguments.max_size;
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
-    request.config_vars = read_config_vars(arguments, env)?;
+    request.settings.config_vars = read_config_vars(arguments, env)?;
     let slug = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
@@ -66,12 +66,12 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
                 InstallerChoice::Pip => Installer::Pip,
             }),
             test: false,
-            require_locked: false,
+            require_locked: arguments.require_locked,
             refresh: false,
             lineage: lineage(&source, layout),
             last_python: None,
+            config_vars: ConfigVars::default(),
         },
-        config_vars: ConfigVars::default(),
         source,
         commit: arguments.commit.clone(),
         include_ignored: arguments.include_ignored,

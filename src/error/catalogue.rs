@@ -209,15 +209,23 @@ catalogue! {
         "},
         exit_code: 1,
     }
-    PackageManagerNotSupported => {
-        id: "package-manager::not-supported",
-        title: "slugc can't build with this package manager yet.",
+    NotLocked => {
+        id: "package-manager::not-locked",
+        title: "Not all dependencies are locked.",
         fix: indoc! {"
-            Until it can, export the locked dependencies to a requirements.txt
-            and delete the lock file from the copy that is built:
-            pipenv requirements > requirements.txt
-            poetry export > requirements.txt
-            uv export --no-dev > requirements.txt
+            `--require-locked` (or SLUGC_REQUIRE_LOCKED=1) asks for exact
+            versions of everything. Commit a lock file (uv lock, pipenv lock,
+            poetry lock, pdm lock), or pin each line of requirements.txt by
+            `==`: `uv pip compile` and `pip freeze` do that.
+        "},
+        exit_code: 1,
+    }
+    PyprojectInvalid => {
+        id: "pyproject::invalid",
+        title: "pyproject.toml can't be read.",
+        fix: indoc! {"
+            Correct the line that the message names. The file is TOML, in
+            UTF-8: values are quoted, tables begin with their name in [ ].
         "},
         exit_code: 1,
     }
@@ -281,6 +289,66 @@ catalogue! {
             .python-version in the top level directory instead, with the major
             version of Python in it, for example:
             3.14
+        "},
+        exit_code: 1,
+    }
+    PipfileLockInvalidJson => {
+        id: "pipfile-lock::invalid-json",
+        title: "Pipfile.lock can't be read.",
+        fix: indoc! {"
+            Run `pipenv lock`, and commit Pipfile.lock. If git marked a merge
+            conflict in it, do the same.
+        "},
+        exit_code: 1,
+    }
+    PipfileLockInvalidVersion => {
+        id: "pipfile-lock::invalid-version",
+        title: "Invalid Python version in Pipfile.lock.",
+        fix: indoc! {"
+            Write the major version of Python into the Pipfile, without
+            wildcards or operators, run `pipenv lock`, and commit both files:
+            [requires]
+            python_version = \"3.14\"
+        "},
+        exit_code: 1,
+    }
+    VersionFileNotFound => {
+        id: "python-version-file::not-found",
+        title: "uv needs to be told which version of Python to use.",
+        fix: indoc! {"
+            Say it in a file named .python-version in the app's top level
+            directory, and commit that file:
+            uv python pin 3.14
+            `requires-python` in pyproject.toml is enough for slugc, too.
+        "},
+        exit_code: 1,
+    }
+    RuntimeTxtNotSupported => {
+        id: "runtime-txt::not-supported",
+        title: "runtime.txt isn't supported together with uv.",
+        fix: indoc! {"
+            Delete runtime.txt, name the version where uv looks for it, and
+            commit the change:
+            uv python pin 3.14
+        "},
+        exit_code: 1,
+    }
+    RequiresPythonInvalid => {
+        id: "requires-python::invalid",
+        title: "The range of Python versions in pyproject.toml can't be read.",
+        fix: indoc! {"
+            Write it as a version specifier, for example:
+            requires-python = \">=3.12\"
+        "},
+        exit_code: 1,
+    }
+    RequiresPythonUnsupported => {
+        id: "requires-python::not-supported",
+        title: "No supported version of Python fits the project.",
+        fix: indoc! {"
+            Change `requires-python` in pyproject.toml, so that a supported
+            version fits, and lock the dependencies again. If a newer version
+            is meant that has been released, update slugc.
         "},
         exit_code: 1,
     }
@@ -468,6 +536,42 @@ catalogue! {
         fix: indoc! {"
             The installer's own message above says why. If it doesn't fail on
             your machine, compare the Python versions.
+        "},
+        exit_code: 1,
+    }
+    InstallPipenv => {
+        id: "install-dependencies::pipenv",
+        title: "The packages of Pipfile.lock couldn't be installed.",
+        fix: indoc! {"
+            If Pipfile.lock is out of date or damaged, run `pipenv lock` and
+            commit it. Otherwise the message above says why.
+        "},
+        exit_code: 1,
+    }
+    InstallPoetry => {
+        id: "install-dependencies::poetry",
+        title: "The packages of poetry.lock couldn't be installed.",
+        fix: indoc! {"
+            If poetry.lock is out of date or damaged, run `poetry lock` and
+            commit it. Otherwise the message above says why.
+        "},
+        exit_code: 1,
+    }
+    InstallPdm => {
+        id: "install-dependencies::pdm",
+        title: "The packages of pdm.lock couldn't be installed.",
+        fix: indoc! {"
+            If pdm.lock is out of date or damaged, run `pdm lock` and commit
+            it. Otherwise the message above says why.
+        "},
+        exit_code: 1,
+    }
+    InstallUvProject => {
+        id: "install-dependencies::uv",
+        title: "uv couldn't install the app's dependencies.",
+        fix: indoc! {"
+            uv's own message above says why. If uv.lock is out of date, run
+            `uv lock` and commit it.
         "},
         exit_code: 1,
     }

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::manager;
+use super::inputs::Inputs;
+use super::manager::{self, PackageManager};
 use super::runtime::RuntimeChoice;
-use crate::python::requirements::Requirements;
 use crate::python::version::PythonVersion;
 
 /// Raised by hand when slugc treats the same input in another way: each layer is then made anew.
@@ -92,29 +92,40 @@ pub fn pip_key(runtime: &LayerKey, version: PythonVersion) -> LayerKey {
 pub struct DependencyFacts<'a> {
     /// The runtime's key.
     pub runtime: &'a LayerKey,
-    /// The requirements files.
-    pub requirements: Option<&'a Requirements>,
+    /// Who manages the packages.
+    pub package_manager: PackageManager,
+    /// What says which packages are installed.
+    pub inputs: &'a Inputs,
     /// The installer's name and version.
     pub installer: &'a str,
     /// pip's settings that change what is installed, without credentials.
     pub pip_settings: String,
-    /// A digest of the app's own files, if requirements are built from them.
-    pub source_digest: Option<String>,
+    /// Whether the packages for the app's tests are among them.
+    pub test: bool,
 }
 
-/// Returns the key of the dependencies: nested requirements files included.
+/// Returns the key of the dependencies: every file that decides is a part of it, nested ones included.
 pub fn dependencies_key(facts: &DependencyFacts<'_>) -> LayerKey {
-    let DependencyFacts { runtime, requirements, installer, pip_settings, source_digest } = facts;
+    let DependencyFacts { runtime, package_manager, inputs, installer, pip_settings, test } = facts;
     let mut parts = vec![
         ("Python runtime".to_owned(), runtime.digest()),
         ("Python version".to_owned(), runtime.part("Python version").unwrap_or_default().to_owned()),
+        ("package manager".to_owned(), package_manager.name().to_owned()),
         ("installer".to_owned(), (*installer).to_owned()),
         ("pip configuration".to_owned(), pip_settings.clone()),
+        ("set of groups".to_owned(), if *test { "test" } else { "production" }.to_owned()),
     ];
-    for (name, contents) in requirements.iter().flat_map(|requirements| &requirements.files) {
+    for (name, contents) in &inputs.files {
         parts.push((format!("content of {name}"), hex::encode(Sha256::digest(contents))));
     }
-    if let Some(digest) = source_digest {
+    if let Some(rendered) = &inputs.rendered {
+        // The reader of the lock file may have learned something new.
+        parts.push(("list of locked packages".to_owned(), hex::encode(Sha256::digest(&rendered.text))));
+    }
+    for (name, digest) in &inputs.variables {
+        parts.push((format!("value of the variable {name}"), digest.clone()));
+    }
+    if let Some(digest) = &inputs.source_digest {
         parts.push(("app's own source, which requirements are built from,".to_owned(), digest.clone()));
     }
     LayerKey::new(parts.iter().map(|(name, value)| (name.as_str(), value.clone())))
@@ -152,5 +163,36 @@ mod tests {
             ]
         );
         assert!(new.differences(&new).is_empty());
+    }
+
+    #[test]
+    fn everything_that_decides_the_dependencies_is_told() {
+        let runtime = key(&[("Python version", "3.13.2")]);
+        let inputs = |lock: &str, token: &str| Inputs {
+            files: BTreeMap::from([("uv.lock".to_owned(), lock.into())]),
+            variables: BTreeMap::from([("TOKEN".to_owned(), token.repeat(32))]),
+            ..Inputs::default()
+        };
+        let made = |inputs: &Inputs, installer: &str, test: bool| {
+            let package_manager = PackageManager::Uv;
+            let pip_settings = String::new();
+            dependencies_key(&DependencyFacts {
+                runtime: &runtime,
+                package_manager,
+                inputs,
+                installer,
+                pip_settings,
+                test,
+            })
+        };
+        let first = made(&inputs("a", "0"), "uv 1", false);
+        for (other, expected) in [
+            (made(&inputs("b", "0"), "uv 1", false), "The content of uv.lock has changed"),
+            (made(&inputs("a", "1"), "uv 1", false), "The value of the variable TOKEN has changed"),
+            (made(&inputs("a", "0"), "uv 2", false), "The installer has changed from uv 1 to uv 2"),
+            (made(&inputs("a", "0"), "uv 1", true), "The set of groups has changed from production to test"),
+        ] {
+            assert_eq!(other.differences(&first), [expected]);
+        }
     }
 }

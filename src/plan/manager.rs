@@ -1,10 +1,11 @@
-//! The choice of the package manager, as Heroku's buildpack makes it, and of the program that installs.
+//! The choice of the package manager by the app's files, and of the program that installs.
 
 use serde::Serialize;
 
 use crate::app::source::AppSource;
 use crate::error::{ErrorCode, UserError};
 use crate::python::pip_config::PipConfig;
+use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{GlobalOption, RequirementKind, Requirements};
 use crate::python::version::PythonVersion;
 
@@ -15,23 +16,31 @@ pub const SETUPTOOLS_VERSION: &str = "70.3.0";
 /// The uv that is fetched when the machine has none.
 pub const UV_VERSION: &str = "0.12.5";
 
-/// Who manages the app's packages.
+/// Who manages the app's packages, by the file that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PackageManager {
-    /// requirements.txt
-    Pip,
     /// Pipfile.lock
     Pipenv,
+    /// requirements.txt
+    Pip,
     /// poetry.lock
     Poetry,
     /// uv.lock
     Uv,
+    /// pdm.lock
+    Pdm,
+    /// pylock.toml, which several tools write.
+    Pylock,
+    /// A Pipfile that nobody has locked.
+    Pipfile,
+    /// A pyproject.toml without a lock file that is known.
+    Pyproject,
 }
 
 impl PackageManager {
-    /// In the order in which they are listed.
-    const ALL: [Self; 4] = [Self::Pipenv, Self::Pip, Self::Poetry, Self::Uv];
+    /// Those with a file of their own, in the order in which they are listed.
+    const WITH_FILE: [Self; 6] = [Self::Pipenv, Self::Pip, Self::Poetry, Self::Uv, Self::Pdm, Self::Pylock];
 
     /// Returns the file that says that this one is used.
     pub fn file(self) -> &'static str {
@@ -40,6 +49,10 @@ impl PackageManager {
             Self::Pipenv => "Pipfile.lock",
             Self::Poetry => "poetry.lock",
             Self::Uv => "uv.lock",
+            Self::Pdm => "pdm.lock",
+            Self::Pylock => "pylock.toml",
+            Self::Pipfile => "Pipfile",
+            Self::Pyproject => "pyproject.toml",
         }
     }
 
@@ -47,21 +60,80 @@ impl PackageManager {
     pub fn name(self) -> &'static str {
         match self {
             Self::Pip => "pip",
-            Self::Pipenv => "Pipenv",
+            Self::Pipenv | Self::Pipfile => "Pipenv",
             Self::Poetry => "Poetry",
-            Self::Uv => "uv",
+            Self::Uv | Self::Pyproject => "uv",
+            Self::Pdm => "PDM",
+            Self::Pylock => "pylock",
         }
+    }
+
+    /// Returns the name that `bin/report` has, which is Heroku's where Heroku's buildpack has it.
+    pub fn reported_name(self) -> &'static str {
+        match self {
+            Self::Pip => "pip",
+            Self::Pipenv | Self::Pipfile => "pipenv",
+            Self::Poetry => "poetry",
+            Self::Uv => "uv",
+            Self::Pdm => "pdm",
+            Self::Pylock => "pylock",
+            Self::Pyproject => "pyproject",
+        }
+    }
+
+    /// Returns the error that stands for its failed installation.
+    pub fn install_error(self) -> ErrorCode {
+        match self {
+            Self::Pip => ErrorCode::InstallDependencies,
+            Self::Pipenv | Self::Pipfile => ErrorCode::InstallPipenv,
+            Self::Poetry => ErrorCode::InstallPoetry,
+            Self::Pdm => ErrorCode::InstallPdm,
+            Self::Uv | Self::Pylock | Self::Pyproject => ErrorCode::InstallUvProject,
+        }
+    }
+
+    /// Returns the command that says to a reader what is done, as the tool itself would be called.
+    pub fn command(self, test: bool, has_test_requirements: bool) -> &'static str {
+        match (self, test) {
+            (Self::Pip, true) if has_test_requirements => {
+                "pip install -r requirements.txt -r requirements-test.txt"
+            }
+            (Self::Pip, _) => "pip install -r requirements.txt",
+            (Self::Pipenv, false) => "pipenv install --deploy",
+            (Self::Pipenv, true) => "pipenv install --deploy --dev",
+            (Self::Poetry, false) => "poetry sync --only main",
+            (Self::Poetry, true) => "poetry sync",
+            (Self::Uv, false) => "uv sync --locked --no-default-groups",
+            (Self::Uv, true) => "uv sync --locked",
+            (Self::Pdm, false) => "pdm sync --prod",
+            (Self::Pdm, true) => "pdm sync",
+            (Self::Pylock, _) => "uv pip install -r pylock.toml",
+            (Self::Pipfile, false) => "pipenv install",
+            (Self::Pipfile, true) => "pipenv install --dev",
+            (Self::Pyproject, _) => "uv pip install -r pyproject.toml",
+        }
+    }
+
+    /// Returns whether pip could install for it, too. The others are read by uv alone.
+    pub fn can_use_pip(self) -> bool {
+        !matches!(self, Self::Uv | Self::Pylock | Self::Pyproject)
     }
 }
 
-/// No package manager can be chosen.
+/// No package manager can be chosen, or not built with.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManagerError {
-    /// Pipfile without its lock.
-    #[error("Pipfile is there, Pipfile.lock isn't.")]
-    PipfileWithoutLock,
+    /// Pipfile without its lock, beside the file of another package manager.
+    #[error("Pipfile is there, Pipfile.lock isn't; and {} belongs to another package manager.", list(.others))]
+    PipfileWithoutLock {
+        /// What else there is.
+        others: Vec<PackageManager>,
+    },
     /// Only setup.py.
-    #[error("setup.py is there, but none of requirements.txt, Pipfile.lock, poetry.lock and uv.lock.")]
+    #[error(
+        "setup.py is there, but none of requirements.txt, Pipfile.lock, poetry.lock, uv.lock, pdm.lock, \
+         pylock.toml and a pyproject.toml with a [project] table."
+    )]
     SetupPyOnly,
     /// Nothing at all.
     #[error("The top level directory holds: {listing}")]
@@ -75,9 +147,14 @@ pub enum ManagerError {
         /// Which.
         found: Vec<PackageManager>,
     },
-    /// One that isn't built yet.
-    #[error("{} says that {} is used.", .0.file(), .0.name())]
-    NotSupported(PackageManager),
+    /// Versions are left open where the caller allows none.
+    #[error("In {}, these have no exact version: {}", .manager.file(), .unlocked.join(", "))]
+    NotLocked {
+        /// Who manages the packages.
+        manager: PackageManager,
+        /// What is left open.
+        unlocked: Vec<String>,
+    },
 }
 
 fn list(found: &[PackageManager]) -> String {
@@ -91,36 +168,42 @@ fn list(found: &[PackageManager]) -> String {
 impl UserError for ManagerError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::PipfileWithoutLock => ErrorCode::PipfileWithoutLock,
+            Self::PipfileWithoutLock { .. } => ErrorCode::PipfileWithoutLock,
             Self::SetupPyOnly => ErrorCode::SetupPyOnly,
             Self::NoneFound { .. } => ErrorCode::NoPackageManager,
             Self::SeveralFound { .. } => ErrorCode::SeveralPackageManagers,
-            Self::NotSupported(_) => ErrorCode::PackageManagerNotSupported,
+            Self::NotLocked { .. } => ErrorCode::NotLocked,
         }
     }
 
     fn detail(&self) -> Option<String> {
         match self {
             Self::SeveralFound { found } => {
-                Some(found.iter().map(|manager| manager.name().to_lowercase()).collect::<Vec<_>>().join(","))
+                let names: Vec<_> = found.iter().map(|manager| manager.reported_name()).collect();
+                Some(names.join(","))
             }
-            Self::NotSupported(manager) => Some(manager.name().to_lowercase()),
+            Self::NotLocked { unlocked, .. } => Some(unlocked.join(",")),
             _ => None,
         }
     }
 }
 
 /// Chooses the package manager by the files in the app's top level directory.
-pub fn choose_package_manager(app: &AppSource) -> Result<PackageManager, ManagerError> {
-    // Pipfile without a lock is an answer at once, whatever else is there.
-    if app.has_file("Pipfile") && !app.has_file("Pipfile.lock") {
-        return Err(ManagerError::PipfileWithoutLock);
-    }
+pub fn choose_package_manager(
+    app: &AppSource,
+    pyproject: Option<&Pyproject>,
+) -> Result<PackageManager, ManagerError> {
     let found: Vec<_> =
-        PackageManager::ALL.into_iter().filter(|manager| app.has_file(manager.file())).collect();
+        PackageManager::WITH_FILE.into_iter().filter(|manager| app.has_file(manager.file())).collect();
+    if app.has_file("Pipfile") && !found.contains(&PackageManager::Pipenv) {
+        return match found[..] {
+            [] => Ok(PackageManager::Pipfile),
+            _ => Err(ManagerError::PipfileWithoutLock { others: found }),
+        };
+    }
     match found[..] {
-        [PackageManager::Pip] => Ok(PackageManager::Pip),
-        [other] => Err(ManagerError::NotSupported(other)),
+        [one] => Ok(one),
+        [] if pyproject.is_some_and(|pyproject| pyproject.is_project) => Ok(PackageManager::Pyproject),
         [] if app.has_file("setup.py") => Err(ManagerError::SetupPyOnly),
         [] => Err(ManagerError::NoneFound { listing: super::detect::listing(&app.names, &app.dirs) }),
         _ => Err(ManagerError::SeveralFound { found }),
@@ -159,4 +242,56 @@ pub fn reasons_for_pip(requirements: Option<&Requirements>, pip: &PipConfig) -> 
         reasons.push(format!("uv can't install {what} ({}, line {}).", entry.file, entry.line));
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Interrupt;
+    use std::collections::BTreeSet;
+
+    fn choose(names: &[&str]) -> Result<PackageManager, ManagerError> {
+        let dir = tempfile::tempdir().unwrap();
+        for name in names {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let app =
+            crate::app::source::read_source(dir.path(), &BTreeSet::new(), &Interrupt::default()).unwrap();
+        let pyproject = Pyproject { is_project: true, ..Pyproject::default() };
+        choose_package_manager(&app, names.contains(&"pyproject.toml").then_some(&pyproject))
+    }
+
+    #[test]
+    fn the_files_choose_the_manager() {
+        use PackageManager::{Pdm, Pip, Pipenv, Pipfile, Poetry, Pylock, Pyproject, Uv};
+        for (names, expected) in [
+            (&["Pipfile.lock"][..], Ok(Pipenv)),
+            (&["Pipfile", "Pipfile.lock"], Ok(Pipenv)),
+            (&["requirements.txt", "setup.py", "pyproject.toml"], Ok(Pip)),
+            (&["poetry.lock", "pyproject.toml"], Ok(Poetry)),
+            (&["uv.lock", "pyproject.toml"], Ok(Uv)),
+            (&["pdm.lock", "pyproject.toml"], Ok(Pdm)),
+            (&["pylock.toml"], Ok(Pylock)),
+            (&["pyproject.toml", "setup.py"], Ok(Pyproject)),
+            (&["Pipfile"], Ok(Pipfile)),
+            (&["setup.py"], Err("package-manager::setup-py-only")),
+            (&["app.py"], Err("package-manager::none-found")),
+            (&["Pipfile", "requirements.txt"], Err("package-manager::pipenv-missing-lockfile")),
+            (&["uv.lock", "requirements.txt"], Err("package-manager::multiple-found")),
+            (&["pdm.lock", "poetry.lock"], Err("package-manager::multiple-found")),
+        ] {
+            let chosen = choose(names).map_err(|error| error.code().entry().id);
+            assert_eq!(chosen, expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn several_are_listed_in_a_fixed_order() {
+        let error = choose(&["uv.lock", "requirements.txt", "poetry.lock", "Pipfile.lock"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "These were found: Pipfile.lock (Pipenv), requirements.txt (pip), poetry.lock (Poetry), uv.lock (uv)"
+        );
+        assert_eq!(error.detail().as_deref(), Some("pipenv,pip,poetry,uv"));
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod detect;
 pub mod environment;
+pub mod inputs;
 pub mod key;
 pub mod manager;
 pub mod runtime;
@@ -12,15 +13,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use environment::EnvDelta;
+pub use inputs::Inputs;
 pub use key::LayerKey;
-pub use manager::PackageManager;
+pub use manager::{ManagerError, PackageManager};
 pub use runtime::{PythonSource, RuntimeChoice, VersionDecision};
 
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::error::Result;
 use crate::python::pip_config::PipConfig;
-use crate::python::requirements::Requirements;
 
 /// Which program installs the dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -37,8 +38,10 @@ pub enum Installer {
 pub struct Facts<'a> {
     /// The app.
     pub app: &'a AppSource,
-    /// Its requirements files, when pip is the package manager.
-    pub requirements: Option<&'a Requirements>,
+    /// Who manages its packages.
+    pub package_manager: PackageManager,
+    /// What says which packages are installed.
+    pub inputs: &'a Inputs,
     /// pip's configuration on this machine.
     pub pip: &'a PipConfig,
     /// The Python version and where it came from.
@@ -49,8 +52,10 @@ pub struct Facts<'a> {
     pub installer: Option<Installer>,
     /// The uv that a user named or that was found, by version; the pinned one if none.
     pub uv_version: &'a str,
-    /// A digest of the app's files, for requirements that are built from them.
-    pub source_digest: Option<String>,
+    /// Whether the packages for the app's tests are installed, too.
+    pub test: bool,
+    /// Whether anything without an exact version is an error.
+    pub require_locked: bool,
 }
 
 /// One layer of the slug: what it is made from.
@@ -86,7 +91,7 @@ pub struct Plan {
     pub package_manager: PackageManager,
     /// Who installs them.
     pub installer: Installer,
-    /// Why it isn't uv.
+    /// Why it isn't uv, or not what was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub installer_reasons: Vec<String>,
     /// The layers, each below the next.
@@ -106,50 +111,72 @@ impl Plan {
     }
 }
 
-/// Decides what is built. The package manager must be one that can be built with.
+/// Decides what is built.
 pub fn plan(facts: &Facts<'_>) -> Result<Plan> {
-    let package_manager = manager::choose_package_manager(facts.app)?;
+    let Facts { package_manager, inputs, .. } = *facts;
+    if facts.require_locked && !inputs.unlocked.is_empty() {
+        let unlocked = inputs.unlocked.clone();
+        return Err(ManagerError::NotLocked { manager: package_manager, unlocked }.into());
+    }
     let (installer, installer_reasons) = choose_installer(facts);
-    let installer_version = match installer {
-        Installer::Uv => format!("uv {}", facts.uv_version),
-        Installer::Pip => format!("pip {}", manager::PIP_VERSION),
-    };
-    let runtime_key = key::runtime_key(facts.runtime);
-    let pip_key = key::pip_key(&runtime_key, facts.version.version);
-    let dependencies_key = key::dependencies_key(&key::DependencyFacts {
-        runtime: &runtime_key,
-        requirements: facts.requirements,
-        installer: &installer_version,
-        pip_settings: facts.pip.fingerprint(),
-        source_digest: facts.source_digest.clone(),
-    });
-    let layers = vec![
-        LayerPlan { name: "runtime", contents: facts.runtime.describe(), key: runtime_key },
-        LayerPlan { name: "pip", contents: manager::pip_layer_contents(facts.version.version), key: pip_key },
-        LayerPlan {
-            name: "dependencies",
-            contents: format!("requirements.txt, installed by {installer_version}"),
-            key: dependencies_key,
-        },
-    ];
     Ok(Plan {
         python: facts.version.clone(),
         runtime: facts.runtime.clone(),
         package_manager,
         installer,
         installer_reasons,
-        layers,
+        layers: plan_layers(facts, installer),
         environment: environment::runtime_environment(package_manager),
         process_types: facts.app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default(),
         notices: notices(facts),
     })
 }
 
+fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
+    let Facts { package_manager, inputs, version, .. } = *facts;
+    let installer_version = match installer {
+        Installer::Uv => format!("uv {}", facts.uv_version),
+        Installer::Pip => format!("pip {}", manager::PIP_VERSION),
+    };
+    let runtime_key = key::runtime_key(facts.runtime);
+    let pip_key = key::pip_key(&runtime_key, version.version);
+    let dependencies_key = key::dependencies_key(&key::DependencyFacts {
+        runtime: &runtime_key,
+        package_manager,
+        inputs,
+        installer: &installer_version,
+        pip_settings: facts.pip.fingerprint(),
+        test: facts.test,
+    });
+    let mut layers =
+        vec![LayerPlan { name: "runtime", contents: facts.runtime.describe(), key: runtime_key }];
+    // Only an app of pip's has pip at run time; for others it is there when it installs.
+    if package_manager == PackageManager::Pip || installer == Installer::Pip {
+        let contents = manager::pip_layer_contents(version.version);
+        layers.push(LayerPlan { name: "pip", contents, key: pip_key });
+    }
+    layers.push(LayerPlan {
+        name: "dependencies",
+        contents: format!("{}, installed by {installer_version}", package_manager.file()),
+        key: dependencies_key,
+    });
+    layers
+}
+
 fn choose_installer(facts: &Facts<'_>) -> (Installer, Vec<String>) {
-    if facts.installer == Some(Installer::Pip) {
+    let Facts { package_manager, inputs, .. } = *facts;
+    let wants_pip = facts.installer == Some(Installer::Pip);
+    if !package_manager.can_use_pip() {
+        let reason = format!("pip can't install what {} says, so uv does.", package_manager.file());
+        return (Installer::Uv, wants_pip.then_some(reason).into_iter().collect());
+    }
+    if wants_pip {
         return (Installer::Pip, vec!["It was asked for.".to_owned()]);
     }
-    let reasons = manager::reasons_for_pip(facts.requirements, facts.pip);
+    let mut reasons = manager::reasons_for_pip(inputs.requirements.as_ref(), facts.pip);
+    if inputs.rendered.as_ref().is_some_and(inputs::Rendered::has_editable_repository) {
+        reasons.push("uv can't install an editable requirement from version control.".to_owned());
+    }
     if reasons.is_empty() { (Installer::Uv, reasons) } else { (Installer::Pip, reasons) }
 }
 
@@ -161,6 +188,8 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
         .map(|finding| Notice { id: finding.id.to_owned(), text: finding.text.clone(), warning: true })
         .collect();
     notices.extend(facts.version.notices.iter().cloned());
+    notices.extend(facts.inputs.notices.iter().cloned());
+    notices.extend(facts.inputs.notice_of_lock(facts.package_manager));
     if facts.app.procfile.is_none() {
         notices.push(Notice {
             id: "procfile::missing".to_owned(),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Notice;
 use crate::error::{ErrorCode, UserError};
+use crate::python::requires_python::SupportedPythons;
 use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
 
 /// Where the user lets Python come from.
@@ -61,6 +62,9 @@ pub struct VersionDecision {
     pub origin: VersionOrigin,
     /// The full version.
     pub version: PythonVersion,
+    /// The range that it was chosen from, if it was asked for by one.
+    #[serde(skip)]
+    pub range: Option<SupportedPythons>,
     /// What there is to say about it.
     #[serde(skip)]
     pub notices: Vec<Notice>,
@@ -88,13 +92,17 @@ impl VersionDecision {
     }
 
     /// Returns whether an interpreter of this version may stand in when the exact one can't be had: the same
-    /// minor version if no patch was asked for; any if nothing was asked for at all.
+    /// minor version if no patch was asked for; any if nothing was asked for at all; any in the range if a range
+    /// was asked for.
     pub fn accepts(&self, version: PythonVersion) -> bool {
         if version == self.version {
             return true;
         }
         match (self.origin, self.requested.patch) {
             (_, Some(_)) => false,
+            (VersionOrigin::RequiresPython, None) if self.range.is_some() => {
+                self.range.as_ref().is_some_and(|range| range.contains(version))
+            }
             (VersionOrigin::Default, None) => true,
             (_, None) => (version.major, version.minor) == (self.version.major, self.version.minor),
         }
@@ -240,9 +248,13 @@ mod tests {
             (VersionOrigin::PythonVersionFile, Some(15), other(13, 0), false),
             (VersionOrigin::PythonVersionFile, Some(15), wanted, true),
             (VersionOrigin::Default, None, other(11, 7), true),
+            (VersionOrigin::RequiresPython, None, other(12, 1), true),
+            (VersionOrigin::RequiresPython, None, other(11, 7), false),
         ] {
             let requested = RequestedVersion { major: 3, minor: 13, patch };
-            let decision = VersionDecision { requested, origin, version: wanted, notices: vec![] };
+            let range =
+                (origin == VersionOrigin::RequiresPython).then(|| SupportedPythons::parse(">=3.12").unwrap());
+            let decision = VersionDecision { requested, origin, version: wanted, range, notices: vec![] };
             assert_eq!(decision.accepts(found), expected, "{origin} {patch:?} {found}");
         }
     }

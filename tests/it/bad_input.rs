@@ -48,13 +48,12 @@ fn a_directory_without_python_files() {
 #[test]
 fn other_package_managers_have_their_own_answers() {
     for (files, id) in [
-        (&["Pipfile"][..], "package-manager::pipenv-missing-lockfile"),
-        (&["setup.py"], "package-manager::setup-py-only"),
+        (&["setup.py"][..], "package-manager::setup-py-only"),
+        (&["Pipfile", "requirements.txt"], "package-manager::pipenv-missing-lockfile"),
         (&["app.py"], "package-manager::none-found"),
         (&["requirements.txt", "uv.lock"], "package-manager::multiple-found"),
-        (&["Pipfile", "Pipfile.lock"], "package-manager::not-supported"),
-        (&["poetry.lock", "pyproject.toml"], "package-manager::not-supported"),
-        (&["uv.lock", "pyproject.toml"], "package-manager::not-supported"),
+        (&["pdm.lock", "poetry.lock"], "package-manager::multiple-found"),
+        (&["pyproject.toml"], "package-manager::none-found"),
     ] {
         let files: Vec<_> = files.iter().map(|name| (*name, "")).collect();
         TestApp::new(&files).build(&[]).failure(id);

@@ -12,6 +12,7 @@ mod conformance;
 mod django;
 mod docs;
 mod flask;
+mod managers;
 mod package;
 mod steps;
 mod support;

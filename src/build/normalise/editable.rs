@@ -66,13 +66,25 @@ fn relocate_strings(text: &str, places: &BuildPlaces, join: &str) -> String {
 pub(super) fn relocate_direct_url(contents: &[u8], places: &BuildPlaces) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(contents).ok()?;
     let mut result = text.to_owned();
-    for root in roots(places) {
+    for root in roots(places).into_iter().flat_map(|root| [in_url(&root), root]) {
         for end in ['/', '"'] {
             let slash = if end == '/' { "/" } else { "\"" };
             result = result.replace(&format!("file://{root}{end}"), &format!("file:///app{slash}"));
         }
     }
     changed(text, result)
+}
+
+/// Writes a path as it stands in a URL.
+fn in_url(path: &str) -> String {
+    path.bytes()
+        .map(|byte| match byte {
+            b' ' | b'"' | b'#' | b'<' | b'>' | b'?' | b'`' | b'{' | b'}' | b'%' | 0..=31 | 127.. => {
+                format!("%{byte:02X}")
+            }
+            _ => char::from(byte).to_string(),
+        })
+        .collect()
 }
 
 fn below_app<'a>(path: &'a str, places: &BuildPlaces) -> Option<&'a str> {
@@ -128,5 +140,8 @@ mod tests {
         let relocated = relocate_direct_url(br#"{"url":"file:///w/app/lib","dir_info":{}}"#, &places());
         assert_eq!(relocated.unwrap(), br#"{"url":"file:///app/lib","dir_info":{}}"#);
         assert_eq!(relocate_direct_url(br#"{"url":"https://x.test/w/app"}"#, &places()), None);
+        let places = BuildPlaces { staged_app: Some("/w/a b#c/app".into()), ..places() };
+        let relocated = relocate_direct_url(br#"{"url":"file:///w/a%20b%23c/app"}"#, &places);
+        assert_eq!(relocated.unwrap(), br#"{"url":"file:///app"}"#);
     }
 }

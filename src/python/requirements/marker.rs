@@ -19,6 +19,11 @@ pattern!(
 pattern!(OPERATOR, r"^(?:===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b)");
 pattern!(CONNECTIVE, r"^(?:and|or)\b");
 
+/// Tells whether pip would understand a marker.
+pub(in crate::python) fn is_marker(text: &str) -> bool {
+    check_marker(text).is_ok()
+}
+
 /// Checks a marker. Spans count from the start of `text`.
 pub(super) fn check_marker(text: &str) -> Result<(), Fault> {
     let mut cursor = Cursor { text, position: 0 };

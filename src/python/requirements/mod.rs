@@ -23,6 +23,7 @@ use std::io;
 
 pub use error::{Place, RequirementsError};
 pub use location::normalised_name;
+pub(super) use marker::is_marker;
 
 use error::Fault;
 use line::{LogicalLine, logical_lines, physical_lines};

@@ -1,0 +1,282 @@
+//! Reads what says which packages are installed, for each package manager.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use sha2::{Digest, Sha256};
+use toml::{Table, Value};
+
+use super::survey::UnreadableFile;
+use crate::app::source::AppSource;
+use crate::app::tree::SourceKind;
+use crate::env::Env;
+use crate::error::Result;
+use crate::plan::inputs::{Rendered, unlocked_requirements};
+use crate::plan::{Inputs, Notice, PackageManager};
+use crate::python::locked::{Groups, LockedSet, LockedSource};
+use crate::python::pdm::read_pdm_lock;
+use crate::python::pipfile::{read_pipfile, read_pipfile_lock};
+use crate::python::poetry::read_poetry_lock;
+use crate::python::pyproject::Pyproject;
+use crate::python::requirements::{Requirements, read_requirements};
+
+/// The second requirements file, for the app's tests.
+pub const TEST_REQUIREMENTS: &str = "requirements-test.txt";
+
+/// What the inputs are read from.
+pub struct Reading<'a> {
+    /// The app.
+    pub app: &'a AppSource,
+    /// Who manages its packages.
+    pub manager: PackageManager,
+    /// `pyproject.toml`, if it can be read.
+    pub pyproject: Option<&'a Pyproject>,
+    /// Whether the packages for the app's tests are wanted, too.
+    pub test: bool,
+}
+
+/// Reads the inputs. The digest of the app's own files and the variables are for the caller to add.
+pub fn read_inputs(reading: &Reading<'_>) -> Result<Inputs> {
+    match reading.manager {
+        PackageManager::Pip => read_pip(reading),
+        PackageManager::Pipenv => read_pipenv(reading),
+        PackageManager::Pipfile => read_open_pipfile(reading),
+        PackageManager::Poetry => read_poetry(reading),
+        PackageManager::Pdm => read_pdm(reading),
+        PackageManager::Uv => read_uv(reading),
+        PackageManager::Pylock => read_pylock(reading),
+        PackageManager::Pyproject => read_open_pyproject(reading),
+    }
+}
+
+fn read_pip(reading: &Reading<'_>) -> Result<Inputs> {
+    let Reading { app, test, .. } = *reading;
+    let mut read = |path: &str| app.read_file(path);
+    let mut requirements = read_requirements("requirements.txt", &mut read)?;
+    if test && app.has_file(TEST_REQUIREMENTS) {
+        let Requirements { files, entries } = read_requirements(TEST_REQUIREMENTS, &mut read)?;
+        requirements.files.extend(files);
+        requirements.entries.extend(entries);
+    }
+    Ok(Inputs {
+        files: requirements.files.clone(),
+        needs_source: requirements.has_local_paths() || requirements.has_editable(),
+        unlocked: unlocked_requirements(&requirements),
+        requirements: Some(requirements),
+        ..Inputs::default()
+    })
+}
+
+fn read_pipenv(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = BTreeMap::new();
+    let lock = read_file(reading, "Pipfile.lock", &mut files)?;
+    let pipfile = match reading.app.has_file("Pipfile") {
+        true => Some(read_file(reading, "Pipfile", &mut files)?),
+        false => None,
+    };
+    let set = read_pipfile_lock(&lock, pipfile.as_deref(), groups(reading))?;
+    Ok(locked(set, files, false))
+}
+
+fn read_open_pipfile(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = BTreeMap::new();
+    let pipfile = read_file(reading, "Pipfile", &mut files)?;
+    let mut read = locked(read_pipfile(&pipfile, groups(reading))?, files, false);
+    // What the Pipfile names needs other packages, and nobody has said which.
+    if let Some(rendered) = &mut read.rendered {
+        rendered.complete = false;
+        rendered.hashed = false;
+    }
+    read.unlocked = vec!["Pipfile".to_owned()];
+    Ok(read)
+}
+
+fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = BTreeMap::new();
+    let lock = read_file(reading, "poetry.lock", &mut files)?;
+    let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
+    let set = read_poetry_lock(&lock, &pyproject, groups(reading))?;
+    let installs_project = reading.pyproject.is_none_or(|pyproject| pyproject.poetry_installs_project);
+    Ok(locked(set, files, installs_project))
+}
+
+fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = BTreeMap::new();
+    let lock = read_file(reading, "pdm.lock", &mut files)?;
+    let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
+    let set = read_pdm_lock(&lock, &pyproject, groups(reading))?;
+    let installs_project = reading.pyproject.is_some_and(|pyproject| pyproject.pdm_installs_project);
+    Ok(locked(set, files, installs_project))
+}
+
+fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = project_files(reading)?;
+    let lock = read_file(reading, "uv.lock", &mut files)?;
+    Ok(Inputs { needs_source: has_local_sources(&lock), files, ..Inputs::default() })
+}
+
+fn read_pylock(reading: &Reading<'_>) -> Result<Inputs> {
+    let mut files = BTreeMap::new();
+    let lock = read_file(reading, "pylock.toml", &mut files)?;
+    Ok(Inputs { needs_source: has_local_sources(&lock), files, ..Inputs::default() })
+}
+
+fn read_open_pyproject(reading: &Reading<'_>) -> Result<Inputs> {
+    const TEST_GROUPS: &[&str] = &["dev", "test", "tests"];
+    let files = project_files(reading)?;
+    let has_group =
+        |name: &&&str| reading.pyproject.is_some_and(|pyproject| pyproject.groups.contains(**name));
+    let groups = TEST_GROUPS.iter().filter(|_| reading.test).filter(has_group);
+    let text = files.get("pyproject.toml").map(|text| String::from_utf8_lossy(text).into_owned());
+    let table: Table = text.unwrap_or_default().parse().unwrap_or_default();
+    Ok(Inputs {
+        needs_source: !is_static(&table),
+        groups: groups.map(|name| (*name).to_owned()).collect(),
+        unlocked: vec!["pyproject.toml".to_owned()],
+        files,
+        ..Inputs::default()
+    })
+}
+
+/// Whether the dependencies can be read from `[project]` without running anything of the app's.
+fn is_static(pyproject: &Table) -> bool {
+    let Some(project) = pyproject.get("project").and_then(Value::as_table) else { return false };
+    let is_dynamic =
+        project.get("dynamic").and_then(Value::as_array).is_some_and(|dynamic| !dynamic.is_empty());
+    let sources = pyproject.get("tool").and_then(|tool| tool.get("uv")?.get("sources"));
+    let text = project.get("dependencies").map(Value::to_string).unwrap_or_default();
+    !is_dynamic && sources.is_none() && !text.contains("file:")
+}
+
+fn groups(reading: &Reading<'_>) -> Groups {
+    if reading.test { Groups::Test } else { Groups::Production }
+}
+
+fn locked(set: LockedSet, files: BTreeMap<String, Vec<u8>>, installs_project: bool) -> Inputs {
+    let mut text = set.render_requirements();
+    let has_project = |line: &str| line == "-e ." || line == "./.";
+    if installs_project && !text.lines().any(has_project) {
+        text.push_str("-e .\n");
+    }
+    let is_local = |source: &LockedSource| matches!(source, LockedSource::Path { .. });
+    let warnings = set.warnings.iter();
+    Inputs {
+        needs_source: installs_project || set.packages.iter().any(|package| is_local(&package.source)),
+        notices: warnings
+            .map(|(id, text)| Notice { id: (*id).to_owned(), text: text.clone(), warning: true })
+            .collect(),
+        rendered: Some(Rendered { text, complete: true, hashed: set.is_hashed() && !installs_project }),
+        files,
+        ..Inputs::default()
+    }
+}
+
+fn read_file(reading: &Reading<'_>, name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
+    let unreadable = |source: io::Error| UnreadableFile { name: name.to_owned(), source };
+    let contents = reading.app.read_file(name).map_err(unreadable)?;
+    files.insert(name.to_owned(), contents.clone());
+    Ok(contents)
+}
+
+/// Reads the files by which uv knows a project: those of its workspace's members are somewhere below it.
+fn project_files(reading: &Reading<'_>) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for entry in &reading.app.tree.entries {
+        let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_file = !matches!(entry.kind, SourceKind::Directory);
+        if is_file && ["pyproject.toml", "uv.toml"].contains(&name) && reading.app.has_file(path) {
+            read_file(reading, path, &mut files)?;
+        }
+    }
+    Ok(files)
+}
+
+/// Returns whether a lock file of uv, or a pylock.toml, names anything that is in the app itself. One that can't be
+/// read names nothing: uv has the better message.
+fn has_local_sources(lock: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(lock);
+    let Ok(lock) = text.parse::<Table>() else { return false };
+    let packages = ["package", "packages"].into_iter().filter_map(|key| lock.get(key)?.as_array()).flatten();
+    packages.into_iter().any(|package| {
+        let is_local =
+            |table: &Value| ["editable", "directory", "path"].iter().any(|key| table.get(key).is_some());
+        package.get("source").is_some_and(is_local)
+            || package.get("directory").is_some()
+            || ["archive", "sdist"].iter().any(|key| package.get(key).is_some_and(is_local))
+            || package
+                .get("wheels")
+                .and_then(Value::as_array)
+                .is_some_and(|wheels| wheels.iter().any(is_local))
+    })
+}
+
+/// Finds the variables that the files name as `${NAME}`, and a digest of what they hold: another value may mean
+/// another package, and the value itself may be a secret.
+pub fn variables(inputs: &Inputs, env: &Env) -> BTreeMap<String, String> {
+    static NAME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\$\{([A-Z0-9_]+)\}").expect("the pattern is constant"));
+    let texts = inputs.files.values().map(|contents| String::from_utf8_lossy(contents).into_owned());
+    let texts = texts.chain(inputs.rendered.iter().map(|rendered| rendered.text.clone()));
+    let mut found = BTreeMap::new();
+    for text in texts {
+        for name in NAME.captures_iter(&text).map(|captures| captures[1].to_owned()) {
+            if let Some(value) = env.var(&name) {
+                let digest = Sha256::digest(value.as_encoded_bytes());
+                found.insert(name, hex::encode(&digest[..16]));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_lock_file_takes_from_the_app_is_found() {
+        for (lock, expected) in [
+            ("[[package]]\nname = 'a'\nsource = { registry = 'https://index.test/simple' }\n", false),
+            ("[[package]]\nname = 'a'\nsource = { virtual = '.' }\n", false),
+            ("[[package]]\nname = 'a'\nsource = { editable = '.' }\n", true),
+            ("[[package]]\nname = 'a'\nsource = { directory = 'lib/a' }\n", true),
+            ("[[package]]\nname = 'a'\nsource = { path = 'a-1-py3-none-any.whl' }\n", true),
+            ("[[packages]]\nname = 'a'\ndirectory = { path = '.' }\n", true),
+            ("[[packages]]\nname = 'a'\nwheels = [{ url = 'https://index.test/a.whl' }]\n", false),
+            ("[[packages]]\nname = 'a'\nwheels = [{ path = 'a.whl' }]\n", true),
+            ("not toml", false),
+        ] {
+            assert_eq!(has_local_sources(lock.as_bytes()), expected, "{lock}");
+        }
+    }
+
+    #[test]
+    fn variables_are_told_apart_without_being_told() {
+        let inputs = Inputs {
+            files: BTreeMap::from([(
+                "r.txt".to_owned(),
+                b"--index-url https://${TOKEN}@i.test/${UNSET}".to_vec(),
+            )]),
+            ..Inputs::default()
+        };
+        let read = |value: &str| variables(&inputs, &Env::for_tests(&[("TOKEN", value), ("OTHER", "x")]));
+        assert_eq!(read("secret").keys().collect::<Vec<_>>(), ["TOKEN"]);
+        assert_ne!(read("secret"), read("another"));
+        assert!(!format!("{:?}", read("secret")).contains("secret"));
+    }
+
+    #[test]
+    fn dynamic_projects_are_built_from_their_source() {
+        for (text, expected) in [
+            ("[project]\ndependencies = ['six']\n", true),
+            ("[project]\ndynamic = ['dependencies']\n", false),
+            ("[project]\ndependencies = ['six']\n[tool.uv.sources]\nsix = { path = 'six' }\n", false),
+            ("[tool.poetry]\nname = 'x'\n", false),
+        ] {
+            assert_eq!(is_static(&text.parse().unwrap()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What says which packages are installed: files of the app, and what was read from them.
+
+use std::collections::BTreeMap;
+
+use super::Notice;
+use super::manager::PackageManager;
+use crate::python::requirements::{RequirementKind, Requirements};
+use crate::python::url::without_credentials;
+
+/// Everything that decides which packages are installed, but for Python and the installer.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The files that decide, by their paths relative to the app.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The requirements files, when they are pip's.
+    pub requirements: Option<Requirements>,
+    /// A requirements file made of a lock file, when the installer can't read that itself.
+    pub rendered: Option<Rendered>,
+    /// Whether packages are built from the app's own files.
+    pub needs_source: bool,
+    /// A digest of the app's own files, if packages are built from them.
+    pub source_digest: Option<String>,
+    /// The dependency groups that are installed by name.
+    pub groups: Vec<String>,
+    /// What has no exact version, by name.
+    pub unlocked: Vec<String>,
+    /// The variables that the files name, with a digest of each value.
+    pub variables: BTreeMap<String, String>,
+    /// What was noticed on the way.
+    pub notices: Vec<Notice>,
+}
+
+/// A requirements file that stands for a lock file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Its text.
+    pub text: String,
+    /// Whether it lists every package there is to install.
+    pub complete: bool,
+    /// Whether each package has its hashes.
+    pub hashed: bool,
+}
+
+impl Rendered {
+    /// Returns whether a repository is to be checked out and installed in place.
+    pub fn has_editable_repository(&self) -> bool {
+        self.text.lines().any(|line| line.starts_with("-e ") && line.contains("git+"))
+    }
+}
+
+impl Inputs {
+    /// Tells the user that the build takes whatever versions are the newest.
+    pub fn notice_of_lock(&self, manager: PackageManager) -> Option<Notice> {
+        let how = match manager {
+            PackageManager::Pipfile => "Run `pipenv lock`, and commit Pipfile.lock.",
+            PackageManager::Pyproject => "Run `uv lock`, and commit uv.lock.",
+            _ => return None,
+        };
+        Some(Notice {
+            id: "package-manager::not-locked".to_owned(),
+            text: format!(
+                "The dependencies in {} aren't locked, so that another build can\n\
+                 install other versions, which may not work. {how}",
+                manager.file()
+            ),
+            warning: true,
+        })
+    }
+}
+
+/// Lists what a requirements file leaves open: requirements without an exact version, and branches or tags of
+/// repositories, which can move.
+pub fn unlocked_requirements(requirements: &Requirements) -> Vec<String> {
+    let mut unlocked: Vec<String> = requirements.unpinned().into_iter().map(str::to_owned).collect();
+    for entry in requirements.entries.iter().filter(|entry| !entry.constraint) {
+        match &entry.kind {
+            RequirementKind::Vcs { url, .. } if !names_a_commit(url) => {
+                unlocked.push(without_credentials(url));
+            }
+            RequirementKind::RemoteFile { url } => unlocked.push(without_credentials(url)),
+            _ => {}
+        }
+    }
+    unlocked
+}
+
+fn names_a_commit(url: &str) -> bool {
+    let before = url.split(['#', ' ']).next().unwrap_or_default();
+    before.rsplit_once('@').is_some_and(|(_, revision)| {
+        revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::python::requirements::read_requirements;
+
+    #[test]
+    fn what_has_no_exact_version_is_listed() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let text = format!(
+            "flask\nsix==1.16.0\nrequests>=2\n-e git+https://user:word@host.test/a.git@main#egg=a\n\
+             -e git+https://host.test/b.git@{commit}#egg=b\n./vendor/c\n"
+        );
+        let requirements =
+            read_requirements("requirements.txt", &mut |_| Ok(text.clone().into_bytes())).unwrap();
+        let unlocked = unlocked_requirements(&requirements);
+        assert_eq!(unlocked[..2], ["flask", "requests"]);
+        assert_eq!(unlocked.len(), 3, "{unlocked:?}");
+        assert!(unlocked[2].contains("host.test/a.git") && !unlocked[2].contains("word"), "{unlocked:?}");
+    }
+}

@@ -1,0 +1,201 @@
+//! `pyproject.toml`, as far as a build is decided by it.
+
+use std::collections::BTreeSet;
+
+use toml::{Table, Value};
+
+use super::requirements::normalised_name;
+use crate::error::{ErrorCode, UserError};
+
+/// What `pyproject.toml` says about the project.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pyproject {
+    /// Whether it describes a project: `[project]` or `[tool.poetry]`. Many files only hold the settings of tools.
+    pub is_project: bool,
+    /// Which versions of Python the project supports, as a version specifier.
+    pub requires_python: Option<String>,
+    /// Whether it says how the project is built.
+    pub has_build_system: bool,
+    /// Whether Poetry installs the project itself, which it does unless `package-mode` is false.
+    pub poetry_installs_project: bool,
+    /// Whether PDM installs the project itself.
+    pub pdm_installs_project: bool,
+    /// The names of the dependency groups, normalised.
+    pub groups: BTreeSet<String>,
+}
+
+/// The file isn't TOML.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("pyproject.toml can't be read as TOML: {0}")]
+pub struct PyprojectError(String);
+
+impl UserError for PyprojectError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::PyprojectInvalid
+    }
+}
+
+/// Reads what decides. What is there in another shape than expected counts as absent: the tool whose table it is
+/// has the better message.
+pub fn parse_pyproject(contents: &[u8]) -> Result<Pyproject, PyprojectError> {
+    let text = std::str::from_utf8(contents).map_err(|_| PyprojectError("it isn't UTF-8.".to_owned()))?;
+    let root: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        PyprojectError(format!("{place}{}.", error.message()))
+    })?;
+    let project = table(&root, &["project"]);
+    let poetry = table(&root, &["tool", "poetry"]);
+    let named = |table: Option<&Table>| table.is_some_and(|table| table.contains_key("name"));
+    Ok(Pyproject {
+        is_project: project.is_some() || poetry.is_some(),
+        requires_python: requires_python(project, poetry),
+        has_build_system: root.contains_key("build-system"),
+        poetry_installs_project: flag(poetry, "package-mode").unwrap_or(true),
+        pdm_installs_project: pdm_installs_project(&root, named(project)),
+        groups: groups(&root),
+    })
+}
+
+fn table<'a>(root: &'a Table, path: &[&str]) -> Option<&'a Table> {
+    path.iter().try_fold(root, |table, name| table.get(*name)?.as_table())
+}
+
+fn flag(table: Option<&Table>, name: &str) -> Option<bool> {
+    table?.get(name)?.as_bool()
+}
+
+fn requires_python(project: Option<&Table>, poetry: Option<&Table>) -> Option<String> {
+    let standard = project.and_then(|project| project.get("requires-python")).and_then(Value::as_str);
+    if let Some(standard) = standard {
+        return Some(standard.trim().to_owned());
+    }
+    let dependencies = poetry?.get("dependencies")?.as_table()?;
+    specifier_of_poetry(dependencies.get("python")?.as_str()?)
+}
+
+/// Puts Poetry's `^3.11` and `~3.11` into the words of version specifiers. Alternatives (`||`) have none.
+fn specifier_of_poetry(constraint: &str) -> Option<String> {
+    let parts: Option<Vec<String>> = constraint.split(',').map(|part| one_specifier(part.trim())).collect();
+    let parts: Vec<String> = parts?.into_iter().filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join(","))
+}
+
+fn one_specifier(part: &str) -> Option<String> {
+    let numbers = |text: &str| -> Option<Vec<u64>> {
+        text.trim().split('.').map(|number| number.parse().ok()).collect()
+    };
+    if part == "*" {
+        return Some(String::new());
+    }
+    if let Some(version) = part.strip_prefix('^') {
+        let first = *numbers(version)?.first()?;
+        return Some(format!(">={},<{}", version.trim(), first.checked_add(1)?));
+    }
+    if let Some(version) = part.strip_prefix('~').filter(|rest| !rest.starts_with('=')) {
+        let below = match numbers(version)?[..] {
+            [major] => format!("{}", major.checked_add(1)?),
+            [major, minor, ..] => format!("{major}.{}", minor.checked_add(1)?),
+            [] => return None,
+        };
+        return Some(format!(">={},<{below}", version.trim()));
+    }
+    if part.starts_with(|letter: char| letter.is_ascii_digit()) {
+        return (!part.contains(['|', ' '])).then(|| format!("=={part}"));
+    }
+    (!part.contains(['|', ' '])).then(|| part.to_owned()).or_else(|| {
+        // `>= 3.11` has a space that means nothing; `>=3.8 <4` has one that means a comma.
+        let joined = part.replace(' ', "");
+        let operators = joined.matches(['<', '>', '=', '!', '~']).count();
+        (!part.contains('|') && operators <= 2).then_some(joined)
+    })
+}
+
+fn pdm_installs_project(root: &Table, has_name: bool) -> bool {
+    let settings = table(root, &["tool", "pdm"]);
+    match settings.and_then(|settings| settings.get("package-type")).and_then(Value::as_str) {
+        _ if !has_name => false,
+        Some(kind) => kind == "library",
+        None => flag(settings, "distribution").unwrap_or(true),
+    }
+}
+
+fn groups(root: &Table) -> BTreeSet<String> {
+    table(root, &["dependency-groups"])
+        .into_iter()
+        .flat_map(Table::keys)
+        .map(|name| normalised_name(name))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Pyproject {
+        parse_pyproject(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn only_a_project_makes_a_project() {
+        for (text, expected) in [
+            ("", false),
+            ("[tool.ruff]\nline-length = 100\n", false),
+            ("[build-system]\nrequires = []\n", false),
+            ("[project]\nname = 'x'\n", true),
+            ("[tool.poetry]\nname = 'x'\n", true),
+            ("project = 3\n", false),
+        ] {
+            assert_eq!(parsed(text).is_project, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_toml_is_told_with_its_line() {
+        for (text, expected) in [("a = 1\nb = = 2\n", "line 2"), ("[project\n", "line 1")] {
+            let error = parse_pyproject(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert!(parse_pyproject(b"\xff\xfe").is_err());
+    }
+
+    #[test]
+    fn supported_pythons_are_read_in_both_spellings() {
+        let poetry = |constraint: &str| {
+            format!("[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\npython = '{constraint}'\n")
+        };
+        for (text, expected) in [
+            ("[project]\nrequires-python = ' >=3.11 '\n".to_owned(), Some(">=3.11")),
+            ("[project]\nname = 'x'\n".to_owned(), None),
+            ("[project]\nrequires-python = 3\n".to_owned(), None),
+            (poetry("^3.11"), Some(">=3.11,<4")),
+            (poetry("~3.11"), Some(">=3.11,<3.12")),
+            (poetry("~3.11.2"), Some(">=3.11.2,<3.12")),
+            (poetry("~=3.11.2"), Some("~=3.11.2")),
+            (poetry(">=3.10,<3.13"), Some(">=3.10,<3.13")),
+            (poetry(">= 3.10"), Some(">=3.10")),
+            (poetry("3.12.*"), Some("==3.12.*")),
+            (poetry("*"), None),
+            (poetry("^3.11 || ^4"), None),
+            (poetry(&format!("^{}", u64::MAX)), None),
+        ] {
+            assert_eq!(parsed(&text).requires_python.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tools_install_the_project_itself_unless_told_otherwise() {
+        for (text, poetry, pdm) in [
+            ("[project]\nname = 'x'\n", true, true),
+            ("[project]\nname = 'x'\n[tool.poetry]\npackage-mode = false\n", false, true),
+            ("[project]\nname = 'x'\n[tool.pdm]\ndistribution = false\n", true, false),
+            ("[project]\nname = 'x'\n[tool.pdm]\npackage-type = 'application'\n", true, false),
+            ("[project]\ndependencies = []\n", true, false),
+        ] {
+            let found = parsed(text);
+            assert_eq!((found.poetry_installs_project, found.pdm_installs_project), (poetry, pdm), "{text}");
+        }
+        let groups = parsed("[dependency-groups]\nDev_Tools = []\ntest = []\n").groups;
+        assert_eq!(groups, BTreeSet::from(["dev-tools".to_owned(), "test".to_owned()]));
+    }
+}
