@@ -303,7 +303,8 @@ fn poetry_lock_of_a_package() {
                    [tool.poetry.dependencies]\npython = \"^3.10\"\nsix = \"1.16.0\"\n\
                    [tool.poetry.scripts]\nshop = \"shop:main\"\n{source}"
     );
-    let files = [("pyproject.toml", project.as_str()), ("shop/__init__.py", "def main(): print('from the shop')\n")];
+    let files =
+        [("pyproject.toml", project.as_str()), ("shop/__init__.py", "def main(): print('from the shop')\n")];
     let Some(app) = locked_app(&files, "poetry lock --no-interaction") else { return };
     builds(&app, "poetry sync --only main");
     let ran = app.run(&["run", app.slug().to_str().unwrap(), "--", "shop"]).success();
