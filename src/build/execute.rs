@@ -23,7 +23,7 @@ use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
 use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, detect, plan};
 use crate::python::pip_config::PipConfig;
-use crate::python::version::PythonVersion;
+use crate::python::version::{PythonVersion, VersionOrigin};
 use crate::slug::tree::Entry;
 use crate::store::Store;
 
@@ -233,6 +233,17 @@ impl Survey {
         record.set("python_version_requested", requested.to_string());
         record.set("python_version_origin", origin.reported_name());
         record.set("python_version_pinned", requested.patch.is_some());
+        let look_alikes = self.version_look_alikes();
+        if *origin != VersionOrigin::RuntimeTxt && !look_alikes.is_empty() {
+            record.set("python_version_files", look_alikes);
+        }
+    }
+
+    /// Files in the top level directory that look like a version file and aren't, with a comma after each.
+    fn version_look_alikes(&self) -> String {
+        let names = self.app.names.iter().filter(|name| !self.app.dirs.contains(*name));
+        let names = names.filter_map(|name| std::str::from_utf8(name).ok());
+        names.filter(|name| survey::looks_like_version_file(name)).map(|name| format!("{name},")).collect()
     }
 
     fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<Layer> {

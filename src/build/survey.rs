@@ -244,6 +244,19 @@ pub fn read_web_app_candidates(app: &AppSource) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Returns whether a file's name looks like `.python-version` and isn't: Heroku's report lists such files.
+pub fn looks_like_version_file(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name != ".python-version"
+        && name.match_indices("python").any(|(at, found)| {
+            // With any one character between the words, or none.
+            let rest = &name[at + found.len()..];
+            let mut letters = rest.chars();
+            rest.starts_with("version")
+                || letters.next().is_some_and(|_| letters.as_str().starts_with("version"))
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

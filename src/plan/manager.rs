@@ -114,6 +114,11 @@ impl PackageManager {
         }
     }
 
+    /// Returns whether Heroku's buildpack knows its file.
+    fn is_herokus(self) -> bool {
+        matches!(self, Self::Pipenv | Self::Pip | Self::Poetry | Self::Uv)
+    }
+
     /// Returns whether pip could install for it, too. The others are read by uv alone.
     pub fn can_use_pip(self) -> bool {
         !matches!(self, Self::Uv | Self::Pylock | Self::Pyproject)
@@ -193,8 +198,12 @@ pub fn choose_package_manager(
     app: &AppSource,
     pyproject: Option<&Pyproject>,
 ) -> Result<PackageManager, ManagerError> {
-    let found: Vec<_> =
-        PackageManager::WITH_FILE.into_iter().filter(|manager| app.has_file(manager.file())).collect();
+    let is_there = |manager: &PackageManager| app.has_file(manager.file());
+    let found: Vec<_> = PackageManager::WITH_FILE.into_iter().filter(is_there).collect();
+    // Heroku's buildpack doesn't know the others' files: beside one that it knows (a requirements.txt that was exported
+    // for it, say) they don't count.
+    let known: Vec<_> = found.iter().copied().filter(|manager| manager.is_herokus()).collect();
+    let found = if known.is_empty() { found } else { known };
     if app.has_file("Pipfile") && !found.contains(&PackageManager::Pipenv) {
         return match found[..] {
             [] => Ok(PackageManager::Pipfile),
@@ -278,7 +287,9 @@ mod tests {
             (&["app.py"], Err("package-manager::none-found")),
             (&["Pipfile", "requirements.txt"], Err("package-manager::pipenv-missing-lockfile")),
             (&["uv.lock", "requirements.txt"], Err("package-manager::multiple-found")),
-            (&["pdm.lock", "poetry.lock"], Err("package-manager::multiple-found")),
+            (&["pdm.lock", "pylock.toml"], Err("package-manager::multiple-found")),
+            (&["pdm.lock", "poetry.lock"], Ok(Poetry)),
+            (&["pdm.lock", "requirements.txt"], Ok(Pip)),
         ] {
             let chosen = choose(names).map_err(|error| error.code().entry().id);
             assert_eq!(chosen, expected, "{names:?}");

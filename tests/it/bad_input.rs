@@ -52,7 +52,7 @@ fn other_package_managers_have_their_own_answers() {
         (&["Pipfile", "requirements.txt"], "package-manager::pipenv-missing-lockfile"),
         (&["app.py"], "package-manager::none-found"),
         (&["requirements.txt", "uv.lock"], "package-manager::multiple-found"),
-        (&["pdm.lock", "poetry.lock"], "package-manager::multiple-found"),
+        (&["pdm.lock", "pylock.toml"], "package-manager::multiple-found"),
         (&["pyproject.toml"], "package-manager::none-found"),
     ] {
         let files: Vec<_> = files.iter().map(|name| (*name, "")).collect();

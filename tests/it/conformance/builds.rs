@@ -91,21 +91,18 @@ pub(super) const ROWS: &[Row] = &[
         Environment,
         "`python.gunicorn.sh` sets FORWARDED_ALLOW_IPS, and GUNICORN_CMD_ARGS unless there is a value.",
         Runs(gunicorn),
-    )
-    .pending("frameworks"),
+    ),
     row(
         Environment,
         "`WEB_CONCURRENCY.sh` leaves a WEB_CONCURRENCY alone that is set, and says so in web dynos only.",
         Runs(web_concurrency_is_left_alone),
-    )
-    .pending("frameworks"),
+    ),
     row(
         Environment,
         "`export` in the buildpack's directory gives later buildpacks the same, for /app.",
         Runs(the_export),
     )
-    .differs("with the real path of the build directory, since there is no link below /app during the build.")
-    .pending("doors"),
+    .differs("with the real path of the build directory, since there is no link below /app during the build."),
     row(
         Environment,
         "`export` grows when the buildpack's directory is used for two builds.",
@@ -126,8 +123,7 @@ pub(super) const ROWS: &[Row] = &[
             let text = fs::read_to_string(build.app.dir.join(".profile.d/python.sh")).unwrap();
             assert!(text.contains("/app/.heroku/python"), "{text}");
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         Environment,
         "Paths of editable installs are rewritten at each start of a dyno.",
@@ -139,8 +135,7 @@ pub(super) const ROWS: &[Row] = &[
         "Installers get the config var PIP_EXTRA_INDEX_URL and no other.",
         Runs(config_vars_for_installers),
     )
-    .differs("they get those that are meant for them: pip's and uv's settings, credentials of indexes, and what requirements name by `${NAME}`.")
-    .pending("doors, frameworks"),
+    .differs("they get those that are meant for them: pip's and uv's settings, credentials of indexes, and what requirements name by `${NAME}`."),
     row(
         Environment,
         "A config var whose name no shell would take breaks the build.",

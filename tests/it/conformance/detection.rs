@@ -98,8 +98,7 @@ pub(super) const ROWS: &[Row] = &[
         Checks,
         "A stack that isn't supported any more fails the build: `cedar-14`, `heroku-16`, `heroku-18`, `heroku-20`.",
         Runs(|world| stacks_fail(world, &["cedar-14", "heroku-16", "heroku-18", "heroku-20"], "checks::stack::eol")),
-    )
-    .pending("doors"),
+    ),
     row(
         Checks,
         "`.heroku/python` in the app, file or directory, fails the build.",
@@ -119,8 +118,7 @@ pub(super) const ROWS: &[Row] = &[
             build.app.set("PYTHONHOME", "/app/.heroku/python");
             build.compile().failure("checks::duplicate-python-buildpack");
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         Checks,
         "A virtual environment in `.venv` or `venv` fails the build.",
@@ -131,8 +129,7 @@ pub(super) const ROWS: &[Row] = &[
             ],
             "checks::existing-venv-dir",
         ),
-    )
-    .pending("doors"),
+    ),
     row(
         Checks,
         "A directory `venv` without `pyvenv.cfg` is none.",
@@ -144,15 +141,19 @@ pub(super) const ROWS: &[Row] = &[
     row(
         PackageManager,
         "`Pipfile` without `Pipfile.lock` fails, whatever else there is.",
-        Fails(
-            &[
-                &[("Pipfile", "")],
-                &[("Pipfile", ""), ("requirements.txt", "")],
-                &[("Pipfile", ""), ("uv.lock", ""), ("poetry.lock", "")],
-            ],
-            "package-manager::pipenv-missing-lockfile",
-        ),
-    ),
+        Runs(|world| {
+            for other in ["requirements.txt", "poetry.lock"] {
+                let run = world.refused(&[("Pipfile", ""), (other, "")]);
+                assert!(run.stdout.contains("package-manager::pipenv-missing-lockfile"), "{other}: {}", run.stdout);
+            }
+            let alone = world.refused(&[("Pipfile", "")]);
+            assert!(alone.stdout.contains("There is no Pipfile.lock"), "{}", alone.stdout);
+            let mut build = Build::new(&[("Pipfile", "")]);
+            build.app.set("SLUGC_REQUIRE_LOCKED", "1");
+            build.compile().failure("package-manager::not-locked");
+        }),
+    )
+    .differs("a Pipfile alone is resolved and built, with a warning; SLUGC_REQUIRE_LOCKED=1 makes it an error."),
     row(
         PackageManager,
         "`requirements.txt` alone means pip, with or without `setup.py` and `pyproject.toml`.",
@@ -164,33 +165,28 @@ pub(super) const ROWS: &[Row] = &[
             ],
             "pip",
         ),
-    )
-    .pending("doors"),
+    ),
     row(
         PackageManager,
         "`Pipfile.lock` means Pipenv, also without a Pipfile.",
         Chooses(&[&[("Pipfile.lock", PIPFILE_LOCK), ("Pipfile", "")], &[("Pipfile.lock", PIPFILE_LOCK)]], "pipenv"),
-    )
-    .pending("doors, managers"),
+    ),
     row(
         PackageManager,
         "`poetry.lock` means Poetry.",
         Chooses(&[&[("poetry.lock", POETRY_LOCK), ("pyproject.toml", PYPROJECT)]], "poetry"),
-    )
-    .pending("doors, managers"),
+    ),
     row(
         PackageManager,
         "`uv.lock` means uv.",
         Chooses(&[&[("uv.lock", UV_LOCK), ("pyproject.toml", PYPROJECT), (".python-version", "3.13")]], "uv"),
-    )
-    .pending("doors, managers"),
+    ),
     row(
         PackageManager,
         "`pdm.lock` alone is no package manager's file.",
         Chooses(&[&[("pdm.lock", PDM_LOCK), ("pyproject.toml", PYPROJECT)]], "pdm"),
     )
-    .differs("PDM's lock file is installed.")
-    .pending("doors, managers"),
+    .differs("PDM's lock file is installed."),
     row(
         PackageManager,
         "Links to files count; directories with such a name don't.",

@@ -34,8 +34,7 @@ pub(super) const ROWS: &[Row] = &[
                 assert_eq!(release_with(packages, files), "", "{packages:?} {files:?}");
             }
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         Release,
         "It fails unless compile has run before.",
@@ -69,8 +68,7 @@ pub(super) const ROWS: &[Row] = &[
                 "{report}"
             );
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         Report,
         "It works for a failed build, and names reason and detail.",
@@ -80,8 +78,7 @@ pub(super) const ROWS: &[Row] = &[
             assert_eq!(report["failure_detail"], "3.9");
             assert_eq!(report["package_manager"], "pip");
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         Report,
         "Texts are cut after 200 characters.",
@@ -93,8 +90,7 @@ pub(super) const ROWS: &[Row] = &[
             let report = world.report_of_refused(&files);
             assert_eq!(report["python_version_files"].as_str().unwrap().chars().count(), 200);
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         Report,
         "It has the version of Python: requested, full, its origin, whether a patch version was asked for.",
@@ -108,8 +104,7 @@ pub(super) const ROWS: &[Row] = &[
             assert_eq!(report["python_version_pinned"], false);
             assert!(report["total_duration"].is_f64(), "{report}");
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         Tests,
         "`bin/test-compile` builds with the test requirements.",
@@ -120,8 +115,7 @@ pub(super) const ROWS: &[Row] = &[
             build.clean();
             build.test_compile().failure("requirements::file-not-found");
         }),
-    )
-    .pending("doors, managers"),
+    ),
     row(
         Tests,
         "It runs no collectstatic.",
@@ -130,11 +124,9 @@ pub(super) const ROWS: &[Row] = &[
             build.test_compile().success();
             assert_eq!(build.report()["django_collectstatic"], "disabled-env-var");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(Tests, "There is no `bin/test`.", Runs(|_| assert!(Path::new("bin/test").is_file(), "no bin/test")))
-        .differs("there is one, for platforms that call it.")
-        .pending("doors"),
+        .differs("there is one, for platforms that call it."),
     row(
         Output,
         "Steps begin with `-----> `, on standard output; what programs say is indented by seven spaces.",

@@ -1,8 +1,5 @@
 //! The rules of the classic Python buildpack as rows of data, each with the check that runs it.
 //! `docs/compatibility.md` is generated from them.
-//!
-//! A row whose behaviour isn't there yet is pending: it says what would have to be there, and its check waits.
-//! `CONFORMANCE_PENDING=1 cargo test conformance` runs those checks too, to see which of them can be flipped.
 
 mod builds;
 mod detection;
@@ -28,8 +25,6 @@ struct Row {
     rule: &'static str,
     /// What differs here and why; none if nothing does.
     different: Option<&'static str>,
-    /// What the check waits for; none if it runs.
-    pending: Option<&'static str>,
     check: Check,
 }
 
@@ -124,19 +119,13 @@ enum Check {
 }
 
 const fn row(section: Section, rule: &'static str, check: Check) -> Row {
-    Row { section, rule, different: None, pending: None, check }
+    Row { section, rule, different: None, check }
 }
 
 impl Row {
     /// Says what differs, and why.
     const fn differs(mut self, why: &'static str) -> Self {
         self.different = Some(why);
-        self
-    }
-
-    /// Makes the check wait for something.
-    const fn pending(mut self, what: &'static str) -> Self {
-        self.pending = Some(what);
         self
     }
 
@@ -179,20 +168,13 @@ fn rows() -> Vec<Row> {
 /// Runs the checks of the rows of some sections, and tells all that fail.
 #[track_caller]
 fn check(rows: &[Row]) {
-    let with_pending = std::env::var_os("CONFORMANCE_PENDING").is_some();
     let world = World::default();
     let mut broken = String::new();
     for row in rows {
-        if row.pending.is_some() && !with_pending {
-            continue;
-        }
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| row.run(&world))) {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();
-            let pending = row.pending.map(|what| format!(" (waits for {what})")).unwrap_or_default();
-            writeln!(broken, "\n## {:?}: {}{pending}\n{text}", row.section, row.rule).unwrap();
-        } else if let Some(what) = row.pending {
-            eprintln!("KEPT NOW (waits for {what}): {:?}: {}", row.section, row.rule);
+            writeln!(broken, "\n## {:?}: {}\n{text}", row.section, row.rule).unwrap();
         }
     }
     assert!(broken.is_empty(), "{broken}");
@@ -227,9 +209,6 @@ fn rules_of_the_other_programs_and_the_log_are_kept() {
 fn every_row_is_written_once_and_in_sentences() {
     let mut seen = std::collections::BTreeSet::new();
     for row in rows() {
-        for what in row.pending.into_iter().flat_map(|what| what.split(", ")) {
-            assert!(["doors", "frameworks", "managers", "locks"].contains(&what), "{what}");
-        }
         assert!(seen.insert(row.rule), "twice: {}", row.rule);
         for text in [Some(row.rule), row.different].into_iter().flatten() {
             assert!(text.ends_with('.') && !text.contains('\n') && !text.contains('|'), "{text}");
@@ -250,15 +229,13 @@ fn compatibility_md_is_up_to_date() {
 fn render_page() -> String {
     let rows = rows();
     let different = rows.iter().filter(|row| row.different.is_some()).count();
-    let pending = rows.iter().filter(|row| row.pending.is_some()).count();
     let mut page = format!(
         "# Compatibility\n\n\
          How slugc's classic buildpack compares with Heroku's Python buildpack (v351). Each row is a rule, which is\n\
          what that buildpack does; a check for it runs with the tests. This page is generated from the rows in\n\
          `tests/it/conformance/` by `UPDATE_DOCS=1 cargo test _md`.\n\n\
-         \"Same\": a platform or an app can't tell the difference. \"Different\": it can, knowingly. \"Not yet\": the check\n\
-         is written, and doesn't run yet.\n\n\
-         {} rules: {} the same, {different} different; {pending} of them not yet.\n",
+         \"Same\": a platform or an app can't tell the difference. \"Different\": it can, knowingly.\n\n\
+         {} rules: {} the same, {different} different.\n",
         rows.len(),
         rows.len() - different,
     );
@@ -270,13 +247,10 @@ fn render_page() -> String {
             let source = row.section.source();
             write!(page, "\n## {title}\n\nThe reference: {source}.\n\n| Rule | Here |\n|---|---|\n").unwrap();
         }
-        let mut here = match row.different {
+        let here = match row.different {
             Some(why) => format!("Different: {why}"),
             None => "Same".to_owned(),
         };
-        if row.pending.is_some() {
-            here.insert_str(0, "**Not yet.** ");
-        }
         writeln!(page, "| {} | {here} |", row.rule).unwrap();
     }
     page

@@ -18,14 +18,12 @@ pub(super) const ROWS: &[Row] = &[
                 build.write("bin/pre_compile", "echo three >.python-version; : >requirements.txt\n");
             build.compile().failure("python-version-file::invalid-version");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Hooks,
         "A hook runs in the build directory, without arguments, executable or not, with or without `#!`.",
         Runs(hooks_run_anyway),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Hooks,
         "Its two streams go to the log, indented by seven spaces, after a line that names it.",
@@ -34,8 +32,7 @@ pub(super) const ROWS: &[Row] = &[
             assert!(text.contains("-----> Running bin/pre_compile hook\n"), "{text}");
             assert!(text.contains("\n       out\n") && text.contains("\n       err\n"), "{text}");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Hooks,
         "A hook that fails fails the build.",
@@ -45,8 +42,7 @@ pub(super) const ROWS: &[Row] = &[
                 build.compile().failure(id);
             }
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Hooks,
         "It sees Python's variables: PATH, LANG, C_INCLUDE_PATH, LIBRARY_PATH, PKG_CONFIG_PATH.",
@@ -56,8 +52,7 @@ pub(super) const ROWS: &[Row] = &[
             assert!(text.contains(".heroku/python/include"), "{text}");
         }),
     )
-    .differs("with the real paths of the build rather than those below /app, and with the right name of pkg-config's directory.")
-    .pending("doors, frameworks"),
+    .differs("with the real paths of the build rather than those below /app, and with the right name of pkg-config's directory."),
     row(
         Hooks,
         "It sees config vars, but for seven names such as PATH and LD_PRELOAD.",
@@ -69,8 +64,7 @@ pub(super) const ROWS: &[Row] = &[
             let text = build.compile().failure("hooks::pre_compile").stdout;
             assert!(text.contains("<two\n       lines> <> <>"), "{text}");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Hooks,
         "`bin/post_compile` runs when everything is installed.",
@@ -80,8 +74,7 @@ pub(super) const ROWS: &[Row] = &[
             let text = build.compile().success().stdout;
             assert!(text.contains("-----> Running bin/post_compile hook\n") && text.contains("       at /"), "{text}");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Collectstatic,
         "The file `.heroku/collectstatic_disabled` switches it off, with a warning that the variable is better.",
@@ -92,8 +85,7 @@ pub(super) const ROWS: &[Row] = &[
             assert!(text.contains("Warning: ") && text.contains("DISABLE_COLLECTSTATIC=1"), "{text}");
             assert_eq!(build.report()["django_collectstatic"], "disabled-file");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Collectstatic,
         "DISABLE_COLLECTSTATIC, set and neither empty nor `0`, switches it off; the config var goes before the environment.",
@@ -115,8 +107,7 @@ pub(super) const ROWS: &[Row] = &[
                 assert_eq!(found, expected, "{variable:?} {config_var:?}");
             }
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Collectstatic,
         "Without Django nothing is said.",
@@ -136,8 +127,7 @@ pub(super) const ROWS: &[Row] = &[
             assert!(text.contains("       collected ['collectstatic', '--noinput', '--traceback']"), "{text}");
             assert_eq!(build.report()["django_collectstatic"], "enabled");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Collectstatic,
         "A link named `manage.py` isn't looked at.",
@@ -147,8 +137,7 @@ pub(super) const ROWS: &[Row] = &[
             assert!(build.compile().success().stdout.contains("collected ["));
         }),
     )
-    .differs("it runs, as a file would.")
-    .pending("doors, frameworks"),
+    .differs("it runs, as a file would."),
     row(
         Collectstatic,
         "When it fails, what it printed decides the reason.",
@@ -165,8 +154,7 @@ pub(super) const ROWS: &[Row] = &[
                 build.compile().failure(id);
             }
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Collectstatic,
         "DEBUG_COLLECTSTATIC=1 dumps the environment, secrets included.",
@@ -178,8 +166,7 @@ pub(super) const ROWS: &[Row] = &[
             assert!(!run.stdout.contains("a-very-secret-value"), "{}", run.stdout);
         }),
     )
-    .differs("values that may be secrets aren't shown.")
-    .pending("doors, frameworks"),
+    .differs("values that may be secrets aren't shown."),
     row(
         Nltk,
         "With nltk installed and no `nltk.txt`, a line says that the file wasn't found.",
@@ -189,8 +176,7 @@ pub(super) const ROWS: &[Row] = &[
             assert!(text.contains("nltk.txt"), "{text}");
             assert_eq!(build.report()["nltk_downloader"], "skipped-no-nltk-file");
         }),
-    )
-    .pending("doors, frameworks"),
+    ),
     row(
         Nltk,
         "Without nltk, `nltk.txt` isn't looked at.",

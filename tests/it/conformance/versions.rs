@@ -88,8 +88,7 @@ pub(super) const ROWS: &[Row] = &[
             ]],
             "3.13",
         ),
-    )
-    .pending("managers"),
+    ),
     row(
         VersionOrigin,
         "Without any, the minor version of the last build stays, with its newest patch version.",
@@ -104,8 +103,7 @@ pub(super) const ROWS: &[Row] = &[
                 format!("Using the same major version as the last build: Python {}", python().unwrap());
             assert!(text.contains(&words), "{text}");
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         VersionOrigin,
         "Without any and without a last build, the default is taken: 3.14.",
@@ -122,8 +120,7 @@ pub(super) const ROWS: &[Row] = &[
             ]);
             assert_eq!(report["python_version_files"], ".Python-Version.bak,check_python_version.py,");
         }),
-    )
-    .pending("doors"),
+    ),
     row(
         VersionFile,
         "A version is `3.N` or `3.N.P`; the newest patch version isn't needed.",
@@ -300,8 +297,7 @@ pub(super) const ROWS: &[Row] = &[
             &[&[("uv.lock", UV_LOCK), ("pyproject.toml", PYPROJECT), ("runtime.txt", "python-3.13")]],
             "runtime-txt::not-supported",
         ),
-    )
-    .pending("managers"),
+    ),
     row(
         PipfileLock,
         "`python_full_version` goes before `python_version`; null and false count as none.",
@@ -313,16 +309,13 @@ pub(super) const ROWS: &[Row] = &[
             ],
             "3.13.1",
         ),
-    )
-    .pending("managers"),
+    ),
     row(
         PipfileLock,
         "A number is read as it is written in JSON.",
         Requests(&[pipenv_requires!(r#"{"python_version": 3.13}"#)], "3.13"),
-    )
-    .pending("managers"),
-    row(PipfileLock, "Without either, the default is taken.", Requests(&[pipenv_requires!("{}")], "3.14"))
-        .pending("managers"),
+    ),
+    row(PipfileLock, "Without either, the default is taken.", Requests(&[pipenv_requires!("{}")], "3.14")),
     row(
         PipfileLock,
         "A byte order mark before the JSON is accepted.",
@@ -333,8 +326,7 @@ pub(super) const ROWS: &[Row] = &[
             )]],
             "3.13",
         ),
-    )
-    .pending("managers"),
+    ),
     row(
         PipfileLock,
         "What isn't a version fails: an empty text, a range, a wildcard, white space.",
@@ -348,8 +340,7 @@ pub(super) const ROWS: &[Row] = &[
             ],
             "pipfile-lock::invalid-version",
         ),
-    )
-    .pending("managers"),
+    ),
     row(
         PipfileLock,
         "What isn't JSON of the right shape fails: an array, text after the end, `requires` as a text.",
@@ -362,8 +353,7 @@ pub(super) const ROWS: &[Row] = &[
             ],
             "pipfile-lock::invalid-json",
         ),
-    )
-    .pending("managers"),
+    ),
     row(
         Resolution,
         "Before 3.10 the version is end-of-life: Python 2 too.",
@@ -417,8 +407,7 @@ pub(super) const ROWS: &[Row] = &[
             "python-version-file::not-found",
         ),
     )
-    .differs("`requires-python` in pyproject.toml is enough.")
-    .pending("managers"),
+    .differs("`requires-python` in pyproject.toml is enough."),
     row(
         Resolution,
         "With the other managers, no version file is a warning.",
