@@ -9,10 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::app::source::AppSource;
 use crate::build::execute::{Built, Workshop};
 use crate::build::layers::verify_layer;
-use crate::build::survey::read_app_requirements;
 use crate::error::Result;
 use crate::host::files;
 use crate::plan::manager::{PIP_VERSION, UV_VERSION};
@@ -137,20 +135,20 @@ impl<'a> Cache<'a> {
     }
 }
 
-/// Gathers what the cache of this build is made from.
-pub(super) fn gather_facts(stack: &str, plan: &Plan, app: &AppSource) -> Result<Facts> {
+/// Gathers what the cache of this build is made from; `files` are those that decide what is installed.
+pub(super) fn gather_facts(stack: &str, plan: &Plan, files: &BTreeMap<String, Vec<u8>>) -> Facts {
     let manager = plan.package_manager;
-    Ok(Facts {
+    Facts {
         stack: stack.to_owned(),
         python_version: plan.runtime.version().to_string(),
         package_manager: manager.name().to_owned(),
         tool_version: tool_version(manager).map(str::to_owned),
-        files: deciding_files(app, manager)?
-            .into_iter()
-            .map(|(name, contents)| (name, hex::encode(Sha256::digest(contents))))
+        files: files
+            .iter()
+            .map(|(name, contents)| (name.clone(), hex::encode(Sha256::digest(contents))))
             .collect(),
         layers: plan.layers.iter().map(layer_key).collect(),
-    })
+    }
 }
 
 fn layer_key(layer: &crate::plan::LayerPlan) -> (String, String) {
@@ -164,16 +162,6 @@ pub(super) fn tool_version(manager: PackageManager) -> Option<&'static str> {
         PackageManager::Uv => Some(UV_VERSION),
         _ => None,
     }
-}
-
-/// Reads the files that decide what is installed.
-pub(super) fn deciding_files(app: &AppSource, manager: PackageManager) -> Result<BTreeMap<String, Vec<u8>>> {
-    if manager == PackageManager::Pip {
-        return Ok(read_app_requirements(app)?.files);
-    }
-    // A file that can't be read is reported by who needs it.
-    let contents = app.read_file(manager.file()).unwrap_or_default();
-    Ok(BTreeMap::from([(manager.file().to_owned(), contents)]))
 }
 
 /// Says why the cache of the last build isn't that of this one, in the order of Heroku's buildpack.

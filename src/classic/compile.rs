@@ -81,7 +81,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     survey.announce(shop)?;
     let plan = survey.plan()?;
     note_tools(&plan, record);
-    let facts = cache::gather_facts(&stack, &plan, survey.app())?;
+    let facts = cache::gather_facts(&stack, &plan, &survey.inputs().files);
     record.time("cache_restore_duration", || cache.restore(&facts, &plan, shop))?;
 
     let built = survey.execute(shop)?;

@@ -1,18 +1,14 @@
 //! Puts what was built where the platform expects it.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::app::source::AppSource;
 use crate::build::execute::Built;
-use crate::build::layers::Layer;
 use crate::build::stage;
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
 use crate::plan::EnvDelta;
-use crate::slug::tree::EntryKind;
 
 /// Where apps are at run time.
 pub(super) const APP: &str = "/app";
@@ -20,7 +16,7 @@ pub(super) const APP: &str = "/app";
 /// Copies the layers into the build directory.
 pub(super) fn put_layers(built: &Built, build_dir: &Path, env: &Env) -> Result<()> {
     for layer in &built.layers {
-        copy_layer(layer, build_dir, env)?;
+        stage::copy_layer(layer, build_dir, env)?;
     }
     Ok(())
 }
@@ -28,28 +24,6 @@ pub(super) fn put_layers(built: &Built, build_dir: &Path, env: &Env) -> Result<(
 /// Writes the script that sets the environment at boot.
 pub(super) fn write_profile(app: &AppSource, environment: &EnvDelta, build_dir: &Path) -> Result<()> {
     stage::write_generated_files(app, environment, build_dir)
-}
-
-/// Copies a layer. Not by hard links: hooks and later buildpacks may edit the files in place.
-fn copy_layer(layer: &Layer, build_dir: &Path, env: &Env) -> Result<()> {
-    let tree = layer.tree();
-    for entry in &layer.entries {
-        env.interrupt.check()?;
-        let relative = Path::new(OsStr::from_bytes(&entry.path));
-        let to = build_dir.join(relative);
-        match &entry.kind {
-            EntryKind::Directory => files::create_dir_all(&to)?,
-            EntryKind::File { mode, .. } => {
-                files::copy_file(&tree.join(relative), &to)?;
-                files::set_mode(&to, *mode)?;
-            }
-            EntryKind::Symlink { target } => {
-                files::remove_file(&to)?;
-                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Lets Python be found at its place at run time already, for later buildpacks that have written it down.
