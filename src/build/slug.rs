@@ -13,13 +13,17 @@ use super::{stage, survey};
 use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
 use crate::app::tree::SourceKind;
-use crate::error::{ErrorCode, Result, UserError};
+use crate::env::Env;
+use crate::error::{ErrorCode, Failure, Result};
 use crate::host::files::FileContext;
 use crate::output::Event;
 use crate::plan::{Plan, suggest};
+use crate::slug::SlugError;
 use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, assemble, check_output};
 use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo, write_manifest};
-use crate::slug::tree::{Tree, TreeOrigin, index_directory};
+use crate::slug::size::heroku_size;
+use crate::slug::tree::{Entry, Tree, TreeOrigin, index_directory};
+use crate::store::Store;
 
 /// When nothing says otherwise, all files in a slug are from one second after 1980 began: the first
 /// moment that fits into zip files, too. A time that changed with every build would change every byte.
@@ -105,38 +109,17 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         read_staged_procfile(staged, &mut built)?;
     }
     suggest_procfile(app, &built, shop);
-    output.step("Discovering process types");
-    let declared: Vec<&str> = built.plan.process_types.keys().map(String::as_str).collect();
-    let declared = if declared.is_empty() { "(none)".to_owned() } else { declared.join(", ") };
-    output.detail(format!("Procfile declares types -> {declared}"));
+    tell_process_types(&built, shop);
 
     let work = store.scratch()?;
-    let generated = work.path().join("generated");
-    let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
-    let mut trees: Vec<Tree> = built.layers.iter().map(Layer::to_tree).collect();
-    let app_mtime = source_date_epoch.or(commit_time).unwrap_or(DEFAULT_MTIME);
-    let app_tree = |name: &str, root: PathBuf, entries| Tree {
-        name: name.to_owned(),
-        root,
-        origin: TreeOrigin::App,
-        entries,
-    };
-    trees.push(match &pre_compiled {
-        Some(layer) => Tree { entries: app_entries, ..layer.to_tree() },
-        None => app_tree("app", app.root.clone(), app_entries),
-    });
-    match &staged {
-        // They are among what was staged, as hooks may change them.
-        Some(staged) => trees.push(staged.layer.to_tree()),
-        None => {
-            stage::write_generated_files(app, &built.plan.environment, &generated)?;
-            trees.push(app_tree("generated", generated.clone(), index_directory(&generated, env)?));
-        }
-    }
+    let ready = Ready { app, app_entries, pre_compiled, staged, built: &built };
+    let trees = trees(&ready, &work.path().join("generated"), env)?;
     output.step("Compressing...");
+    let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
+    let app_time = source_date_epoch.or(commit_time).unwrap_or(DEFAULT_MTIME);
     let spec = SlugSpec {
         trees,
-        times: Times { app: app_mtime, layers: source_date_epoch.unwrap_or(DEFAULT_MTIME) },
+        times: Times { app: app_time, layers: source_date_epoch.unwrap_or(DEFAULT_MTIME) },
         layout: request.layout,
         exclude: &|path, is_dir| app.slugignore_post.matches(path, is_dir).is_some(),
         max_size: request.max_size,
@@ -144,23 +127,73 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         output: request.output.clone(),
         lineage: request.settings.lineage.clone(),
     };
-    let slug = match assemble(&spec, store, env, output) {
-        Err(error) if error.code() == ErrorCode::StoreCorrupt => {
-            let all =
-                built.layers.iter().chain(pre_compiled.as_ref()).chain(staged.as_ref().map(|it| &it.layer));
-            for layer in all.filter(|layer| error.damaged_layer() == Some(layer.name)) {
-                store.remove_layer(layer.name, &layer.key)?;
-            }
-            return Err(error.into());
-        }
-        other => other?,
+    let slug = assemble(&spec, store, env, output)
+        .map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
+    let manifest = manifest(request, app, &built, &slug, commit, app_time);
+    write_manifest(&manifest_path(&request.output), &manifest)?;
+    tell_slug(request, &slug, shop);
+    Ok(slug)
+}
+
+/// Everything that a slug is made of.
+struct Ready<'a> {
+    app: &'a AppSource,
+    app_entries: Vec<Entry>,
+    pre_compiled: Option<Layer>,
+    staged: Option<Staged>,
+    built: &'a Built,
+}
+
+/// Lays the app and what slugc adds to it over the layers; what it adds is written to `generated`.
+fn trees(ready: &Ready<'_>, generated: &Path, env: &Env) -> Result<Vec<Tree>> {
+    let Ready { app, app_entries, pre_compiled, staged, built } = ready;
+    let app_tree = |name: &str, root: &Path, entries| Tree {
+        name: name.to_owned(),
+        root: root.to_owned(),
+        origin: TreeOrigin::App,
+        entries,
     };
+    let mut trees: Vec<Tree> = built.layers.iter().map(Layer::to_tree).collect();
+    trees.push(match pre_compiled {
+        Some(layer) => Tree { entries: app_entries.clone(), ..layer.to_tree() },
+        None => app_tree("app", &app.root, app_entries.clone()),
+    });
+    match staged {
+        // They are among what was staged, as hooks may change them.
+        Some(staged) => trees.push(staged.layer.to_tree()),
+        None => {
+            stage::write_generated_files(app, &built.plan.environment, generated)?;
+            trees.push(app_tree("generated", generated, index_directory(generated, env)?));
+        }
+    }
+    Ok(trees)
+}
+
+/// What is damaged must not be used by the next build either.
+fn throw_damaged_layer_away(error: SlugError, ready: &Ready<'_>, store: &Store) -> Failure {
+    let Ready { pre_compiled, staged, built, .. } = ready;
+    let all = built.layers.iter().chain(pre_compiled).chain(staged.iter().map(|staged| &staged.layer));
+    for layer in all.filter(|layer| error.damaged_layer() == Some(layer.name)) {
+        if let Err(failure) = store.remove_layer(layer.name, &layer.key) {
+            return failure.into();
+        }
+    }
+    error.into()
+}
+
+fn tell_process_types(built: &Built, shop: Workshop<'_>) {
+    shop.output.step("Discovering process types");
+    let declared: Vec<&str> = built.plan.process_types.keys().map(String::as_str).collect();
+    let declared = if declared.is_empty() { "(none)".to_owned() } else { declared.join(", ") };
+    shop.output.detail(format!("Procfile declares types -> {declared}"));
+}
+
+fn tell_slug(request: &SlugRequest, slug: &Slug, shop: Workshop<'_>) {
+    let Workshop { output, .. } = shop;
     if slug.excluded > 0 {
         output.detail(format!("Left out {} files matching .slugignore.post patterns", slug.excluded));
     }
-    output.detail(format!("Done: {}", crate::slug::size::heroku_size(slug.size)));
-    let manifest = manifest(request, app, &built, &slug, commit, app_mtime);
-    write_manifest(&manifest_path(&request.output), &manifest)?;
+    output.detail(format!("Done: {}", heroku_size(slug.size)));
     output.event(Event::Finished {
         slug: request.output.display().to_string(),
         sha256: slug.sha256.clone(),
@@ -168,7 +201,6 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         size: slug.size,
         counters: output.counters(),
     });
-    Ok(slug)
 }
 
 fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
