@@ -206,22 +206,9 @@ fn uv_invocation(
         .arg("--prefix")
         .arg(prefix(target))
         .args(pip.uv_arguments(&exists))
-        .args(
-            target
-                .requirements
-                .iter()
-                .flat_map(|file| ["--requirement".into(), file.clone().into_os_string()]),
-        )
         .args(target.groups.iter().flat_map(|group| ["--group", group]))
         .current_dir(target.directory);
-    invocation = match target.mode {
-        Mode::Locked { hashed: true } => invocation.args(["--no-deps", "--require-hashes"]),
-        Mode::Locked { hashed: false } => invocation.arg("--no-deps"),
-        Mode::Requirements | Mode::Project => invocation,
-    };
-    if target.quiet {
-        invocation = invocation.arg("--quiet");
-    }
+    invocation = with_requirements(invocation, target);
     invocation.env = tool_environment(env);
     for (name, value) in pip.uv_environment(&exists) {
         invocation = invocation.env(name, value);
@@ -231,6 +218,19 @@ fn uv_invocation(
         invocation = invocation.env("UV_NO_CONFIG", "1");
     }
     with_uv_settings(invocation, store)
+}
+
+/// Adds what uv and pip call by the same names: what is installed, how strictly, how loudly.
+fn with_requirements(invocation: Invocation, target: &InstallTarget<'_>) -> Invocation {
+    let files = target.requirements.iter();
+    let invocation =
+        invocation.args(files.flat_map(|file| ["--requirement".into(), file.clone().into_os_string()]));
+    let invocation = match target.mode {
+        Mode::Locked { hashed: true } => invocation.args(["--no-deps", "--require-hashes"]),
+        Mode::Locked { hashed: false } => invocation.arg("--no-deps"),
+        Mode::Requirements | Mode::Project => invocation,
+    };
+    if target.quiet { invocation.arg("--quiet") } else { invocation }
 }
 
 /// Sets what every uv gets.
@@ -261,21 +261,8 @@ fn pip_invocation(pip: &[OsString], target: &InstallTarget<'_>, env: &Env) -> In
         .arg(prefix(target))
         .arg("--src")
         .arg(prefix(target).join("src"))
-        .args(
-            target
-                .requirements
-                .iter()
-                .flat_map(|file| ["--requirement".into(), file.clone().into_os_string()]),
-        )
         .current_dir(target.directory);
-    invocation = match target.mode {
-        Mode::Locked { hashed: true } => invocation.args(["--no-deps", "--require-hashes"]),
-        Mode::Locked { hashed: false } => invocation.arg("--no-deps"),
-        Mode::Requirements | Mode::Project => invocation,
-    };
-    if target.quiet {
-        invocation = invocation.arg("--quiet");
-    }
+    invocation = with_requirements(invocation, target);
     invocation.env = pip_environment(env);
     invocation
 }

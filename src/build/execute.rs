@@ -13,6 +13,7 @@ use super::record::Record;
 use super::runtime::choose::{RuntimeRequest, choose_runtime, host_choice, remember_unreachable};
 use super::runtime::provide::fill_runtime_layer;
 use super::survey;
+use super::unreachable;
 use super::uv::{self, Uv};
 use crate::app::source::AppSource;
 use crate::env::Env;
@@ -23,6 +24,7 @@ use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
 use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, detect, plan};
 use crate::python::pip_config::PipConfig;
+use crate::python::requirements::normalised_name;
 use crate::python::version::{PythonVersion, VersionOrigin};
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -284,7 +286,7 @@ impl Survey {
             Err(failure) => match uv::uv_on_path(store, env, output)? {
                 Some(uv) => {
                     output.detail(format!("Using uv {} ({}) instead", uv.version, uv.executable.display()));
-                    uv::remember_fallback(store)?;
+                    unreachable::remember("uv", store)?;
                     Some(uv)
                 }
                 None => return Err(failure),
@@ -319,7 +321,7 @@ fn tell(notice: &Notice, output: &Output) {
 
 fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
     match uv::find_uv(store, env, output)? {
-        None if uv::fell_back(store) => uv::uv_on_path(store, env, output),
+        None if unreachable::is_remembered("uv", store) => uv::uv_on_path(store, env, output),
         found => Ok(found),
     }
 }
@@ -366,7 +368,7 @@ pub fn installed_names(entries: &[Entry]) -> BTreeSet<String> {
             let path = std::str::from_utf8(&entry.path).ok()?;
             let (_, rest) = path.split_once("/site-packages/")?;
             let (name, _version) = rest.strip_suffix(".dist-info")?.split_once('-')?;
-            Some(name.to_lowercase().replace(['_', '.'], "-"))
+            Some(normalised_name(name))
         })
         .collect()
 }

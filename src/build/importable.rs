@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::execute::Workshop;
 use crate::host::process::{Invocation, RunError, capture};
+use crate::python::requirements::normalised_name;
 
 /// What the files say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub fn is_importable(module: &str, site_packages: &BTreeSet<String>, app: &BTree
 /// Returns the normalised name of the distribution that a directory of metadata belongs to.
 fn distribution(name: &str) -> Option<String> {
     let stem = name.strip_suffix(".dist-info").or_else(|| name.strip_suffix(".egg-info"))?;
-    Some(stem.split('-').next().unwrap_or(stem).to_lowercase().replace(['_', '.'], "-"))
+    Some(normalised_name(stem.split('-').next().unwrap_or(stem)))
 }
 
 /// Whether a file extends the search path to where modules without metadata here may be. Modern editable installs

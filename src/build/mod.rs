@@ -26,4 +26,5 @@ mod submodules;
 pub mod survey;
 pub mod sync;
 pub mod tool_env;
+pub mod unreachable;
 pub mod uv;

@@ -14,16 +14,14 @@ use super::python::Python;
 use super::tool_env::tool_environment;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
+use crate::host::files;
 use crate::host::process::{Invocation, RunError, capture, stream};
-use crate::host::{clock, files};
 use crate::output::{Event, Output};
 use crate::plan::manager::UV_VERSION;
 use crate::store::Store;
 
 /// The first version with all the options that are used.
 const OLDEST: (u64, u64, u64) = (0, 8, 0);
-/// How long a build doesn't ask again for what couldn't be reached: a day, in seconds.
-const FALLBACK_LASTS: u64 = 24 * 60 * 60;
 const PINNED: &str = include_str!("../../inventory/uv.txt");
 
 /// A uv that can be run.
@@ -157,20 +155,6 @@ pub fn fetch_uv(python: &Python, store: &Store, env: &Env, output: &Output) -> R
         reasons: Vec::new(),
     });
     store_uv(store).ok_or_else(|| UvError::NoPip.into())
-}
-
-/// Remembers for a day that the pinned uv couldn't be fetched, so that the next builds don't try.
-pub fn remember_fallback(store: &Store) -> Result<()> {
-    store.put_document("unreachable", "uv", &(clock::unix_seconds() + FALLBACK_LASTS))?;
-    Ok(())
-}
-
-/// Returns whether the pinned uv couldn't be fetched a while ago.
-pub fn fell_back(store: &Store) -> bool {
-    let now = clock::unix_seconds();
-    store
-        .document::<u64>("unreachable", "uv")
-        .is_some_and(|until| until > now && until <= now + FALLBACK_LASTS)
 }
 
 /// The environment for pip itself: the user's, with pip's own variables.

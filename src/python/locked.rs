@@ -143,6 +143,18 @@ impl LockedSet {
 }
 
 impl LockedPackage {
+    /// Describes the app itself, which is installed so that its files stay where they are.
+    pub(super) fn root(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: None,
+            extras: Vec::new(),
+            marker: None,
+            hashes: Vec::new(),
+            source: LockedSource::Path { path: ".".to_owned(), editable: true },
+        }
+    }
+
     fn index(&self) -> Option<&str> {
         match &self.source {
             LockedSource::Registry { index } => index.as_deref(),

@@ -3,16 +3,14 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::discover::discover;
 use super::host::COPY_RULES;
 use super::prepared::PreparedSource;
 use super::probe::HostInterpreter;
 use crate::build::layers::has_layer;
+use crate::build::unreachable;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
-use crate::host::clock;
 use crate::output::Output;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
 use crate::plan::{LayerPlan, key};
@@ -20,9 +18,6 @@ use crate::python::catalogue::Catalogue;
 use crate::python::supported::supported;
 use crate::python::version::PythonVersion;
 use crate::store::Store;
-
-/// How long a build doesn't ask again for what couldn't be reached: a day, in seconds.
-const FALLBACK_LASTS: u64 = 24 * 60 * 60;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -98,12 +93,6 @@ impl UserError for ChooseError {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Fallback {
-    /// Seconds since 1970 until which the network isn't asked again.
-    until: u64,
-}
-
 /// Decides where Python comes from. Starts no download.
 pub fn choose_runtime(
     request: &RuntimeRequest<'_>,
@@ -131,7 +120,7 @@ fn auto_choice(
         Err(error) => return host_choice(request, None, store, env, output).map_err(|_| error),
     };
     let plan = LayerPlan { name: "runtime", key: key::runtime_key(&choice), contents: String::new() };
-    if has_layer(&plan, store) || !is_remembered_unreachable(&choice, store) {
+    if has_layer(&plan, store) || !unreachable::is_remembered(&fallback_name(&choice), store) {
         return Ok(choice);
     }
     host_choice(request, Some(choice.version()), store, env, output)
@@ -240,17 +229,8 @@ fn fallback_name(choice: &RuntimeChoice) -> String {
     format!("{}-{}", choice.version(), choice.arch())
 }
 
-fn is_remembered_unreachable(choice: &RuntimeChoice, store: &Store) -> bool {
-    let now = clock::unix_seconds();
-    store
-        .document::<Fallback>("unreachable", &fallback_name(choice))
-        // A clock that was set back must not make it last for years.
-        .is_some_and(|fallback| fallback.until > now && fallback.until <= now + FALLBACK_LASTS)
-}
-
 /// Remembers for a day that this runtime couldn't be downloaded, so that the next builds don't try.
 pub fn remember_unreachable(choice: &RuntimeChoice, store: &Store) -> Result<()> {
-    let fallback = Fallback { until: clock::unix_seconds() + FALLBACK_LASTS };
-    store.put_document("unreachable", &fallback_name(choice), &fallback)?;
+    unreachable::remember(&fallback_name(choice), store)?;
     Ok(())
 }

@@ -7,8 +7,7 @@ use toml::{Table, Value};
 
 use super::DEFAULT;
 use crate::python::locked::{
-    Edge, Groups, LockedIndex, LockedPackage, LockedSource, PackageFault, Separators, python_json,
-    sha256_hex, to_json,
+    Edge, Groups, LockedIndex, LockedPackage, PackageFault, Separators, python_json, sha256_hex, to_json,
 };
 use crate::python::requirements::normalised_name;
 
@@ -91,14 +90,7 @@ pub(super) fn root_package(pyproject: &Table) -> Option<LockedPackage> {
         Some(kind) => kind == "library",
         None => pdm(pyproject, "distribution").and_then(Value::as_bool).unwrap_or(true),
     };
-    is_distribution.then(|| LockedPackage {
-        name: name.to_owned(),
-        version: None,
-        extras: Vec::new(),
-        marker: None,
-        hashes: Vec::new(),
-        source: LockedSource::Path { path: ".".to_owned(), editable: true },
-    })
+    is_distribution.then(|| LockedPackage::root(name))
 }
 
 /// Reads the package indexes. One that is named `pypi` takes the place of the default; otherwise that is there.

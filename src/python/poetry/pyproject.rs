@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::package::read_dependency;
 use super::{MAIN, PoetryError};
-use crate::python::locked::{Edge, Groups, LockedIndex, LockedPackage, LockedSource, PackageFault};
+use crate::python::locked::{Edge, Groups, LockedIndex, LockedPackage, PackageFault};
 use crate::python::requirements::normalised_name;
 
 /// How deep groups may include each other.
@@ -101,14 +101,7 @@ pub(super) fn root_package(pyproject: &Table) -> Result<Option<LockedPackage>, P
             "the app has no `name`; if it isn't a package, `package-mode = false` says so".to_owned();
         return Err(PoetryError::Pyproject { message });
     };
-    Ok(Some(LockedPackage {
-        name: name.to_owned(),
-        version: None,
-        extras: Vec::new(),
-        marker: None,
-        hashes: Vec::new(),
-        source: LockedSource::Path { path: ".".to_owned(), editable: true },
-    }))
+    Ok(Some(LockedPackage::root(name)))
 }
 
 /// Reads the package indexes. Poetry's default one is there too unless a primary one takes its place.
