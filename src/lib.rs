@@ -11,6 +11,10 @@ pub mod cli;
 // Workshops: they carry out.
 pub mod build;
 pub mod dyno;
+// Workbench: slugs as files, what is in them, whether they would boot; requests on their way to dynos.
+pub mod check;
+pub mod inspect;
+pub mod router;
 pub mod slug;
 // Outside: processes, downloads, archives, the clock; the content-addressed cache.
 pub mod host;

@@ -6,14 +6,26 @@ use std::path::Path;
 /// Every room, and the rooms it may use. Each is on a lower floor.
 const ROOMS: &[(&str, &[&str])] = &[
     ("entrypoint", &["cli", "classic", "env", "error", "output"]),
-    ("cli", &["build", "slug", "dyno", "host", "store", "plan", "app", "python", "env", "error", "output"]),
+    (
+        "cli",
+        &[
+            "build", "dyno", "check", "inspect", "router", "slug", "host", "store", "plan", "app", "python",
+            "env", "error", "output",
+        ],
+    ),
     (
         "classic",
         &["build", "slug", "dyno", "host", "store", "plan", "app", "python", "env", "error", "output"],
     ),
-    ("build", &["slug", "host", "store", "plan", "app", "python", "env", "error", "output"]),
+    (
+        "build",
+        &["check", "inspect", "slug", "host", "store", "plan", "app", "python", "env", "error", "output"],
+    ),
+    ("dyno", &["router", "slug", "host", "store", "plan", "app", "env", "error", "output"]),
+    ("check", &["inspect", "slug", "host", "store", "plan", "app", "python", "env", "error", "output"]),
+    ("inspect", &["slug", "host", "store", "plan", "app", "python", "env", "error", "output"]),
+    ("router", &["host", "env", "error", "output"]),
     ("slug", &["host", "store", "plan", "app", "env", "error", "output"]),
-    ("dyno", &["slug", "host", "store", "plan", "app", "env", "error", "output"]),
     ("host", &["plan", "app", "python", "env", "error", "output"]),
     ("store", &["plan", "app", "python", "env", "error", "output"]),
     ("plan", &["app", "python", "env", "error", "output"]),

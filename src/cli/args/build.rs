@@ -1,0 +1,126 @@
+//! The arguments of `slugc build` and `slugc plan`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::parse_size;
+use crate::output::Format;
+use crate::plan::runtime::{PythonSource, parse_python_source};
+use crate::slug::assemble::Layout;
+
+/// Where the app is and how it is built.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AppArguments {
+    /// The app's directory
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(in crate::cli) dir: PathBuf,
+
+    /// Build this revision of the git repository instead of the files in the directory
+    #[arg(long, value_name = "REV")]
+    pub(in crate::cli) commit: Option<String>,
+
+    /// Keep what git ignores
+    #[arg(long)]
+    pub(in crate::cli) include_ignored: bool,
+
+    /// Where Python comes from: auto, catalogue, host, or a directory or URL of prepared archives
+    #[arg(long, env = "SLUGC_PYTHON_SOURCE", hide_env_values = true, value_name = "SOURCE", default_value = "auto",
+          value_parser = python_source)]
+    pub(in crate::cli) python_source: PythonSource,
+
+    /// Download the catalogue's archives from here
+    #[arg(long, env = "SLUGC_PYTHON_MIRROR", hide_env_values = true, value_name = "URL")]
+    pub(in crate::cli) python_mirror: Option<String>,
+
+    /// Which program installs the dependencies [default: uv, or pip for what uv can't express]
+    #[arg(long, env = "SLUGC_INSTALLER", value_enum, value_name = "PROGRAM")]
+    pub(in crate::cli) installer: Option<InstallerChoice>,
+
+    /// Fail if anything isn't locked or pinned to an exact version
+    #[arg(long, env = "SLUGC_REQUIRE_LOCKED", hide_env_values = true,
+          value_parser = clap::builder::FalseyValueParser::new())]
+    pub(in crate::cli) require_locked: bool,
+
+    /// Where to keep what the next build needs [default: ~/.cache/slugc]
+    #[arg(long, env = "SLUGC_CACHE_DIR", value_name = "DIR")]
+    pub(in crate::cli) cache_dir: Option<PathBuf>,
+}
+
+fn python_source(text: &str) -> Result<PythonSource, String> {
+    parse_python_source(text).map_err(crate::cli::as_text)
+}
+
+/// A program that installs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum InstallerChoice {
+    /// uv
+    Uv,
+    /// pip
+    Pip,
+}
+
+/// `slugc build`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Build {
+    /// The app and how it is built.
+    #[command(flatten)]
+    pub(in crate::cli) app: AppArguments,
+
+    /// Where the slug goes; its manifest goes beside it, as .json
+    #[arg(long, short, value_name = "FILE", default_value = "slug.tgz")]
+    pub(in crate::cli) output: PathBuf,
+
+    /// Where the app is in the slug: below ./app, as Heroku wants it, or at the top
+    #[arg(long, value_enum, default_value = "app")]
+    pub(in crate::cli) layout: Layout,
+
+    /// The most the compressed slug may have: bytes, or with K, M or G (powers of 1024)
+    #[arg(long, value_name = "SIZE", default_value = "500M", value_parser = parse_size)]
+    pub(in crate::cli) max_size: u64,
+
+    /// How many threads compress [default: one per core]
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(in crate::cli) threads: Option<u16>,
+
+    /// Install the dependencies and run the app's own build steps again even if nothing has changed
+    #[arg(long)]
+    pub(in crate::cli) refresh: bool,
+
+    /// Config vars for hooks and collectstatic, from a file of NAME=value lines
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) env_file: Option<PathBuf>,
+
+    /// Config vars for hooks and collectstatic, from a directory with a file for each
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) env_dir: Option<PathBuf>,
+
+    /// How the build log is written: text, or one JSON event a line on standard output
+    #[arg(long, value_enum, default_value = "text")]
+    pub(in crate::cli) format: Format,
+}
+
+/// `slugc plan`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Plan {
+    /// The app and how it is built.
+    #[command(flatten)]
+    pub(in crate::cli) app: AppArguments,
+
+    /// How the plan is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub(in crate::cli) format: Format,
+}
+
+impl ValueEnum for Layout {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::App, Self::Flat]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(match self {
+            Self::App => "app",
+            Self::Flat => "flat",
+        }))
+    }
+}
