@@ -15,12 +15,12 @@ use crate::python::pip_config::PipConfig;
 use crate::store::Store;
 
 /// The program that installs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Tool<'a> {
     /// uv.
     Uv(&'a Uv),
     /// The pip of the slug; the path is its site-packages.
-    Pip(&'a Path),
+    Pip(PathBuf),
     /// The pip that is bundled with Python.
     BundledPip,
 }
@@ -36,6 +36,8 @@ pub struct InstallTarget<'a> {
     pub directory: &'a Path,
     /// The requirements files, or another file that the tool reads in their place.
     pub requirements: &'a [PathBuf],
+    /// A file with requirements that take the place of whatever else is said of these packages. For uv only.
+    pub overrides: Option<&'a Path>,
     /// How they are to be read.
     pub mode: Mode,
     /// Dependency groups of the first file.
@@ -206,6 +208,7 @@ fn uv_invocation(
         .arg("--prefix")
         .arg(prefix(target))
         .args(pip.uv_arguments(&exists))
+        .args(target.overrides.iter().flat_map(|file| ["--override".as_ref(), file.as_os_str()]))
         .args(target.groups.iter().flat_map(|group| ["--group", group]))
         .current_dir(target.directory);
     invocation = with_requirements(invocation, target);

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::config_vars::ConfigVars;
 use super::inputs::{self, Reading};
 use super::layers::{Layer, has_layer, provide_layer};
+use super::local::own_entries;
 use super::pip_layer::fill_pip_layer;
 use super::python::Python;
 use super::record::Record;
@@ -86,7 +87,8 @@ pub struct Survey {
 pub struct Built {
     /// The plan.
     pub plan: Plan,
-    /// runtime, pip (where pip is the package manager), dependencies.
+    /// runtime, pip (where pip is the package manager), dependencies, project (where packages are built from the
+    /// app itself).
     pub layers: Vec<Layer>,
 }
 
@@ -122,7 +124,15 @@ impl Survey {
         installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));
         inputs.variables = inputs::variables(&inputs, &installer_env);
         if inputs.needs_source {
-            inputs.source_digest = Some(survey::digest_of_source(&app_entries(&app)?));
+            let entries = app_entries(&app)?;
+            inputs.source_digest = Some(survey::digest_of_source(&entries));
+            if let Some(local) = &mut inputs.local {
+                local.digest = survey::digest_of_source(own_entries(&entries, local));
+                if local.is_open {
+                    // Most changes of a package leave it needing what it did.
+                    local.needs = store.document("needs", &settings.lineage).unwrap_or_default();
+                }
+            }
         }
         let pip = survey::read_pip_config(&installer_env);
         let request = RuntimeRequest {
@@ -207,7 +217,7 @@ impl Survey {
         let python = Python::in_tree(&runtime.tree(), self.runtime.version());
         let mut plan = self.plan()?;
         let needs_installer = self.settings.refresh
-            || ["pip", "dependencies"]
+            || ["pip", "project", "dependencies"]
                 .iter()
                 .any(|name| plan.layer(name).is_some_and(|layer| !has_layer(layer, store)));
         if plan.installer == Installer::Uv && needs_installer {
@@ -218,14 +228,26 @@ impl Survey {
             Some(layer) => Some(self.provide_pip(layer, &plan, &python, shop)?),
             None => None,
         };
-        let install = || self.provide_dependencies(&plan, &python, pip.as_ref(), shop);
-        let dependencies = shop.record.time("dependencies_install_duration", install)?;
-        for notice in survey::missing_tools(&self.app, &installed_names(&dependencies.entries)) {
+        let install = || {
+            let project = match plan.layer("project") {
+                Some(layer) => Some(self.provide_project(layer, &plan, &python, shop)?),
+                None => None,
+            };
+            // What the app's own packages need is known now.
+            plan = self.plan()?;
+            let project = project.filter(|_| plan.layer("project").is_some());
+            Ok::<_, Failure>((self.provide_dependencies(&plan, &python, pip.as_ref(), shop)?, project))
+        };
+        let (dependencies, project) = shop.record.time("dependencies_install_duration", install)?;
+        let mut installed = installed_names(&dependencies.entries);
+        installed.extend(project.iter().flat_map(|project| installed_names(&project.entries)));
+        for notice in survey::missing_tools(&self.app, &installed) {
             tell(&notice, shop.output);
         }
         let stays = plan.package_manager == PackageManager::Pip;
-        let pip = pip.filter(|_| stays).map(|pip| without_replaced_tools(pip, &dependencies));
-        Ok(Built { plan, layers: [Some(runtime), pip, Some(dependencies)].into_iter().flatten().collect() })
+        let pip = pip.filter(|_| stays).map(|pip| without_replaced_tools(pip, &installed));
+        let layers = [Some(runtime), pip, Some(dependencies), project].into_iter().flatten().collect();
+        Ok(Built { plan, layers })
     }
 
     fn note_version(&self, record: &Record) {
@@ -336,8 +358,7 @@ fn could_not_be_fetched(failure: &Failure) -> bool {
 }
 
 /// Leaves pip or setuptools out of their layer when the app brings its own.
-fn without_replaced_tools(mut pip: Layer, dependencies: &Layer) -> Layer {
-    let installed = installed_names(&dependencies.entries);
+fn without_replaced_tools(mut pip: Layer, installed: &BTreeSet<String>) -> Layer {
     let mut replaced: Vec<&str> = Vec::new();
     if installed.contains("pip") {
         replaced.extend(["pip", "pip3"]);

@@ -14,8 +14,11 @@ use crate::app::tree::SourceKind;
 use crate::env::Env;
 use crate::error::Result;
 use crate::plan::inputs::{Rendered, unlocked_requirements};
-use crate::plan::{Inputs, Notice, PackageManager};
-use crate::python::locked::{Groups, LockedSet, LockedSource};
+use crate::plan::local::{
+    has_places, split_locked, split_project, split_pylock, split_requirements, split_uv_lock,
+};
+use crate::plan::{Inputs, Local, Notice, PackageManager};
+use crate::python::locked::{Groups, LockedSet};
 use crate::python::pdm::read_pdm_lock;
 use crate::python::pipfile::{read_pipfile, read_pipfile_lock};
 use crate::python::poetry::read_poetry_lock;
@@ -62,7 +65,8 @@ fn read_pip(reading: &Reading<'_>) -> Result<Inputs> {
     }
     Ok(Inputs {
         files: requirements.files.clone(),
-        needs_source: requirements.has_local_paths() || requirements.has_editable(),
+        needs_source: requirements.has_local_paths(),
+        local: split_requirements(&requirements).filter(|local| !has_uv_sources(app, local)),
         unlocked: unlocked_requirements(&requirements),
         requirements: Some(requirements),
         ..Inputs::default()
@@ -77,18 +81,20 @@ fn read_pipenv(reading: &Reading<'_>) -> Result<Inputs> {
         false => None,
     };
     let set = read_pipfile_lock(&lock, pipfile.as_deref(), groups(reading))?;
-    Ok(locked(set, files, false))
+    Ok(locked(&set, files))
 }
 
 fn read_open_pipfile(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
     let pipfile = read_file(reading, "Pipfile", &mut files)?;
-    let mut read = locked(read_pipfile(&pipfile, groups(reading))?, files, false);
+    let set = read_pipfile(&pipfile, groups(reading))?;
+    let mut read = locked(&set, files);
     // What the Pipfile names needs other packages, and nobody has said which.
     if let Some(rendered) = &mut read.rendered {
         rendered.complete = false;
         rendered.hashed = false;
     }
+    read.local = split_locked(&set, false).filter(|local| !has_uv_sources(reading.app, local));
     read.unlocked = vec!["Pipfile".to_owned()];
     Ok(read)
 }
@@ -97,30 +103,31 @@ fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
     let lock = read_file(reading, "poetry.lock", &mut files)?;
     let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
-    let set = read_poetry_lock(&lock, &pyproject, groups(reading))?;
-    let installs_project = reading.pyproject.is_none_or(|pyproject| pyproject.poetry_installs_project);
-    Ok(locked(set, files, installs_project))
+    Ok(locked(&read_poetry_lock(&lock, &pyproject, groups(reading))?, files))
 }
 
 fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
     let lock = read_file(reading, "pdm.lock", &mut files)?;
     let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
-    let set = read_pdm_lock(&lock, &pyproject, groups(reading))?;
-    let installs_project = reading.pyproject.is_some_and(|pyproject| pyproject.pdm_installs_project);
-    Ok(locked(set, files, installs_project))
+    Ok(locked(&read_pdm_lock(&lock, &pyproject, groups(reading))?, files))
 }
 
 fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = project_files(reading)?;
-    let lock = read_file(reading, "uv.lock", &mut files)?;
-    Ok(Inputs { needs_source: has_local_sources(&lock), files, ..Inputs::default() })
+    let lock = parse_lock(&read_file(reading, "uv.lock", &mut files)?);
+    Ok(Inputs { needs_source: has_places(&lock), local: split_uv_lock(&lock), files, ..Inputs::default() })
 }
 
 fn read_pylock(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
-    let lock = read_file(reading, "pylock.toml", &mut files)?;
-    Ok(Inputs { needs_source: has_local_sources(&lock), files, ..Inputs::default() })
+    let lock = parse_lock(&read_file(reading, "pylock.toml", &mut files)?);
+    Ok(Inputs { needs_source: has_places(&lock), local: split_pylock(&lock), files, ..Inputs::default() })
+}
+
+/// Parses a lock file that uv reads itself. One that can't be read names nothing: uv has the better message.
+fn parse_lock(lock: &[u8]) -> Table {
+    String::from_utf8_lossy(lock).parse().unwrap_or_default()
 }
 
 fn read_open_pyproject(reading: &Reading<'_>) -> Result<Inputs> {
@@ -131,8 +138,14 @@ fn read_open_pyproject(reading: &Reading<'_>) -> Result<Inputs> {
     let groups = TEST_GROUPS.iter().filter(|_| reading.test).filter(has_group);
     let text = files.get("pyproject.toml").map(|text| String::from_utf8_lossy(text).into_owned());
     let table: Table = text.unwrap_or_default().parse().unwrap_or_default();
+    let is_package = reading.pyproject.is_some_and(|pyproject| pyproject.is_package);
+    let is_static = is_static(&table);
+    let local = split_project(is_static);
     Ok(Inputs {
-        needs_source: !is_static(&table),
+        needs_source: is_package || !is_static,
+        // uv finds out itself what an installed project needs.
+        rendered: is_package.then(|| Rendered { text: "-e .\n".to_owned(), complete: false, hashed: false }),
+        local: Some(local).filter(|local| is_package && !has_uv_sources(reading.app, local)),
         groups: groups.map(|name| (*name).to_owned()).collect(),
         unlocked: vec!["pyproject.toml".to_owned()],
         files,
@@ -145,29 +158,36 @@ fn is_static(pyproject: &Table) -> bool {
     let Some(project) = pyproject.get("project").and_then(Value::as_table) else { return false };
     let is_dynamic =
         project.get("dynamic").and_then(Value::as_array).is_some_and(|dynamic| !dynamic.is_empty());
-    let sources = pyproject.get("tool").and_then(|tool| tool.get("uv")?.get("sources"));
     let text = project.get("dependencies").map(Value::to_string).unwrap_or_default();
-    !is_dynamic && sources.is_none() && !text.contains("file:")
+    !is_dynamic && uv_sources(pyproject).is_none() && !text.contains("file:")
+}
+
+/// Where uv takes dependencies from, beside indexes: what is installed doesn't say it.
+fn uv_sources(pyproject: &Table) -> Option<&Value> {
+    pyproject.get("tool").and_then(|tool| tool.get("uv")?.get("sources"))
+}
+
+fn has_uv_sources(app: &AppSource, local: &Local) -> bool {
+    local.places.keys().any(|place| {
+        let path = if place == "." { "pyproject.toml".to_owned() } else { format!("{place}/pyproject.toml") };
+        app.read_file(&path).is_ok_and(|text| uv_sources(&parse_lock(&text)).is_some())
+    })
 }
 
 fn groups(reading: &Reading<'_>) -> Groups {
     if reading.test { Groups::Test } else { Groups::Production }
 }
 
-fn locked(set: LockedSet, files: BTreeMap<String, Vec<u8>>, installs_project: bool) -> Inputs {
-    let mut text = set.render_requirements();
-    let has_project = |line: &str| line == "-e ." || line == "./.";
-    if installs_project && !text.lines().any(has_project) {
-        text.push_str("-e .\n");
-    }
-    let is_local = |source: &LockedSource| matches!(source, LockedSource::Path { .. });
+fn locked(set: &LockedSet, files: BTreeMap<String, Vec<u8>>) -> Inputs {
+    let local = split_locked(set, true);
     let warnings = set.warnings.iter();
+    let notices =
+        warnings.map(|(id, text)| Notice { id: (*id).to_owned(), text: text.clone(), warning: true });
     Inputs {
-        needs_source: installs_project || set.packages.iter().any(|package| is_local(&package.source)),
-        notices: warnings
-            .map(|(id, text)| Notice { id: (*id).to_owned(), text: text.clone(), warning: true })
-            .collect(),
-        rendered: Some(Rendered { text, complete: true, hashed: set.is_hashed() && !installs_project }),
+        needs_source: local.is_some(),
+        notices: notices.collect(),
+        rendered: Some(Rendered { text: set.render_requirements(), complete: true, hashed: set.is_hashed() }),
+        local,
         files,
         ..Inputs::default()
     }
@@ -194,25 +214,6 @@ fn project_files(reading: &Reading<'_>) -> Result<BTreeMap<String, Vec<u8>>> {
     Ok(files)
 }
 
-/// Returns whether a lock file of uv, or a pylock.toml, names anything that is in the app itself. One that can't be
-/// read names nothing: uv has the better message.
-fn has_local_sources(lock: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(lock);
-    let Ok(lock) = text.parse::<Table>() else { return false };
-    let packages = ["package", "packages"].into_iter().filter_map(|key| lock.get(key)?.as_array()).flatten();
-    packages.into_iter().any(|package| {
-        let is_local =
-            |table: &Value| ["editable", "directory", "path"].iter().any(|key| table.get(key).is_some());
-        package.get("source").is_some_and(is_local)
-            || package.get("directory").is_some()
-            || ["archive", "sdist"].iter().any(|key| package.get(key).is_some_and(is_local))
-            || package
-                .get("wheels")
-                .and_then(Value::as_array)
-                .is_some_and(|wheels| wheels.iter().any(is_local))
-    })
-}
-
 /// Finds the variables that the files name as `${NAME}`, and a digest of what they hold: another value may mean
 /// another package, and the value itself may be a secret.
 pub fn variables(inputs: &Inputs, env: &Env) -> BTreeMap<String, String> {
@@ -235,23 +236,6 @@ pub fn variables(inputs: &Inputs, env: &Env) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_lock_file_takes_from_the_app_is_found() {
-        for (lock, expected) in [
-            ("[[package]]\nname = 'a'\nsource = { registry = 'https://index.test/simple' }\n", false),
-            ("[[package]]\nname = 'a'\nsource = { virtual = '.' }\n", false),
-            ("[[package]]\nname = 'a'\nsource = { editable = '.' }\n", true),
-            ("[[package]]\nname = 'a'\nsource = { directory = 'lib/a' }\n", true),
-            ("[[package]]\nname = 'a'\nsource = { path = 'a-1-py3-none-any.whl' }\n", true),
-            ("[[packages]]\nname = 'a'\ndirectory = { path = '.' }\n", true),
-            ("[[packages]]\nname = 'a'\nwheels = [{ url = 'https://index.test/a.whl' }]\n", false),
-            ("[[packages]]\nname = 'a'\nwheels = [{ path = 'a.whl' }]\n", true),
-            ("not toml", false),
-        ] {
-            assert_eq!(has_local_sources(lock.as_bytes()), expected, "{lock}");
-        }
-    }
 
     #[test]
     fn variables_are_told_apart_without_being_told() {

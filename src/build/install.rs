@@ -1,5 +1,6 @@
 //! The layer with the app's dependencies, for each package manager.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::bytecode::compile_bytecode;
@@ -7,13 +8,16 @@ use super::dependencies::{InstallTarget, Mode, Tool, install};
 use super::execute::{Survey, Workshop, layer_plan};
 use super::inputs::TEST_REQUIREMENTS;
 use super::layers::{Layer, provide_layer};
+use super::local::{left_out, own_source};
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
 use super::stage;
-use super::sync::{SyncTarget, sync};
+use super::sync::{LeaveOut, SyncTarget, sync};
+use crate::app::source::AppSource;
 use crate::error::Result;
 use crate::host::files;
 use crate::plan::inputs::Rendered;
+use crate::plan::local::{Local, Needs, Part};
 use crate::plan::{Installer, PackageManager, Plan};
 
 /// What a project without a build system of its own is built by, as Poetry does.
@@ -35,12 +39,7 @@ impl Survey {
             store.remove_layer(layer.name, &layer.key.digest())?;
         }
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
-            let site_packages = pip.map(|pip| pip.tree().join(python.library()).join("site-packages"));
-            let tool = match (&self.uv, &site_packages) {
-                (Some(uv), _) if plan.installer == Installer::Uv => Tool::Uv(uv),
-                (_, Some(site_packages)) => Tool::Pip(site_packages),
-                (_, None) => Tool::BundledPip,
-            };
+            let tool = self.tool(plan, python, pip);
             let command =
                 self.package_manager.command(self.settings.test, self.app.has_file(TEST_REQUIREMENTS));
             output.step(format!("Installing dependencies using '{command}'"));
@@ -48,98 +47,198 @@ impl Survey {
                 output.detail(reason);
             }
             let shop = Workshop { env: &self.installer_env, ..shop };
-            self.fill_dependencies(tree, python, &tool, shop)
+            let share = if plan.layer("project").is_some() { Share::Others } else { Share::Everything };
+            self.fill_packages(tree, python, &tool, share, shop)
         })
     }
 
-    fn fill_dependencies(
+    /// Chooses the program that installs.
+    pub(super) fn tool(&self, plan: &Plan, python: &Python, pip: Option<&Layer>) -> Tool<'_> {
+        let site_packages = pip.map(|pip| pip.tree().join(python.library()).join("site-packages"));
+        match (&self.uv, site_packages) {
+            (Some(uv), _) if plan.installer == Installer::Uv => Tool::Uv(uv),
+            (_, Some(site_packages)) => Tool::Pip(site_packages),
+            (_, None) => Tool::BundledPip,
+        }
+    }
+
+    /// Fills a tree with installed packages.
+    pub(super) fn fill_packages(
         &self,
         tree: &Path,
         python: &Python,
         tool: &Tool<'_>,
+        share: Share,
         shop: Workshop<'_>,
     ) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
         let work = store.scratch()?;
-        let staged = self.stage(work.path())?;
+        let source = self.source(share);
+        let staged = self.stage(&source, work.path())?;
         let directory = staged.as_deref().unwrap_or(&self.app.root);
         // Scripts name the interpreter that they were installed for.
         let mut runtime = python.prefix.clone();
         match tool {
             Tool::Uv(uv) if self.package_manager == PackageManager::Uv => {
-                let target = SyncTarget { tree, python, directory, test: self.settings.test };
+                let leave_out = match share {
+                    Share::Everything => LeaveOut::Nothing,
+                    Share::Others => LeaveOut::Local,
+                    Share::Own => LeaveOut::Packages(self.inputs.local.iter().flat_map(left_out).collect()),
+                };
+                let test = self.settings.test;
+                let target = SyncTarget { tree, python, directory, test, leave_out: &leave_out };
                 runtime = sync(uv, &target, &self.pip, store, env, output)?;
             }
             _ => {
-                let requirements = self.requirements_files(directory, work.path())?;
+                let sheet = self.sheet(share, directory, work.path())?;
                 let target = InstallTarget {
                     tree,
                     python,
                     directory,
-                    requirements: &requirements,
-                    mode: self.mode(),
-                    groups: &self.inputs.groups,
+                    requirements: &sheet.requirements,
+                    overrides: sheet.overrides.as_deref(),
+                    mode: sheet.mode,
+                    groups: if share == Share::Own { &[] } else { &self.inputs.groups },
                     manager: self.package_manager,
                     quiet: false,
                 };
                 install(tool, &target, &self.pip, store, env, output)?;
             }
         }
-        if let Some(staged) = staged.as_ref().filter(|_| self.inputs.needs_source) {
-            stage::keep_additions(&self.app, staged, tree)?;
+        if let (Source::Copy(app), Some(staged), true) = (&source, &staged, share != Share::Others) {
+            stage::keep_additions(app, staged, tree)?;
         }
         normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: staged, runtime })?;
         compile_bytecode(&python.executable, tree, env, output)?;
         Ok(())
     }
 
-    /// Copies what the installer may build in: the whole app if packages are made of it, or only the files by which
-    /// uv knows a project.
-    fn stage(&self, work: &Path) -> Result<Option<PathBuf>> {
+    /// Says what of the app the installer gets to see.
+    fn source(&self, share: Share) -> Source {
+        let is_uvs = matches!(self.package_manager, PackageManager::Uv | PackageManager::Pyproject);
+        match (share, &self.inputs.local) {
+            (Share::Own, Some(local)) => Source::Copy(Box::new(own_source(&self.app, local))),
+            // uv asks the app's own packages whether the lock file still fits them.
+            (Share::Others, Some(local)) if self.package_manager == PackageManager::Uv => {
+                Source::Copy(Box::new(own_source(&self.app, local)))
+            }
+            (Share::Everything, _) if self.inputs.needs_source => Source::Copy(Box::new(self.app.clone())),
+            _ if is_uvs => Source::ProjectFiles,
+            _ => Source::InPlace,
+        }
+    }
+
+    /// Copies what the installer may build in.
+    fn stage(&self, source: &Source, work: &Path) -> Result<Option<PathBuf>> {
         let staged = work.join("app");
-        if self.inputs.needs_source {
-            stage::copy_app(&self.app, &staged)?;
-            let pyproject = staged.join("pyproject.toml");
-            if self.package_manager == PackageManager::Poetry
-                && let Some(contents) = self.inputs.files.get("pyproject.toml")
-                && !self.has_build_system
-            {
-                let contents = [contents.as_slice(), POETRY_BUILD_SYSTEM.as_bytes()].concat();
-                files::replace_contents(&pyproject, &contents)?;
-            }
-        } else if matches!(self.package_manager, PackageManager::Uv | PackageManager::Pyproject) {
-            for (name, contents) in &self.inputs.files {
-                let path = staged.join(name);
-                if let Some(parent) = path.parent() {
-                    files::create_dir_all(parent)?;
+        match source {
+            Source::InPlace => return Ok(None),
+            Source::Copy(app) => {
+                stage::copy_app(app, &staged)?;
+                let pyproject = staged.join("pyproject.toml");
+                if self.package_manager == PackageManager::Poetry
+                    && let Some(contents) = self.inputs.files.get("pyproject.toml")
+                    && !self.has_build_system
+                {
+                    let contents = [contents.as_slice(), POETRY_BUILD_SYSTEM.as_bytes()].concat();
+                    files::replace_contents(&pyproject, &contents)?;
                 }
-                files::write_atomically(&path, contents)?;
             }
-        } else {
-            return Ok(None);
+            Source::ProjectFiles => write_files(&staged, &self.inputs.files)?,
         }
         Ok(Some(staged))
     }
 
-    fn requirements_files(&self, directory: &Path, work: &Path) -> Result<Vec<PathBuf>> {
-        if let Some(Rendered { text, .. }) = &self.inputs.rendered {
-            let file = work.join("requirements.txt");
-            files::write_atomically(&file, text.as_bytes())?;
-            return Ok(vec![file]);
+    /// Writes down what is to be installed.
+    fn sheet(&self, share: Share, directory: &Path, work: &Path) -> Result<Sheet> {
+        let place = work.join("requirements");
+        let part = match (share, &self.inputs.local) {
+            (Share::Own, Some(local)) => Some(&local.own),
+            (Share::Others, Some(local)) => Some(&local.others),
+            _ => None,
+        };
+        let mut sheet = match (part, &self.inputs.rendered) {
+            (Some(Part::Rendered(rendered)), _) | (None, Some(rendered)) => {
+                self.write_rendered(rendered, &place)?
+            }
+            (Some(Part::Files(files)), _) => {
+                write_files(&place, files)?;
+                self.sheet_of_files(&place)
+            }
+            (Some(Part::AsIs | Part::Without(_)) | None, _) => self.sheet_of_files(directory),
+        };
+        if let (Share::Others, Some(Local { needs, .. })) = (share, &self.inputs.local)
+            && *needs != Needs::default()
+        {
+            let (needed, overrides) = (work.join("needs.txt"), work.join("overrides.txt"));
+            files::write_atomically(&needed, needs.render().as_bytes())?;
+            files::write_atomically(&overrides, needs.render_overrides().as_bytes())?;
+            sheet.requirements.push(needed);
+            sheet.overrides = Some(overrides);
         }
+        Ok(sheet)
+    }
+
+    fn write_rendered(&self, rendered: &Rendered, place: &Path) -> Result<Sheet> {
+        let Rendered { text, complete, hashed } = rendered;
+        let file = place.join("requirements.txt");
+        files::create_dir_all(place)?;
+        files::write_atomically(&file, text.as_bytes())?;
+        let mode = match (complete, self.package_manager) {
+            (true, _) => Mode::Locked { hashed: *hashed },
+            (false, PackageManager::Pyproject) => Mode::Project,
+            (false, _) => Mode::Requirements,
+        };
+        Ok(Sheet { requirements: vec![file], overrides: None, mode })
+    }
+
+    fn sheet_of_files(&self, directory: &Path) -> Sheet {
         let mut requirements = vec![directory.join(self.package_manager.file())];
         let has_test_requirements = self.app.has_file(TEST_REQUIREMENTS);
         if self.package_manager == PackageManager::Pip && self.settings.test && has_test_requirements {
             requirements.push(directory.join(TEST_REQUIREMENTS));
         }
-        Ok(requirements)
+        let is_project = self.package_manager == PackageManager::Pyproject;
+        let mode = if is_project { Mode::Project } else { Mode::Requirements };
+        Sheet { requirements, overrides: None, mode }
     }
+}
 
-    fn mode(&self) -> Mode {
-        match (&self.inputs.rendered, self.package_manager) {
-            (Some(Rendered { complete: true, hashed, .. }), _) => Mode::Locked { hashed: *hashed },
-            (None, PackageManager::Pyproject) => Mode::Project,
-            _ => Mode::Requirements,
+/// Which packages are installed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// All.
+    Everything,
+    /// Those that come from elsewhere.
+    Others,
+    /// Those that are in the app itself.
+    Own,
+}
+
+/// What of the app the installer gets to see.
+enum Source {
+    /// The app where it is: nothing is built in it.
+    InPlace,
+    /// A copy to build in.
+    Copy(Box<AppSource>),
+    /// The files by which uv knows a project.
+    ProjectFiles,
+}
+
+/// What is to be installed, and how that is to be read.
+struct Sheet {
+    requirements: Vec<PathBuf>,
+    overrides: Option<PathBuf>,
+    mode: Mode,
+}
+
+fn write_files(directory: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    for (name, contents) in files {
+        let path = directory.join(name);
+        if let Some(parent) = path.parent() {
+            files::create_dir_all(parent)?;
         }
+        files::write_atomically(&path, contents)?;
     }
+    Ok(())
 }

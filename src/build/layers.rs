@@ -17,7 +17,7 @@ const INDEX: &str = "index";
 /// A finished layer in the store.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// `runtime`, `pip` or `dependencies`.
+    /// `runtime`, `pip`, `dependencies` or `project`.
     pub name: &'static str,
     /// Its key's digest.
     pub key: String,

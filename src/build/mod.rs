@@ -11,6 +11,7 @@ pub mod importable;
 pub mod inputs;
 pub mod install;
 pub mod layers;
+mod local;
 pub mod nltk;
 pub mod normalise;
 pub mod package;

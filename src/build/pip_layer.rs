@@ -41,6 +41,7 @@ pub fn fill_pip_layer(
         python,
         directory: work.path(),
         requirements: &[requirements],
+        overrides: None,
         mode: dependencies::Mode::Requirements,
         groups: &[],
         manager: PackageManager::Pip,

@@ -257,7 +257,7 @@ fn suggest_procfile(app: &AppSource, built: &Built, shop: Workshop<'_>) {
     if app.procfile.is_some() {
         return;
     }
-    let installed = built.layers.last().map(|layer| installed_names(&layer.entries)).unwrap_or_default();
+    let installed = built.layers.iter().flat_map(|layer| installed_names(&layer.entries)).collect();
     let sources = survey::read_web_app_candidates(app);
     if let Some(line) = suggest::suggest_web_process(&sources, &installed) {
         shop.output.notice(format!("To run this app, create a file named Procfile with this line:\n{line}"));

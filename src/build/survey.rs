@@ -206,7 +206,7 @@ pub fn read_pip_config(env: &Env) -> PipConfig {
 }
 
 /// Returns a digest of the app's files, for requirements that are built from them.
-pub fn digest_of_source(entries: &[Entry]) -> String {
+pub fn digest_of_source<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
     let mut hasher = Sha256::new();
     for Entry { path, kind } in entries {
         hasher.update(path);

@@ -3,6 +3,7 @@
 //! uv installs into virtual environments only. One is made in the layer's tree, and when everything is installed,
 //! what made it a virtual environment is taken away: what is left is a tree like those that `--prefix` gives.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,19 @@ pub struct SyncTarget<'a> {
     pub directory: &'a Path,
     /// Whether the default groups are installed, too.
     pub test: bool,
+    /// What isn't installed.
+    pub leave_out: &'a LeaveOut,
+}
+
+/// What of a lock file isn't installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaveOut {
+    /// Everything is.
+    Nothing,
+    /// What is on this machine's disk: the project, members of its workspace, directories and archives.
+    Local,
+    /// Packages of these names.
+    Packages(BTreeSet<String>),
 }
 
 /// Installs what the lock file says. Returns the prefix that console scripts name.
@@ -91,6 +105,13 @@ fn sync_invocation(uv: &Uv, target: &SyncTarget<'_>) -> Invocation {
         .arg("--python")
         .arg(&target.python.executable)
         .current_dir(target.directory);
+    let invocation = match target.leave_out {
+        LeaveOut::Nothing => invocation,
+        LeaveOut::Local => invocation.arg("--no-install-local"),
+        LeaveOut::Packages(names) => {
+            invocation.args(names.iter().flat_map(|name| ["--no-install-package", name]))
+        }
+    };
     if target.test { invocation } else { invocation.arg("--no-default-groups") }
 }
 
@@ -126,7 +147,9 @@ mod tests {
             version: "3.13.1".parse().unwrap(),
         };
         let tree = Path::new("/t/tree");
-        let target = SyncTarget { tree, python: &python, directory: Path::new("/t/app"), test: false };
+        let directory = Path::new("/t/app");
+        let target =
+            SyncTarget { tree, python: &python, directory, test: false, leave_out: &LeaveOut::Nothing };
         let args = |test: bool| -> Vec<String> {
             let args = sync_invocation(&uv, &SyncTarget { test, ..target }).args;
             args.into_iter().map(|arg| arg.into_string().unwrap()).collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Notice;
+use super::local::Local;
 use super::manager::PackageManager;
 use crate::python::requirements::{RequirementKind, Requirements};
 use crate::python::url::without_credentials;
@@ -20,6 +21,8 @@ pub struct Inputs {
     pub needs_source: bool,
     /// A digest of the app's own files, if packages are built from them.
     pub source_digest: Option<String>,
+    /// What of all this is in the app itself, if it can be installed apart from the rest.
+    pub local: Option<Local>,
     /// The dependency groups that are installed by name.
     pub groups: Vec<String>,
     /// What has no exact version, by name.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::inputs::Inputs;
+use super::local::Local;
 use super::manager::{self, PackageManager};
 use super::runtime::RuntimeChoice;
 use crate::python::version::PythonVersion;
@@ -96,6 +97,8 @@ pub struct DependencyFacts<'a> {
     pub package_manager: PackageManager,
     /// What says which packages are installed.
     pub inputs: &'a Inputs,
+    /// What of them is in the app itself, if that gets a layer of its own.
+    pub local: Option<&'a Local>,
     /// The installer's name and version.
     pub installer: &'a str,
     /// pip's settings that change what is installed, without credentials.
@@ -106,7 +109,47 @@ pub struct DependencyFacts<'a> {
 
 /// Returns the key of the dependencies: every file that decides is a part of it, nested ones included.
 pub fn dependencies_key(facts: &DependencyFacts<'_>) -> LayerKey {
-    let DependencyFacts { runtime, package_manager, inputs, installer, pip_settings, test } = facts;
+    let DependencyFacts { inputs, local, .. } = facts;
+    let mut parts = common_parts(facts);
+    for (name, contents) in &inputs.files {
+        parts.push((format!("content of {name}"), hex::encode(Sha256::digest(contents))));
+    }
+    // The reader of the lock file may have learned something new.
+    let list = "list of locked packages".to_owned();
+    match local {
+        Some(Local { others, is_open, needs, .. }) => {
+            parts.push((list, others.digest()));
+            if *is_open {
+                let digest = Sha256::digest(needs.render_overrides() + &needs.render());
+                parts.push(("list of what the app's own packages need".to_owned(), hex::encode(digest)));
+            }
+        }
+        None => {
+            if let Some(rendered) = &inputs.rendered {
+                parts.push((list, hex::encode(Sha256::digest(&rendered.text))));
+            }
+            if let Some(digest) = &inputs.source_digest {
+                parts.push((OWN_SOURCE.to_owned(), digest.clone()));
+            }
+        }
+    }
+    LayerKey::new(parts.iter().map(|(name, value)| (name.as_str(), value.clone())))
+}
+
+/// Returns the key of what is in the app itself, if that gets a layer of its own.
+pub fn project_key(facts: &DependencyFacts<'_>) -> Option<LayerKey> {
+    let local = facts.local?;
+    let mut parts = common_parts(facts);
+    parts.push(("list of the app's own packages".to_owned(), local.own.digest()));
+    parts.push((OWN_SOURCE.to_owned(), local.digest.clone()));
+    Some(LayerKey::new(parts.iter().map(|(name, value)| (name.as_str(), value.clone()))))
+}
+
+/// As in "The … has changed".
+const OWN_SOURCE: &str = "app's own source, which requirements are built from,";
+
+fn common_parts(facts: &DependencyFacts<'_>) -> Vec<(String, String)> {
+    let DependencyFacts { runtime, package_manager, inputs, local: _, installer, pip_settings, test } = facts;
     let mut parts = vec![
         ("Python runtime".to_owned(), runtime.digest()),
         ("Python version".to_owned(), runtime.part("Python version").unwrap_or_default().to_owned()),
@@ -115,20 +158,10 @@ pub fn dependencies_key(facts: &DependencyFacts<'_>) -> LayerKey {
         ("pip configuration".to_owned(), pip_settings.clone()),
         ("set of groups".to_owned(), if *test { "test" } else { "production" }.to_owned()),
     ];
-    for (name, contents) in &inputs.files {
-        parts.push((format!("content of {name}"), hex::encode(Sha256::digest(contents))));
-    }
-    if let Some(rendered) = &inputs.rendered {
-        // The reader of the lock file may have learned something new.
-        parts.push(("list of locked packages".to_owned(), hex::encode(Sha256::digest(&rendered.text))));
-    }
     for (name, digest) in &inputs.variables {
         parts.push((format!("value of the variable {name}"), digest.clone()));
     }
-    if let Some(digest) = &inputs.source_digest {
-        parts.push(("app's own source, which requirements are built from,".to_owned(), digest.clone()));
-    }
-    LayerKey::new(parts.iter().map(|(name, value)| (name.as_str(), value.clone())))
+    parts
 }
 
 #[cfg(test)]
@@ -180,6 +213,7 @@ mod tests {
                 runtime: &runtime,
                 package_manager,
                 inputs,
+                local: inputs.local.as_ref(),
                 installer,
                 pip_settings,
                 test,

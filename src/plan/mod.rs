@@ -4,6 +4,7 @@ pub mod detect;
 pub mod environment;
 pub mod inputs;
 pub mod key;
+pub mod local;
 pub mod manager;
 pub mod runtime;
 pub mod suggest;
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use environment::EnvDelta;
 pub use inputs::Inputs;
 pub use key::LayerKey;
+pub use local::Local;
 pub use manager::{ManagerError, PackageManager};
 pub use runtime::{PythonSource, RuntimeChoice, VersionDecision};
 
@@ -61,7 +63,7 @@ pub struct Facts<'a> {
 /// One layer of the slug: what it is made from.
 #[derive(Debug, Clone, Serialize)]
 pub struct LayerPlan {
-    /// `runtime`, `pip` or `dependencies`.
+    /// `runtime`, `pip`, `dependencies` or `project`.
     pub name: &'static str,
     /// Everything that decides its content.
     pub key: LayerKey,
@@ -140,14 +142,17 @@ fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
     };
     let runtime_key = key::runtime_key(facts.runtime);
     let pip_key = key::pip_key(&runtime_key, version.version);
-    let dependencies_key = key::dependencies_key(&key::DependencyFacts {
+    let facts_of_key = key::DependencyFacts {
         runtime: &runtime_key,
         package_manager,
         inputs,
+        local: inputs.local.as_ref().filter(|_| installer == Installer::Uv),
         installer: &installer_version,
         pip_settings: facts.pip.fingerprint(),
         test: facts.test,
-    });
+    };
+    let dependencies_key = key::dependencies_key(&facts_of_key);
+    let project_key = key::project_key(&facts_of_key);
     let mut layers =
         vec![LayerPlan { name: "runtime", contents: facts.runtime.describe(), key: runtime_key }];
     // Only an app of pip's has pip at run time; for others it is there when it installs.
@@ -160,6 +165,14 @@ fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
         contents: format!("{}, installed by {installer_version}", package_manager.file()),
         key: dependencies_key,
     });
+    if let Some((local, key)) = inputs.local.as_ref().zip(project_key) {
+        let places: Vec<&str> = local.places.keys().map(String::as_str).collect();
+        layers.push(LayerPlan {
+            name: "project",
+            contents: format!("{}, installed by {installer_version}", places.join(", ")),
+            key,
+        });
+    }
     layers
 }
 

@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod locked;
+pub mod metadata;
 pub mod pdm;
 pub mod pip_config;
 pub mod pipfile;

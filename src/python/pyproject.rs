@@ -16,10 +16,8 @@ pub struct Pyproject {
     pub requires_python: Option<String>,
     /// Whether it says how the project is built.
     pub has_build_system: bool,
-    /// Whether Poetry installs the project itself, which it does unless `package-mode` is false.
-    pub poetry_installs_project: bool,
-    /// Whether PDM installs the project itself.
-    pub pdm_installs_project: bool,
+    /// Whether the project is a package that is installed itself, where no lock file's tool says so.
+    pub is_package: bool,
     /// The names of the dependency groups, normalised.
     pub groups: BTreeSet<String>,
 }
@@ -46,13 +44,11 @@ pub fn parse_pyproject(contents: &[u8]) -> Result<Pyproject, PyprojectError> {
     })?;
     let project = table(&root, &["project"]);
     let poetry = table(&root, &["tool", "poetry"]);
-    let named = |table: Option<&Table>| table.is_some_and(|table| table.contains_key("name"));
     Ok(Pyproject {
         is_project: project.is_some() || poetry.is_some(),
         requires_python: requires_python(project, poetry),
         has_build_system: root.contains_key("build-system"),
-        poetry_installs_project: flag(poetry, "package-mode").unwrap_or(true),
-        pdm_installs_project: pdm_installs_project(&root, named(project)),
+        is_package: is_package(&root),
         groups: groups(&root),
     })
 }
@@ -111,13 +107,13 @@ fn one_specifier(part: &str) -> Option<String> {
     })
 }
 
-fn pdm_installs_project(root: &Table, has_name: bool) -> bool {
-    let settings = table(root, &["tool", "pdm"]);
-    match settings.and_then(|settings| settings.get("package-type")).and_then(Value::as_str) {
-        _ if !has_name => false,
-        Some(kind) => kind == "library",
-        None => flag(settings, "distribution").unwrap_or(true),
-    }
+/// A project that says how it is built is a package, unless its tool says otherwise, as uv has it.
+fn is_package(root: &Table) -> bool {
+    let setting = |tool: &str, name: &str| flag(table(root, &["tool", tool]), name);
+    setting("uv", "package")
+        .or_else(|| setting("pdm", "distribution"))
+        .or_else(|| setting("poetry", "package-mode"))
+        .unwrap_or_else(|| root.contains_key("build-system"))
 }
 
 fn groups(root: &Table) -> BTreeSet<String> {
@@ -184,16 +180,18 @@ mod tests {
     }
 
     #[test]
-    fn tools_install_the_project_itself_unless_told_otherwise() {
-        for (text, poetry, pdm) in [
-            ("[project]\nname = 'x'\n", true, true),
-            ("[project]\nname = 'x'\n[tool.poetry]\npackage-mode = false\n", false, true),
-            ("[project]\nname = 'x'\n[tool.pdm]\ndistribution = false\n", true, false),
-            ("[project]\nname = 'x'\n[tool.pdm]\npackage-type = 'application'\n", true, false),
-            ("[project]\ndependencies = []\n", true, false),
+    fn a_project_is_a_package_if_it_says_how_it_is_built() {
+        const BUILD: &str = "[build-system]\nrequires = ['hatchling']\n";
+        for (text, expected) in [
+            ("[project]\nname = 'x'\n".to_owned(), false),
+            (format!("[project]\nname = 'x'\n{BUILD}"), true),
+            ("[project]\nname = 'x'\n[tool.uv]\npackage = true\n".to_owned(), true),
+            (format!("{BUILD}[tool.uv]\npackage = false\n"), false),
+            (format!("{BUILD}[tool.pdm]\ndistribution = false\n"), false),
+            (format!("{BUILD}[tool.poetry]\npackage-mode = false\n"), false),
+            (format!("{BUILD}[tool.poetry]\nname = 'x'\n"), true),
         ] {
-            let found = parsed(text);
-            assert_eq!((found.poetry_installs_project, found.pdm_installs_project), (poetry, pdm), "{text}");
+            assert_eq!(parsed(&text).is_package, expected, "{text}");
         }
         let groups = parsed("[dependency-groups]\nDev_Tools = []\ntest = []\n").groups;
         assert_eq!(groups, BTreeSet::from(["dev-tools".to_owned(), "test".to_owned()]));

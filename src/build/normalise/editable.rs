@@ -62,7 +62,7 @@ fn relocate_strings(text: &str, places: &BuildPlaces, join: &str) -> String {
     result
 }
 
-/// Relocates `direct_url.json`: an app is at `/app` in a dyno.
+/// Relocates the URLs in `direct_url.json` and METADATA: an app is at `/app` in a dyno.
 pub(super) fn relocate_direct_url(contents: &[u8], places: &BuildPlaces) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(contents).ok()?;
     let mut result = text.to_owned();

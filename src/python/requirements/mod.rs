@@ -17,6 +17,7 @@ mod location;
 mod marker;
 mod option;
 mod specifier;
+mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,6 +25,7 @@ use std::io;
 pub use error::{Place, RequirementsError};
 pub use location::normalised_name;
 pub(super) use marker::is_marker;
+pub use split::SplitRequirements;
 
 use error::Fault;
 use line::{LogicalLine, logical_lines, physical_lines};

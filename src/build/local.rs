@@ -1,0 +1,157 @@
+//! The layer with what is built from the app's own files, and what these packages say that they need.
+
+use std::collections::BTreeSet;
+
+use super::execute::{Survey, Workshop};
+use super::install::Share;
+use super::layers::{Layer, provide_layer};
+use super::python::Python;
+use crate::app::source::AppSource;
+use crate::error::Result;
+use crate::host::files::FileContext;
+use crate::plan::local::{Local, Needs, Part};
+use crate::plan::{LayerPlan, Plan};
+use crate::python::metadata::parse_metadata;
+use crate::slug::tree::Entry;
+
+/// Files beside a package's directory, or above it, that building it may read: its tools' settings, and what its
+/// metadata quotes.
+const SHARED_FILES: &[&str] = &["pyproject.toml", "uv.toml", "setup.cfg", "setup.py", "MANIFEST.in"];
+const SHARED_BEGINNINGS: &[&str] =
+    &["README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "VERSION", "CHANGE"];
+
+/// Tells whether a path is among the files that the app's packages are built from.
+pub(super) fn is_own_source(local: &Local, path: &[u8]) -> bool {
+    let Ok(path) = std::str::from_utf8(path) else { return local.places.contains_key(".") };
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_shared =
+        SHARED_FILES.contains(&name) || SHARED_BEGINNINGS.iter().any(|start| name.starts_with(start));
+    local.places.keys().any(|place| {
+        let below = |outer: &str, inner: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        place == "."
+            || below(place, path)
+            // The directories on the way, and what is in them for everybody.
+            || below(path, place)
+            || (is_shared && (directory.is_empty() || below(directory, place)))
+    })
+}
+
+/// Returns the app with nothing but the files that its packages are built from: whatever else a build would read
+/// isn't in the key.
+pub(super) fn own_source(app: &AppSource, local: &Local) -> AppSource {
+    let mut app = app.clone();
+    app.tree.entries.retain(|entry| is_own_source(local, &entry.path));
+    app
+}
+
+/// Returns those of an app's entries.
+pub(super) fn own_entries<'a>(entries: &'a [Entry], local: &Local) -> impl Iterator<Item = &'a Entry> {
+    entries.iter().filter(|entry| is_own_source(local, &entry.path))
+}
+
+impl Survey {
+    /// Gives the layer with the app's own packages, and learns from them what they need.
+    pub(super) fn provide_project(
+        &mut self,
+        layer: &LayerPlan,
+        plan: &Plan,
+        python: &Python,
+        shop: Workshop<'_>,
+    ) -> Result<Layer> {
+        let Workshop { store, env, output, .. } = shop;
+        if self.settings.refresh {
+            store.remove_layer(layer.name, &layer.key.digest())?;
+        }
+        let project = provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
+            output.step("Installing the app's own packages");
+            let tool = self.tool(plan, python, None);
+            let shop = Workshop { env: &self.installer_env, ..shop };
+            self.fill_packages(tree, python, &tool, Share::Own, shop)
+        })?;
+        if let Some(local) = self.inputs.local.as_mut().filter(|local| local.is_open) {
+            local.needs = read_needs(&project, local)?;
+            if local.needs.leads_into_app() {
+                // The world is different: then all is installed at once.
+                self.inputs.local = None;
+            } else {
+                store.put_document("needs", &self.settings.lineage, &local.needs)?;
+            }
+        }
+        Ok(project)
+    }
+}
+
+/// Reads what the packages of the layer need. `direct_url.json` says where in the app each is from.
+fn read_needs(layer: &Layer, local: &Local) -> Result<Needs> {
+    let mut installed = Vec::new();
+    for entry in &layer.entries {
+        let Some(info) = entry.path.strip_suffix(b"/METADATA").filter(|info| info.ends_with(b".dist-info"))
+        else {
+            continue;
+        };
+        let info = layer.tree().join(String::from_utf8_lossy(info).as_ref());
+        let path = info.join("METADATA");
+        let metadata = std::fs::read(&path).doing("reading", &path)?;
+        let origin = std::fs::read_to_string(info.join("direct_url.json")).unwrap_or_default();
+        installed.push((place_of(&origin), parse_metadata(&String::from_utf8_lossy(&metadata))));
+    }
+    Ok(Needs::of(installed, &local.places))
+}
+
+fn place_of(direct_url: &str) -> String {
+    let url: serde_json::Value = serde_json::from_str(direct_url).unwrap_or_default();
+    let place = url["url"].as_str().and_then(|url| url.strip_prefix("file:///app")).unwrap_or_default();
+    let place = place.trim_matches('/');
+    if place.is_empty() { ".".to_owned() } else { place.to_owned() }
+}
+
+/// Returns the names of the others that uv leaves out when it installs the app's own packages.
+pub(super) fn left_out(local: &Local) -> BTreeSet<String> {
+    match &local.own {
+        Part::Without(names) => names.clone(),
+        _ => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_packages_are_built_from_is_their_source() {
+        let local = |places: &[&str]| Local {
+            places: places.iter().map(|place| ((*place).to_owned(), BTreeSet::new())).collect(),
+            ..Local::default()
+        };
+        for (path, expected) in [
+            ("libs", true),
+            ("libs/a", true),
+            ("libs/a/src/a.py", true),
+            ("libs/ab/x.py", false),
+            ("libs/b.py", false),
+            ("libs/README.md", true),
+            ("pyproject.toml", true),
+            ("LICENSE.txt", true),
+            ("app.py", false),
+            ("other/README.md", false),
+            ("wheels/a.whl", true),
+        ] {
+            let local = local(&["libs/a", "wheels/a.whl"]);
+            assert_eq!(is_own_source(&local, path.as_bytes()), expected, "{path}");
+        }
+        assert!(is_own_source(&local(&["."]), b"app.py"));
+    }
+
+    #[test]
+    fn the_place_of_a_package_is_in_its_origin() {
+        for (text, expected) in [
+            (r#"{"url":"file:///app","dir_info":{"editable":true}}"#, "."),
+            (r#"{"url":"file:///app/libs/a","dir_info":{}}"#, "libs/a"),
+            ("", "."),
+        ] {
+            assert_eq!(place_of(text), expected, "{text}");
+        }
+    }
+}
