@@ -9,6 +9,7 @@ use super::uv::{Uv, pip_environment};
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::process::{Invocation, RunError, stream};
+use crate::host::url;
 use crate::output::Output;
 use crate::plan::PackageManager;
 use crate::python::pip_config::PipConfig;
@@ -78,6 +79,7 @@ enum Cause {
     NoSuchPackage(String),
     NoSuchVersion(String),
     NoNetwork,
+    Unauthorized(String),
     Conflict,
     BuildFailed(String),
     Hash,
@@ -99,6 +101,12 @@ impl Cause {
             Self::NoNetwork => "The package index can't be reached. Check the network; behind a proxy, set \
                  HTTPS_PROXY, and PIP_CERT if the proxy has a certificate of its own."
                 .to_owned(),
+            Self::Unauthorized(url) => format!(
+                "The package index refuses to give {url}: it wants credentials, or other ones. uv takes \
+                 them from UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD, where <NAME> is the \
+                 index's; Poetry's are POETRY_HTTP_BASIC_<NAME>_USERNAME and _PASSWORD; elsewhere they \
+                 stand in the index's URL, as ${{VARIABLES}}."
+            ),
             Self::Conflict => {
                 "The requirements contradict each other: no set of versions fits them all.".to_owned()
             }
@@ -121,6 +129,7 @@ impl Cause {
             Self::NoSuchPackage(_) => "no-such-package",
             Self::NoSuchVersion(_) => "no-such-version",
             Self::NoNetwork => "no-network",
+            Self::Unauthorized(_) => "unauthorized",
             Self::Conflict => "conflict",
             Self::BuildFailed(_) => "build-failed",
             Self::Hash => "hash-mismatch",
@@ -295,7 +304,9 @@ fn find_cause(text: &str) -> Cause {
         "Max retries exceeded",
     ];
     let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if offline.iter().any(|sign| has(sign)) {
+    if let Some(url) = refused_url(&joined) {
+        Cause::Unauthorized(url)
+    } else if offline.iter().any(|sign| has(sign)) {
         Cause::NoNetwork
     } else if has("Hash mismatch") || has("DO NOT MATCH THE HASHES") {
         Cause::Hash
@@ -326,6 +337,18 @@ fn find_cause(text: &str) -> Cause {
     }
 }
 
+/// Finds the address to which an index answered that it is only for some.
+fn refused_url(joined: &str) -> Option<String> {
+    let signs = [
+        "(401 Unauthorized) for url (",
+        "(403 Forbidden) for url (",
+        "401 Error, Credentials not correct for ",
+        "403 Client Error: Forbidden for url: ",
+    ];
+    let rest = signs.iter().find_map(|sign| joined.split_once(sign))?.1;
+    rest.split([' ', ')']).next().map(url::redact)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,6 +376,14 @@ mod tests {
             (
                 "The lockfile at `uv.lock` needs to be updated, but `--locked` was provided. To update",
                 Cause::StaleLock,
+            ),
+            (
+                "  ╰─▶ HTTP status client error (401 Unauthorized) for url (http://u:p@h.test/files/a.whl)",
+                Cause::Unauthorized("http://h.test/files/a.whl".into()),
+            ),
+            (
+                "WARNING: 401 Error, Credentials not correct for https://h.test/simple/a/\nERROR: No matching distribution found for a==1",
+                Cause::Unauthorized("https://h.test/simple/a/".into()),
             ),
             ("something else", Cause::Other),
         ] {

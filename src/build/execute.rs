@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::config_vars::ConfigVars;
+use super::index_access::with_encoded_credentials;
 use super::inputs::{self, Reading};
 use super::layers::{Layer, has_layer, provide_layer};
 use super::local::own_entries;
@@ -123,6 +124,7 @@ impl Survey {
         let for_installer = settings.config_vars.for_installer_of(&files);
         installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));
         inputs.variables = inputs::variables(&inputs, &installer_env);
+        let installer_env = with_encoded_credentials(&installer_env);
         if inputs.needs_source {
             let entries = app_entries(&app)?;
             inputs.source_digest = Some(survey::digest_of_source(&entries));

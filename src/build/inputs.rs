@@ -18,7 +18,7 @@ use crate::plan::local::{
     has_places, split_locked, split_project, split_pylock, split_requirements, split_uv_lock,
 };
 use crate::plan::{Inputs, Local, Notice, PackageManager};
-use crate::python::locked::{Groups, LockedSet};
+use crate::python::locked::{Groups, LockedIndex, LockedSet};
 use crate::python::pdm::read_pdm_lock;
 use crate::python::pipfile::{read_pipfile, read_pipfile_lock};
 use crate::python::poetry::read_poetry_lock;
@@ -115,18 +115,41 @@ fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
 
 fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = project_files(reading)?;
-    let lock = parse_lock(&read_file(reading, "uv.lock", &mut files)?);
-    Ok(Inputs { needs_source: has_places(&lock), local: split_uv_lock(&lock), files, ..Inputs::default() })
+    let lock = parse_table(&read_file(reading, "uv.lock", &mut files)?);
+    Ok(Inputs {
+        needs_source: has_places(&lock),
+        local: split_uv_lock(&lock),
+        indexes: uv_indexes(&files),
+        files,
+        ..Inputs::default()
+    })
+}
+
+/// Reads the indexes to which uv's settings give a name.
+fn uv_indexes(files: &BTreeMap<String, Vec<u8>>) -> Vec<LockedIndex> {
+    let settings = [("pyproject.toml", &["tool", "uv", "index"][..]), ("uv.toml", &["index"])];
+    let mut indexes = Vec::new();
+    for (file, path) in settings {
+        let table = Value::Table(files.get(file).map(|text| parse_table(text)).unwrap_or_default());
+        let listed = path.iter().try_fold(&table, |table, key| table.get(key)).and_then(Value::as_array);
+        for index in listed.into_iter().flatten() {
+            let text = |key: &str| index.get(key).and_then(Value::as_str).map(str::to_owned);
+            if let (Some(name), Some(url)) = (text("name"), text("url")) {
+                indexes.push(LockedIndex { name, url, verify_ssl: true, explicit: false });
+            }
+        }
+    }
+    indexes
 }
 
 fn read_pylock(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
-    let lock = parse_lock(&read_file(reading, "pylock.toml", &mut files)?);
+    let lock = parse_table(&read_file(reading, "pylock.toml", &mut files)?);
     Ok(Inputs { needs_source: has_places(&lock), local: split_pylock(&lock), files, ..Inputs::default() })
 }
 
-/// Parses a lock file that uv reads itself. One that can't be read names nothing: uv has the better message.
-fn parse_lock(lock: &[u8]) -> Table {
+/// Parses a file that uv reads itself. One that can't be read names nothing: uv has the better message.
+fn parse_table(lock: &[u8]) -> Table {
     String::from_utf8_lossy(lock).parse().unwrap_or_default()
 }
 
@@ -148,6 +171,7 @@ fn read_open_pyproject(reading: &Reading<'_>) -> Result<Inputs> {
         local: Some(local).filter(|local| is_package && !has_uv_sources(reading.app, local)),
         groups: groups.map(|name| (*name).to_owned()).collect(),
         unlocked: vec!["pyproject.toml".to_owned()],
+        indexes: uv_indexes(&files),
         files,
         ..Inputs::default()
     })
@@ -170,7 +194,7 @@ fn uv_sources(pyproject: &Table) -> Option<&Value> {
 fn has_uv_sources(app: &AppSource, local: &Local) -> bool {
     local.places.keys().any(|place| {
         let path = if place == "." { "pyproject.toml".to_owned() } else { format!("{place}/pyproject.toml") };
-        app.read_file(&path).is_ok_and(|text| uv_sources(&parse_lock(&text)).is_some())
+        app.read_file(&path).is_ok_and(|text| uv_sources(&parse_table(&text)).is_some())
     })
 }
 
@@ -188,6 +212,7 @@ fn locked(set: &LockedSet, files: BTreeMap<String, Vec<u8>>) -> Inputs {
         notices: notices.collect(),
         rendered: Some(Rendered { text: set.render_requirements(), complete: true, hashed: set.is_hashed() }),
         local,
+        indexes: set.indexes.clone(),
         files,
         ..Inputs::default()
     }

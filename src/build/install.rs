@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::bytecode::compile_bytecode;
 use super::dependencies::{InstallTarget, Mode, Tool, install};
 use super::execute::{Survey, Workshop, layer_plan};
+use super::index_access::with_poetry_credentials;
 use super::inputs::TEST_REQUIREMENTS;
 use super::layers::{Layer, provide_layer};
 use super::local::{left_out, own_source};
@@ -14,6 +15,7 @@ use super::python::Python;
 use super::stage;
 use super::sync::{LeaveOut, SyncTarget, sync};
 use crate::app::source::AppSource;
+use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
 use crate::plan::inputs::Rendered;
@@ -72,6 +74,7 @@ impl Survey {
         shop: Workshop<'_>,
     ) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
+        self.check_indexes(env, output)?;
         let work = store.scratch()?;
         let source = self.source(share);
         let staged = self.stage(&source, work.path())?;
@@ -90,7 +93,7 @@ impl Survey {
                 runtime = sync(uv, &target, &self.pip, store, env, output)?;
             }
             _ => {
-                let sheet = self.sheet(share, directory, work.path())?;
+                let sheet = self.sheet(share, directory, work.path(), env)?;
                 let target = InstallTarget {
                     tree,
                     python,
@@ -150,7 +153,7 @@ impl Survey {
     }
 
     /// Writes down what is to be installed.
-    fn sheet(&self, share: Share, directory: &Path, work: &Path) -> Result<Sheet> {
+    fn sheet(&self, share: Share, directory: &Path, work: &Path, env: &Env) -> Result<Sheet> {
         let place = work.join("requirements");
         let part = match (share, &self.inputs.local) {
             (Share::Own, Some(local)) => Some(&local.own),
@@ -159,7 +162,7 @@ impl Survey {
         };
         let mut sheet = match (part, &self.inputs.rendered) {
             (Some(Part::Rendered(rendered)), _) | (None, Some(rendered)) => {
-                self.write_rendered(rendered, &place)?
+                self.write_rendered(rendered, &place, env)?
             }
             (Some(Part::Files(files)), _) => {
                 write_files(&place, files)?;
@@ -179,8 +182,12 @@ impl Survey {
         Ok(sheet)
     }
 
-    fn write_rendered(&self, rendered: &Rendered, place: &Path) -> Result<Sheet> {
+    fn write_rendered(&self, rendered: &Rendered, place: &Path, env: &Env) -> Result<Sheet> {
         let Rendered { text, complete, hashed } = rendered;
+        let text = match self.package_manager {
+            PackageManager::Poetry => &with_poetry_credentials(text, &self.inputs, env),
+            _ => text,
+        };
         let file = place.join("requirements.txt");
         files::create_dir_all(place)?;
         files::write_atomically(&file, text.as_bytes())?;

@@ -8,6 +8,7 @@ pub mod execute;
 pub mod git;
 pub mod hooks;
 pub mod importable;
+pub mod index_access;
 pub mod inputs;
 pub mod install;
 pub mod layers;

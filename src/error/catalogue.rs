@@ -566,6 +566,16 @@ catalogue! {
         "},
         exit_code: 1,
     }
+    IndexCredentials => {
+        id: "package-index::credentials",
+        title: "A package index doesn't accept the credentials.",
+        fix: indoc! {"
+            Set the variable to a user name and password, or a token, that the
+            index accepts: as a config var, or in the environment of the build.
+            In a URL, characters such as @ and / are written as %40 and %2F.
+        "},
+        exit_code: 1,
+    }
     InstallUvProject => {
         id: "install-dependencies::uv",
         title: "uv couldn't install the app's dependencies.",

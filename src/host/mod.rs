@@ -12,6 +12,7 @@ mod entries;
 mod fetch;
 pub mod files;
 mod http;
+pub mod probe;
 pub mod process;
 mod tree;
 pub mod url;

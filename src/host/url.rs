@@ -51,6 +51,11 @@ pub fn to_path(url: &str) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
+/// Percent-encodes everything that could have a meaning in an address.
+pub fn encode_component(bytes: &[u8]) -> String {
+    encode(bytes).replace('/', "%2F")
+}
+
 /// Percent-encodes what has a meaning in an address; `/` stays.
 fn encode(bytes: &[u8]) -> String {
     let mut encoded = String::new();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Notice;
 use super::local::Local;
 use super::manager::PackageManager;
+use crate::python::locked::LockedIndex;
 use crate::python::requirements::{RequirementKind, Requirements};
 use crate::python::url::without_credentials;
 
@@ -23,6 +24,8 @@ pub struct Inputs {
     pub source_digest: Option<String>,
     /// What of all this is in the app itself, if it can be installed apart from the rest.
     pub local: Option<Local>,
+    /// The package indexes that have names.
+    pub indexes: Vec<LockedIndex>,
     /// The dependency groups that are installed by name.
     pub groups: Vec<String>,
     /// What has no exact version, by name.

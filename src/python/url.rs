@@ -24,7 +24,7 @@ pub(super) fn with_masked_credentials(text: &str) -> String {
 }
 
 /// Tells whether a URL in the text has credentials.
-pub(super) fn has_credentials(text: &str) -> bool {
+pub(crate) fn has_credentials(text: &str) -> bool {
     !credentials(text).is_empty()
 }
 

@@ -5,7 +5,9 @@ mod hash;
 mod requires;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::locked::{Groups, LockedIndex, LockedPackage, LockedSet, PackageFault, or_markers, to_json};
@@ -168,6 +170,13 @@ fn merged(first: LockedPackage, second: LockedPackage) -> LockedPackage {
     LockedPackage { extras, marker, ..second }
 }
 
+/// Pipenv puts in `$NAME`, too; in a requirements file, only `${NAME}` is a variable.
+fn with_braces(url: &str) -> String {
+    static BARE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\$([A-Za-z_][A-Za-z0-9_]*)").expect("the pattern is constant"));
+    BARE.replace_all(url, "$${$1}").into_owned()
+}
+
 fn read_sources(sources: Option<&Value>) -> Result<Vec<LockedIndex>, PackageFault> {
     let Some(Value::Array(sources)) = sources else { return Ok(Vec::new()) };
     let read = |source: &Value| {
@@ -176,6 +185,7 @@ fn read_sources(sources: Option<&Value>) -> Result<Vec<LockedIndex>, PackageFaul
         let Some(url) = text("url") else {
             return Err(PackageFault::new(&name, "this package index has no URL"));
         };
+        let url = with_braces(&url);
         // Pipenv also takes a text here, which it reads as true unless it is empty.
         let verify_ssl = source.get("verify_ssl") != Some(&Value::Bool(false));
         Ok(LockedIndex { name, url, verify_ssl, explicit: false })

@@ -1,0 +1,252 @@
+//! Package indexes that want credentials: whether they accept those that there are is asked before anything is
+//! installed. An installer goes on to the next index when one refuses it, and takes a package of the same name from
+//! there, whoever made that.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::execute::Survey;
+use crate::env::Env;
+use crate::error::{ErrorCode, Result, UserError};
+use crate::host::{probe, url};
+use crate::output::Output;
+use crate::plan::{Inputs, PackageManager};
+use crate::python::locked::LockedIndex;
+use crate::python::requirements::{GlobalOption, RequirementKind};
+use crate::python::url::has_credentials;
+
+/// What Poetry's variables for the credentials of an index begin with.
+const POETRY_PREFIX: &str = "POETRY_HTTP_BASIC_";
+
+/// An index, and what its credentials are made of.
+#[derive(Clone, PartialEq, Eq)]
+struct Index {
+    /// With credentials.
+    url: String,
+    /// Where these are from, in words.
+    origin: String,
+}
+
+/// An index doesn't accept the credentials.
+#[derive(Debug, thiserror::Error)]
+#[error("{index} answered 401 (Unauthorized). Its user name and password come from {origin}.")]
+pub struct IndexRefused {
+    index: String,
+    origin: String,
+}
+
+impl UserError for IndexRefused {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::IndexCredentials
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some(self.index.clone())
+    }
+}
+
+impl Survey {
+    /// Asks every index that there are credentials for.
+    pub(super) fn check_indexes(&self, env: &Env, output: &Output) -> Result<()> {
+        let name = self.some_package().unwrap_or_default();
+        let mut env = env.clone();
+        if let Some(cert) = &self.pip.cert {
+            env.vars.entry("SSL_CERT_FILE".into()).or_insert_with(|| cert.into());
+        }
+        for Index { url, origin } in self.indexes() {
+            let _bar = output.progress("Asking the package index", None);
+            let page = url::join(&url, &name) + "/";
+            if probe::status(&page, &env)? == Some(401) {
+                let index = url::redact(&url);
+                return Err(IndexRefused { index, origin }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of a package that is installed: some indexes have no other page than those of packages.
+    fn some_package(&self) -> Option<String> {
+        let entries = self.inputs.requirements.iter().flat_map(|requirements| &requirements.entries);
+        let mut named = entries.filter_map(|entry| match &entry.kind {
+            RequirementKind::Named { name, .. } => Some(name.clone()),
+            _ => None,
+        });
+        let rendered = || {
+            let text = &self.inputs.rendered.as_ref()?.text;
+            let line =
+                text.lines().find(|line| line.starts_with(|first: char| first.is_ascii_alphanumeric()))?;
+            line.split(['=', ' ', '[', '<', '>', '~', '!', ';']).next().map(str::to_owned)
+        };
+        named.next().or_else(rendered)
+    }
+
+    fn indexes(&self) -> Vec<Index> {
+        let env = &self.installer_env;
+        let mut indexes = Vec::new();
+        let mut add = |text: &str, file: &str| {
+            let url = expanded(text, env);
+            if has_credentials(&url) && !indexes.iter().any(|index: &Index| index.url == url) {
+                indexes.push(Index { url, origin: origin(text, file, env) });
+            }
+        };
+        if self.package_manager == PackageManager::Uv || self.package_manager == PackageManager::Pyproject {
+            for index in &self.inputs.indexes {
+                add(&with_uv_credentials(index, env), "pyproject.toml");
+            }
+        }
+        if self.package_manager != PackageManager::Uv {
+            if let Some(url) = &self.pip.index_url {
+                add(url, pip_origin("PIP_INDEX_URL", env));
+            }
+            for url in &self.pip.extra_index_urls {
+                add(url, pip_origin("PIP_EXTRA_INDEX_URL", env));
+            }
+        }
+        let options = self.inputs.requirements.iter().flat_map(|requirements| &requirements.entries);
+        for entry in options {
+            if let RequirementKind::Option(GlobalOption::IndexUrl(url) | GlobalOption::ExtraIndexUrl(url)) =
+                &entry.kind
+            {
+                add(url, &entry.file);
+            }
+        }
+        if let Some(rendered) = &self.inputs.rendered {
+            let text = with_poetry_credentials(&rendered.text, &self.inputs, env);
+            let lines = text.lines().filter_map(|line| line.split_once("index-url "));
+            lines.for_each(|(_, url)| add(url, self.package_manager.file()));
+        }
+        indexes
+    }
+}
+
+fn pip_origin(variable: &'static str, env: &Env) -> &'static str {
+    if env.var(variable).is_some() { variable } else { "pip's configuration file" }
+}
+
+/// Says in words where a URL's credentials are from: the variables in it, or the place where it stands.
+fn origin(text: &str, file: &str, env: &Env) -> String {
+    let variables: Vec<String> = VARIABLE
+        .captures_iter(text)
+        .map(|captures| {
+            let name = &captures[1];
+            let unset = if env.var(name).is_some() { "" } else { " (which isn't set)" };
+            format!("{name}{unset}")
+        })
+        .collect();
+    match variables.as_slice() {
+        [] if file.starts_with("PIP_") => format!("the variable {file}"),
+        [] if file.starts_with("pip") => file.to_owned(),
+        [] => format!("the URL in {file}"),
+        [one] => format!("the variable {one}, which {file} names"),
+        several => format!("the variables {}", several.join(" and ")),
+    }
+}
+
+static VARIABLE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\$\{([A-Z0-9_]+)\}").expect("the pattern is constant"));
+
+/// Puts in the variables that are set, as pip and uv do.
+fn expanded(text: &str, env: &Env) -> String {
+    let value = |captures: &Captures<'_>| {
+        let value = env.text(&captures[1]);
+        value.map_or_else(|| captures[0].to_owned(), str::to_owned)
+    };
+    VARIABLE.replace_all(text, value).into_owned()
+}
+
+/// The credentials that uv takes from the environment for an index with a name.
+fn with_uv_credentials(index: &LockedIndex, env: &Env) -> String {
+    with_variables(&index.url, &format!("UV_INDEX_{}", shouted(&index.name)), env).unwrap_or_default()
+}
+
+fn shouted(name: &str) -> String {
+    let letters = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' });
+    letters.collect::<String>().to_ascii_uppercase()
+}
+
+/// Puts variables for credentials into a URL without any, if they are set.
+fn with_variables(url: &str, prefix: &str, env: &Env) -> Option<String> {
+    let [user, password] = ["USERNAME", "PASSWORD"].map(|kind| format!("{prefix}_{kind}"));
+    let (scheme, rest) = url.split_once("://")?;
+    let is_set = [&user, &password].iter().any(|name| env.var(name).is_some());
+    if !is_set || has_credentials(url) {
+        return None;
+    }
+    let reference = |name: &str| env.var(name).map(|_| format!("${{{name}}}")).unwrap_or_default();
+    Some(format!("{scheme}://{}:{}@{rest}", reference(&user), reference(&password)))
+}
+
+/// Writes the variables that Poetry has for the credentials of an index into the index's line: the installer puts
+/// their values in, so that no file has them.
+pub(super) fn with_poetry_credentials(text: &str, inputs: &Inputs, env: &Env) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for index in &inputs.indexes {
+        let prefix = format!("{POETRY_PREFIX}{}", shouted(&index.name));
+        let Some(url) = with_variables(&index.url, &prefix, env) else { continue };
+        for line in &mut lines {
+            if let Some((option, old)) = line.clone().split_once("index-url ")
+                && old == index.url
+            {
+                *line = format!("{option}index-url {url}");
+            }
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Percent-encodes the values of these variables: they are put into URLs as they are.
+pub(super) fn with_encoded_credentials(env: &Env) -> Env {
+    let mut env = env.clone();
+    for (name, value) in &mut env.vars {
+        if name.to_string_lossy().starts_with(POETRY_PREFIX) {
+            *value = url::encode_component(value.as_encoded_bytes()).into();
+        }
+    }
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_told_by_their_variables() {
+        let env = Env::for_tests(&[("TOKEN", "hush"), ("PIP_INDEX_URL", "x")]);
+        for (text, file, expected) in [
+            ("https://u:${TOKEN}@h/", "requirements.txt", "the variable TOKEN, which requirements.txt names"),
+            ("https://${USER}:${TOKEN}@h/", "r.txt", "the variables USER (which isn't set) and TOKEN"),
+            ("https://u:p@h/", "PIP_INDEX_URL", "the variable PIP_INDEX_URL"),
+            ("https://u:p@h/", "requirements.txt", "the URL in requirements.txt"),
+        ] {
+            assert_eq!(origin(text, file, &env), expected, "{text}");
+        }
+        assert_eq!(expanded("https://${USER}:${TOKEN}@h/", &env), "https://${USER}:hush@h/");
+    }
+
+    #[test]
+    fn poetrys_variables_get_into_the_line_of_their_index() {
+        let index = |name: &str, url: &str| LockedIndex {
+            name: name.into(),
+            url: url.into(),
+            verify_ssl: true,
+            explicit: true,
+        };
+        let inputs = Inputs {
+            indexes: vec![index("my-corp", "https://h/simple"), index("other", "https://o/simple")],
+            ..Inputs::default()
+        };
+        let env = Env::for_tests(&[
+            ("POETRY_HTTP_BASIC_MY_CORP_USERNAME", "me"),
+            ("POETRY_HTTP_BASIC_MY_CORP_PASSWORD", "p@ss/word"),
+        ]);
+        let text = "--extra-index-url https://h/simple\n--extra-index-url https://o/simple\nsix==1\n";
+        assert_eq!(
+            with_poetry_credentials(text, &inputs, &env),
+            "--extra-index-url https://${POETRY_HTTP_BASIC_MY_CORP_USERNAME}:\
+             ${POETRY_HTTP_BASIC_MY_CORP_PASSWORD}@h/simple\n--extra-index-url https://o/simple\nsix==1\n"
+        );
+        let encoded = with_encoded_credentials(&env);
+        assert_eq!(encoded.text("POETRY_HTTP_BASIC_MY_CORP_PASSWORD"), Some("p%40ss%2Fword"));
+    }
+}
