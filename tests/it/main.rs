@@ -8,6 +8,7 @@ mod build;
 mod classic;
 mod classic_cache;
 mod classic_doors;
+mod classic_steps;
 mod conformance;
 mod django;
 mod docs;
