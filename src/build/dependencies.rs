@@ -10,7 +10,6 @@ use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::process::{Invocation, RunError, stream};
 use crate::output::Output;
-use crate::plan::PackageManager;
 use crate::python::pip_config::PipConfig;
 use crate::store::Store;
 
@@ -40,8 +39,8 @@ pub struct InstallTarget<'a> {
     pub mode: Mode,
     /// Dependency groups of the first file.
     pub groups: &'a [String],
-    /// Who manages the packages: whose error it is when they can't be installed.
-    pub manager: PackageManager,
+    /// The error that it is when it can't be installed.
+    pub failure: ErrorCode,
     /// Whether the tool only speaks when it fails.
     pub quiet: bool,
 }
@@ -64,7 +63,7 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .cause.describe())]
 pub struct InstallError {
-    manager: PackageManager,
+    code: ErrorCode,
     cause: Cause,
     #[source]
     source: RunError,
@@ -132,7 +131,7 @@ impl UserError for InstallError {
     fn code(&self) -> ErrorCode {
         match &self.source {
             RunError::Interrupted(interrupted) => interrupted.code(),
-            _ => self.manager.install_error(),
+            _ => self.code,
         }
     }
 
@@ -164,26 +163,30 @@ pub fn install(
         Tool::Pip(site_packages) => pip_invocation(&["-m".into(), "pip".into()], target, env)
             .env("PYTHONPATH", site_packages.as_os_str()),
         Tool::BundledPip => {
-            let Some(bundled) = target.python.bundled_pip() else { return Err(NoBundledPip.into()) };
+            let Some(bundled) = target.python.bundled_pip() else {
+                return Err(NoBundledPip { listing: target.python.list_bundled() }.into());
+            };
             pip_invocation(&[bundled], target, env)
         }
     };
-    stream(&invocation, env, output).map(drop).map_err(|source| install_error(target.manager, source).into())
+    stream(&invocation, env, output).map(drop).map_err(|source| install_error(target.failure, source).into())
 }
 
 /// Finds out from its words why an installer failed.
-pub(super) fn install_error(manager: PackageManager, source: RunError) -> InstallError {
-    InstallError { manager, cause: find_cause(&source.text()), source }
+pub(super) fn install_error(code: ErrorCode, source: RunError) -> InstallError {
+    InstallError { code, cause: find_cause(&source.text()), source }
 }
 
 /// The runtime lacks ensurepip's wheels.
 #[derive(Debug, thiserror::Error)]
-#[error("The Python runtime has no bundled pip.")]
-struct NoBundledPip;
+#[error("{listing}")]
+struct NoBundledPip {
+    listing: String,
+}
 
 impl UserError for NoBundledPip {
     fn code(&self) -> ErrorCode {
-        ErrorCode::InstallPip
+        ErrorCode::BundledPipNotFound
     }
 }
 

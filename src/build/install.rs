@@ -79,7 +79,7 @@ impl Survey {
                     requirements: &requirements,
                     mode: self.mode(),
                     groups: &self.inputs.groups,
-                    manager: self.package_manager,
+                    failure: self.package_manager.install_error(),
                     quiet: false,
                 };
                 install(tool, &target, &self.pip, store, env, output)?;

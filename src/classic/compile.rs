@@ -14,7 +14,7 @@ use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
 use crate::build::{collectstatic, stage, survey};
 use crate::env::Env;
-use crate::error::{Failure, Result};
+use crate::error::Result;
 use crate::output::Output;
 use crate::plan::environment::compile_environment;
 use crate::plan::manager::{SETUPTOOLS_VERSION, needs_setuptools};
@@ -40,23 +40,14 @@ pub(super) fn run(places: &Places, env: &Env, output: &Output) -> Result<()> {
     let record = Record::default();
     report::begin(&places.cache_dir)?;
     let result = record.time("total_duration", || build(places, env, output, &record));
-    if let Err(failure) = &result {
-        note_failure(failure, &record, output);
+    if let Err(failure) = &result
+        && let Some(cause) = causes::note_failure(failure, &record)
+    {
+        output.warning(cause.id, cause.text);
     }
     let written = report::write(&places.cache_dir, &record);
     // The build's own failure says more.
     result.and(written)
-}
-
-fn note_failure(failure: &Failure, record: &Record, output: &Output) {
-    record.set("failure_reason", failure.code().entry().id);
-    let known = causes::find_known_cause(failure);
-    if let Some(cause) = known {
-        output.warning(cause.id, cause.text);
-    }
-    if let Some(detail) = known.map(|cause| cause.sign.to_owned()).or_else(|| failure.error().detail()) {
-        record.set("failure_detail", detail.chars().take(100).collect::<String>());
-    }
 }
 
 fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result<()> {
