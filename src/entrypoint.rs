@@ -1,11 +1,57 @@
 //! Arguments and environment in, exit code out: which door is it?
 
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::env::Env;
+use crate::error::{ErrorCode, Failure, UserError};
 use crate::{classic, cli};
+
+/// Something that can't happen has happened: a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("slugc {}, {place}: {message}", env!("CARGO_PKG_VERSION"))]
+struct InternalError {
+    place: String,
+    message: String,
+}
+
+impl UserError for InternalError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InternalAbort
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some(format!("{} ({})", self.message, self.place))
+    }
+}
+
+impl InternalError {
+    fn of(panic: &PanicHookInfo<'_>) -> Self {
+        let place = panic.location().map_or_else(|| "somewhere".to_owned(), ToString::to_string);
+        let message = panic.payload_as_str().unwrap_or("no message").to_owned();
+        Self { place, message }
+    }
+}
+
+/// Has a bug answered as any other error is: with an id, what to report, and an exit code. In whichever thread it is
+/// met, the program ends.
+pub fn answer_panics(env: &Env) {
+    let env = env.clone();
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if env.is_on("RUST_BACKTRACE") {
+            default(panic);
+        }
+        let failure = Failure::from(InternalError::of(panic));
+        let code = match env.args.get(1).and_then(|door| door.to_str()) {
+            Some("classic") => classic::answer_internal_error(&env, &failure),
+            _ => cli::answer_internal_error(&env, &failure),
+        };
+        std::process::exit(code.into());
+    }));
+}
 
 /// Runs the program.
 ///

@@ -31,4 +31,4 @@ pub mod output;
 
 mod entrypoint;
 
-pub use entrypoint::run;
+pub use entrypoint::{answer_panics, run};

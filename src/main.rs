@@ -3,5 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    slugc::run(slugc::env::Env::capture())
+    let env = slugc::env::Env::capture();
+    slugc::answer_panics(&env);
+    slugc::run(env)
 }

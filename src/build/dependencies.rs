@@ -11,7 +11,6 @@ use crate::error::{ErrorCode, Result, UserError};
 use crate::host::process::{Invocation, RunError, stream};
 use crate::host::url;
 use crate::output::Output;
-use crate::plan::PackageManager;
 use crate::python::pip_config::PipConfig;
 use crate::store::Store;
 
@@ -43,8 +42,8 @@ pub struct InstallTarget<'a> {
     pub mode: Mode,
     /// Dependency groups of the first file.
     pub groups: &'a [String],
-    /// Who manages the packages: whose error it is when they can't be installed.
-    pub manager: PackageManager,
+    /// The error that it is when it can't be installed.
+    pub failure: ErrorCode,
     /// Whether the tool only speaks when it fails.
     pub quiet: bool,
 }
@@ -67,7 +66,7 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .cause.describe())]
 pub struct InstallError {
-    manager: PackageManager,
+    code: ErrorCode,
     cause: Cause,
     #[source]
     source: RunError,
@@ -143,7 +142,7 @@ impl UserError for InstallError {
     fn code(&self) -> ErrorCode {
         match &self.source {
             RunError::Interrupted(interrupted) => interrupted.code(),
-            _ => self.manager.install_error(),
+            _ => self.code,
         }
     }
 
@@ -175,26 +174,30 @@ pub fn install(
         Tool::Pip(site_packages) => pip_invocation(&["-m".into(), "pip".into()], target, env)
             .env("PYTHONPATH", site_packages.as_os_str()),
         Tool::BundledPip => {
-            let Some(bundled) = target.python.bundled_pip() else { return Err(NoBundledPip.into()) };
+            let Some(bundled) = target.python.bundled_pip() else {
+                return Err(NoBundledPip { listing: target.python.list_bundled() }.into());
+            };
             pip_invocation(&[bundled], target, env)
         }
     };
-    stream(&invocation, env, output).map(drop).map_err(|source| install_error(target.manager, source).into())
+    stream(&invocation, env, output).map(drop).map_err(|source| install_error(target.failure, source).into())
 }
 
 /// Finds out from its words why an installer failed.
-pub(super) fn install_error(manager: PackageManager, source: RunError) -> InstallError {
-    InstallError { manager, cause: find_cause(&source.text()), source }
+pub(super) fn install_error(code: ErrorCode, source: RunError) -> InstallError {
+    InstallError { code, cause: find_cause(&source.text()), source }
 }
 
 /// The runtime lacks ensurepip's wheels.
 #[derive(Debug, thiserror::Error)]
-#[error("The Python runtime has no bundled pip.")]
-struct NoBundledPip;
+#[error("{listing}")]
+struct NoBundledPip {
+    listing: String,
+}
 
 impl UserError for NoBundledPip {
     fn code(&self) -> ErrorCode {
-        ErrorCode::InstallPip
+        ErrorCode::BundledPipNotFound
     }
 }
 

@@ -20,7 +20,6 @@ use super::uv::{self, Uv};
 use crate::app::source::AppSource;
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result};
-use crate::host::clock;
 use crate::output::Output;
 use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
@@ -109,7 +108,7 @@ impl Survey {
             manager: package_manager,
             pyproject: pyproject.as_ref(),
             last: settings.last_python,
-            today: clock::unix_seconds(),
+            today: survey::today(env),
         };
         let version = survey::read_version(&app, &facts)?;
         let reading = Reading {

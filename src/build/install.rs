@@ -102,7 +102,7 @@ impl Survey {
                     overrides: sheet.overrides.as_deref(),
                     mode: sheet.mode,
                     groups: if share == Share::Own { &[] } else { &self.inputs.groups },
-                    manager: self.package_manager,
+                    failure: self.package_manager.install_error(),
                     quiet: false,
                 };
                 install(tool, &target, &self.pip, store, env, output)?;

@@ -50,46 +50,69 @@ pub fn run(
     python_env: &BTreeMap<OsString, OsString>,
     shop: Workshop<'_>,
 ) -> Result<bool> {
-    shop.record.time("nltk_downloader_duration", || download(build_dir, config_vars, python_env, shop))
+    shop.record.time("nltk_downloader_duration", || {
+        let vars = with_config_vars(python_env, config_vars);
+        let Some(packages) = wanted_corpora(build_dir, &vars, shop)? else { return Ok(false) };
+        download(packages, build_dir, &build_dir.join(NLTK_DATA), vars, shop)?;
+        Ok(true)
+    })
 }
 
-fn download(
-    build_dir: &Path,
-    config_vars: &ConfigVars,
+/// Returns the environment of the downloader.
+pub fn with_config_vars(
     python_env: &BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Result<bool> {
-    let Workshop { env, output, record, .. } = shop;
+    config_vars: &ConfigVars,
+) -> BTreeMap<OsString, OsString> {
     let mut vars = python_env.clone();
     vars.extend(config_vars.for_child());
-    if !can_import("nltk", build_dir, &vars, shop)? {
-        return Ok(false);
+    vars
+}
+
+/// Returns the corpora that `nltk.txt` names, if NLTK is installed. Says so if there are none.
+pub fn wanted_corpora(
+    build_dir: &Path,
+    vars: &BTreeMap<OsString, OsString>,
+    shop: Workshop<'_>,
+) -> Result<Option<Vec<String>>> {
+    if !can_import("nltk", build_dir, vars, shop)? {
+        return Ok(None);
     }
     let file = build_dir.join(FILE);
     if !file.is_file() {
         tell_no_file(shop);
-        return Ok(false);
+        return Ok(None);
     }
-    output.step("Downloading NLTK corpora...");
     let packages = parse_packages(&fs::read(&file).doing("reading", &file)?);
     if packages.is_empty() {
-        record.set("nltk_downloader", "skipped-no-nltk-file");
-        output.detail("'nltk.txt' names no corpora, so none are downloaded");
-        return Ok(false);
+        shop.record.set("nltk_downloader", "skipped-no-nltk-file");
+        shop.output.step("Downloading NLTK corpora...");
+        shop.output.detail("'nltk.txt' names no corpora, so none are downloaded");
+        return Ok(None);
     }
-    record.set("nltk_downloader", "enabled");
+    shop.record.set("nltk_downloader", "enabled");
+    Ok(Some(packages))
+}
+
+/// Downloads corpora into a directory.
+pub fn download(
+    packages: Vec<String>,
+    build_dir: &Path,
+    into: &Path,
+    vars: BTreeMap<OsString, OsString>,
+    shop: Workshop<'_>,
+) -> Result<()> {
+    let Workshop { env, output, .. } = shop;
+    output.step("Downloading NLTK corpora...");
     output.step(format!("Downloading NLTK packages: {}", packages.join(" ")));
     let mut invocation = Invocation::new(python_in(build_dir))
         .args(["-m", "nltk.downloader", "-d"])
         // Through a symbolic link NLTK doesn't write.
-        .arg(build_dir.join(NLTK_DATA))
+        .arg(into)
         .args(packages.iter().cloned())
         .current_dir(build_dir);
     invocation.env = vars;
-    match stream(&invocation, env, output) {
-        Ok(_) => Ok(true),
-        Err(source) => Err(NltkError { packages, source }.into()),
-    }
+    stream(&invocation, env, output).map_err(|source| NltkError { packages, source })?;
+    Ok(())
 }
 
 /// Says that the app names no corpora, and notes it.

@@ -8,10 +8,9 @@ use super::python::Python;
 use super::uv::Uv;
 use super::{bytecode, dependencies};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{ErrorCode, Result};
 use crate::host::files;
 use crate::output::Output;
-use crate::plan::PackageManager;
 use crate::plan::manager::needs_setuptools;
 use crate::python::pip_config::PipConfig;
 use crate::store::Store;
@@ -44,7 +43,7 @@ pub fn fill_pip_layer(
         overrides: None,
         mode: dependencies::Mode::Requirements,
         groups: &[],
-        manager: PackageManager::Pip,
+        failure: ErrorCode::InstallPip,
         quiet: true,
     };
     let installer = match uv {

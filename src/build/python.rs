@@ -33,9 +33,7 @@ impl Python {
     /// Returns the pip that is bundled with Python, in the form in which it can be run without being
     /// installed: `python <wheel>/pip`.
     pub fn bundled_pip(&self) -> Option<OsString> {
-        let bundled =
-            self.prefix.join(format!("lib/python{}/ensurepip/_bundled", self.version.minor_version()));
-        let mut wheels: Vec<_> = fs::read_dir(bundled)
+        let mut wheels: Vec<_> = fs::read_dir(self.bundled_dir())
             .ok()?
             .flatten()
             .map(|entry| entry.path())
@@ -43,5 +41,25 @@ impl Python {
             .collect();
         wheels.sort();
         Some(wheels.pop()?.join("pip").into_os_string())
+    }
+
+    /// Says what is where the bundled pip should be.
+    pub fn list_bundled(&self) -> String {
+        let dir = self.bundled_dir();
+        let shown = dir.strip_prefix(&self.prefix).unwrap_or(&dir).display();
+        let Ok(entries) = fs::read_dir(&dir) else {
+            return format!("Python's directory {shown} isn't there.");
+        };
+        let mut names: Vec<String> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        match names.as_slice() {
+            [] => format!("Python's directory {shown} is empty."),
+            names => format!("Python's directory {shown} holds: {}", names.join(", ")),
+        }
+    }
+
+    fn bundled_dir(&self) -> PathBuf {
+        self.prefix.join(format!("lib/python{}/ensurepip/_bundled", self.version.minor_version()))
     }
 }

@@ -1,11 +1,8 @@
 //! Trees that are put together for one build: a copy of the app for requirements that are built from it,
 //! and the files that slugc adds to the app.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
-use std::io::Read;
-use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -19,7 +16,7 @@ use crate::error::Result;
 use crate::host::files;
 use crate::plan::EnvDelta;
 use crate::plan::environment::{profile_scripts, render_python_sh};
-use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files, index_directory};
+use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files};
 
 /// What the app's own build leaves beside its sources, and no slug needs.
 const BY_PRODUCTS: &[&str] = &["build", "__pycache__"];
@@ -82,69 +79,6 @@ pub fn copy_layer(layer: &Layer, into: &Path, env: &Env) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// How a directory differs from what was put there.
-pub struct Difference {
-    /// What is gone or has changed, with the bytecode of what has.
-    pub removed: BTreeSet<Vec<u8>>,
-}
-
-/// Moves what is new or has changed in a directory into a tree of its own, and tells what isn't there any more.
-/// New bytecode that depends on times is left behind: the times in a slug are others.
-pub fn keep_changes(
-    before: &BTreeMap<&[u8], &EntryKind>,
-    staged: &Path,
-    tree: &Path,
-    env: &Env,
-) -> Result<Difference> {
-    let mut gone: BTreeSet<&[u8]> = before.keys().copied().collect();
-    let after = index_directory(staged, env)?;
-    for Entry { path, kind } in &after {
-        if before.get(path.as_slice()) == Some(&kind) {
-            gone.remove(path.as_slice());
-            continue;
-        }
-        let relative = Path::new(OsStr::from_bytes(path));
-        let (from, to) = (staged.join(relative), tree.join(relative));
-        if is_timestamped_bytecode(&from) {
-            continue;
-        }
-        if let Some(parent) = to.parent() {
-            files::create_dir_all(parent)?;
-        }
-        match kind {
-            EntryKind::Directory => files::create_dir_all(&to)?,
-            EntryKind::File { .. } => files::rename(&from, &to)?,
-            EntryKind::Symlink { target } => {
-                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?;
-            }
-        }
-    }
-    // Python doesn't check the bytecode of layers against its source.
-    let stale: Vec<&[u8]> = gone.iter().flat_map(|path| bytecode_of(path, before)).collect();
-    gone.extend(stale);
-    Ok(Difference { removed: gone.into_iter().map(<[u8]>::to_vec).collect() })
-}
-
-fn bytecode_of<'a>(path: &[u8], before: &BTreeMap<&'a [u8], &EntryKind>) -> Vec<&'a [u8]> {
-    let Some(stem) = path.strip_suffix(b"py") else { return Vec::new() };
-    let name = stem.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    let prefix = [&stem[..name], b"__pycache__/", &stem[name..]].concat();
-    before
-        .range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded))
-        .map(|(path, _)| *path)
-        .take_while(|path| path.starts_with(&prefix))
-        .collect()
-}
-
-/// The second word of a `.pyc` says by what it is checked: 0 is the source's time.
-fn is_timestamped_bytecode(path: &Path) -> bool {
-    let mut start = [0; 8];
-    path.extension().is_some_and(|extension| extension == "pyc")
-        && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
-        && fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
-        && start[4..] == [0; 4]
 }
 
 /// Moves what building the requirements has added to the copied app (extension modules of editable

@@ -6,10 +6,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use regex::bytes::Regex;
 use sha2::{Digest, Sha256};
 
-use super::bytecode::compile_bytecode;
+use super::changes::{
+    Changes, entries_before, find_changes, make_movable, move_changes, paths_below, warn_of_build_paths,
+};
 use super::collectstatic::{self, DEBUG_VARIABLE, DISABLING_FILE, DISABLING_VARIABLE, disabled};
 use super::config_vars::ConfigVars;
 use super::execute::{BuildSettings, Built, Workshop};
@@ -17,19 +18,16 @@ use super::hooks::{Hook, run_hook};
 use super::importable::{Answer, is_importable};
 use super::layers::{Layer, provide_layer};
 use super::nltk;
-use super::normalise::{BuildPlaces, normalise};
-use super::python::Python;
-use super::stage::{Difference, copy_app, copy_layer, index_app, keep_changes, write_generated_files};
+use super::stage::{copy_app, copy_layer, index_app, write_generated_files};
 use super::survey::digest_of_source;
 use super::tool_env::BUILD_EPOCH;
 use crate::app::source::AppSource;
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files::{self, FileError};
-use crate::output::Output;
 use crate::plan::environment::{compile_environment, profile_scripts, render_python_sh};
 use crate::plan::{LayerKey, LayerPlan};
-use crate::slug::tree::{Entry, EntryKind};
+use crate::slug::tree::Entry;
 
 /// What else decides about the steps.
 #[derive(Clone, Copy)]
@@ -81,7 +79,7 @@ pub fn run_pre_compile(
         copy_app(&app, tree)?;
         let vars = compile_environment(tree, &base);
         run_hook(Hook::PreCompile, tree, &with_places(vars, tree), steps.config_vars, shop)?;
-        warn_of_build_paths(tree, tree, output);
+        warn_of_build_paths(tree, &paths_below(tree), tree, output);
         Ok(())
     })?;
     let app = app.read_copy(&layer.tree(), &env.interrupt)?;
@@ -233,67 +231,13 @@ fn fill_stage(
     let environment = if has_corpora { environment.with_nltk_data() } else { environment };
     write_generated_files(app, &environment, &staged)?;
     run_hook(Hook::PostCompile, &staged, &vars, steps.config_vars, shop)?;
-    let mut before: BTreeMap<&[u8], &EntryKind> = BTreeMap::new();
-    for entry in built.layers.iter().flat_map(|layer| &layer.entries).chain(app_entries) {
-        before.insert(&entry.path, &entry.kind);
-    }
-    let Difference { removed } = keep_changes(&before, &staged, tree, env)?;
+    let before = entries_before(&built.layers, app_entries);
+    let Changes { changed, removed, .. } = find_changes(&before, &staged, env)?;
+    move_changes(&changed, &staged, tree)?;
     make_movable(tree, &staged, built, env, output)?;
-    warn_of_build_paths(tree, &staged, output);
+    warn_of_build_paths(tree, &paths_below(tree), &staged, output);
     write_removed(tree, &removed)?;
     Ok(())
-}
-
-/// A hook may have installed packages, as `pip install` does: they are treated as the others.
-fn make_movable(tree: &Path, staged: &Path, built: &Built, env: &Env, output: &Output) -> Result<()> {
-    if !tree.join(".heroku/python").is_dir() {
-        return Ok(());
-    }
-    let runtime = staged.join(".heroku/python");
-    normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: Some(staged.to_owned()), runtime })?;
-    if let Some(runtime) = built.layers.first().filter(|_| tree.join(".heroku/python/lib").is_dir()) {
-        let python = Python::in_tree(&runtime.tree(), built.plan.runtime.version());
-        compile_bytecode(&python.executable, tree, env, output)?;
-    }
-    Ok(())
-}
-
-/// Tells of files that name the directory of the build: it isn't there when the app runs, and has another name in
-/// the next build, so that the slug's bytes would change.
-fn warn_of_build_paths(tree: &Path, staged: &Path, output: &Output) {
-    const LARGEST: u64 = 16 << 20;
-    const SHOWN: usize = 5;
-    let Ok(pattern) = Regex::new(&regex::escape(&staged.to_string_lossy())) else { return };
-    let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(tree).sort_by_file_name().into_iter().flatten() {
-        let names_it = if entry.path_is_symlink() {
-            fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(staged))
-        } else {
-            entry.file_type().is_file()
-                && entry.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST)
-                && fs::read(entry.path()).is_ok_and(|contents| pattern.is_match(&contents))
-        };
-        if let Some(path) = entry.path().strip_prefix(tree).ok().filter(|_| names_it) {
-            found.push(path.display().to_string());
-        }
-    }
-    if found.is_empty() {
-        return;
-    }
-    let more = match found.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!("\nand {more} more"),
-    };
-    found.truncate(SHOWN);
-    output.warning(
-        "build::path-in-file",
-        format!(
-            "The app's own build steps have written the path of the build directory into these files:\n{}{more}\n\
-             It doesn't exist where the app runs, and is another one in the next build. Write paths relative to \
-             the app.",
-            found.iter().map(|path| format!("  {path}")).collect::<Vec<_>>().join("\n")
-        ),
-    );
 }
 
 /// What steps get of the user's own environment: how to find programs and the network. Whatever else changes the

@@ -10,6 +10,7 @@ use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result};
+use crate::host::clock;
 use crate::plan::manager::choose_package_manager;
 use crate::plan::runtime::VersionDecision;
 use crate::plan::{ManagerError, Notice, PackageManager, suggest};
@@ -89,6 +90,13 @@ fn read_requested_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<R
         }
         None => (supported::DEFAULT, VersionOrigin::Default, None),
     })
+}
+
+/// Returns the time by which a version of Python is old, in seconds since 1970. `SLUGC_TODAY` (2027-01-31) sets it,
+/// so that it can be seen beforehand what a build will say.
+pub fn today(env: &Env) -> u64 {
+    let set = env.text("SLUGC_TODAY").and_then(supported::Date::parse);
+    set.map_or_else(clock::unix_seconds, |date| date.unix_seconds())
 }
 
 /// uv isn't told which Python to use.

@@ -14,11 +14,10 @@ use super::python::Python;
 use super::tool_env::tool_environment;
 use super::uv::Uv;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{ErrorCode, Result};
 use crate::host::files;
 use crate::host::process::{Invocation, stream};
 use crate::output::Output;
-use crate::plan::PackageManager;
 use crate::python::pip_config::PipConfig;
 use crate::store::Store;
 
@@ -74,7 +73,7 @@ pub fn sync(
     let prefix = target.tree.join(".heroku/python");
     let run = |invocation: Invocation| {
         let invocation = with_environment(invocation, &prefix, pip, store, env);
-        stream(&invocation, env, output).map_err(|source| install_error(PackageManager::Uv, source))
+        stream(&invocation, env, output).map_err(|source| install_error(ErrorCode::InstallUvProject, source))
     };
     run(venv_invocation(uv, target, &prefix))?;
     let scaffold: Vec<PathBuf> = WalkDir::new(&prefix)

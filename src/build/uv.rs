@@ -60,14 +60,21 @@ pub enum UvError {
         source: RunError,
     },
     /// The runtime has no pip to fetch it with.
-    #[error("The Python runtime has no bundled pip to fetch uv with, and there is no uv on PATH.")]
-    NoPip,
+    #[error("uv can't be fetched, and there is no uv on PATH.\n{listing}")]
+    NoPip {
+        /// What is in the place of the bundled pip, in words.
+        listing: String,
+    },
+    /// What pip has fetched isn't uv.
+    #[error("What was fetched has no program named uv in it.")]
+    Incomplete,
 }
 
 impl UserError for UvError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Fetch { source: RunError::Interrupted(interrupted) } => interrupted.code(),
+            Self::NoPip { .. } => ErrorCode::BundledPipNotFound,
             _ => ErrorCode::InstallUv,
         }
     }
@@ -128,7 +135,9 @@ pub fn fetch_uv(python: &Python, store: &Store, env: &Env, output: &Output) -> R
     if let Some(uv) = store_uv(store) {
         return Ok(uv);
     }
-    let Some(pip) = python.bundled_pip() else { return Err(UvError::NoPip.into()) };
+    let Some(pip) = python.bundled_pip() else {
+        return Err(UvError::NoPip { listing: python.list_bundled() }.into());
+    };
     output.step(format!("Installing uv {UV_VERSION}"));
     let _bar = output.progress("Fetching uv", None);
     let work = store.scratch()?;
@@ -154,7 +163,7 @@ pub fn fetch_uv(python: &Python, store: &Store, env: &Env, output: &Output) -> R
         key: UV_VERSION.to_owned(),
         reasons: Vec::new(),
     });
-    store_uv(store).ok_or_else(|| UvError::NoPip.into())
+    store_uv(store).ok_or_else(|| UvError::Incomplete.into())
 }
 
 /// The environment for pip itself: the user's, with pip's own variables.

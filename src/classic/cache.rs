@@ -21,6 +21,9 @@ use crate::store::Store;
 /// Names the app in the store. The build directory's name changes with each build; the cache belongs to one app.
 pub(super) const LINEAGE: &str = "app";
 
+/// Every kind of layer that a build may keep.
+const LAYERS: &[&str] = &["runtime", "pip", "dependencies", super::corpora::LAYER];
+
 /// What Heroku's own buildpack has in the cache: of no use here, and large.
 const FOREIGN_DIRS: &[&str] = &["python", "python-poetry", "python-uv"];
 const FOREIGN_FILES: &[&str] = &["python-stack", "python-version", "requirements.txt"];
@@ -121,8 +124,12 @@ impl<'a> Cache<'a> {
         facts.python_version = built.plan.runtime.version().to_string();
         facts.layers = built.plan.layers.iter().map(layer_key).collect();
         shop.store.put_document("classic", LINEAGE, &facts)?;
-        for layer in &built.layers {
-            shop.store.retain_layers(layer.name, &[&layer.key])?;
+        for name in LAYERS {
+            // A plan's layer may be one that is only needed to build.
+            let planned = built.plan.layer(name).map(|layer| layer.key.digest());
+            let put = built.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.key.clone());
+            let key = put.or(planned);
+            shop.store.retain_layers(name, &key.as_deref().into_iter().collect::<Vec<_>>())?;
         }
         let foreign = self.dir.join(".heroku");
         for name in FOREIGN_DIRS {

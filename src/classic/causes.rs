@@ -1,5 +1,6 @@
 //! Known causes in the words of an installer that failed: a hint before the error itself.
 
+use crate::build::record::Record;
 use crate::error::{ErrorCode, Failure};
 use crate::host::process::RunError;
 
@@ -20,27 +21,37 @@ const KNOWN: &[KnownCause] = &[
         id: "install-dependencies::gdal",
         text: "The GDAL library is needed to build a package, and isn't part of the stack.\n\n\
                Add the buildpack for geospatial libraries before this one:\n\
-               heroku buildpacks:add --index 1 heroku-community/apt\n\
-               or https://github.com/heroku/heroku-geo-buildpack",
+               \x20 heroku buildpacks:add --index 1 https://github.com/heroku/heroku-geo-buildpack",
     },
     KnownCause {
         sign: "sqlite3.h: No such file or directory",
         id: "install-dependencies::sqlite-headers",
         text: "A package is built against SQLite, whose headers aren't part of the stack.\n\n\
-               Python brings its own sqlite3 module: use that. If the package is pysqlite3, its\n\
+               Python brings its own sqlite3 module: use that. If the package is pysqlite3, its \
                versions from 0.6.0 on have wheels, and nothing need be built.",
     },
     KnownCause {
         sign: "Please use pip<24.1 if you need to use this version",
         id: "install-dependencies::invalid-metadata",
-        text: "A package has metadata that the standard doesn't allow, as old versions of Celery\n\
+        text: "A package has metadata that the standard doesn't allow, as old versions of Celery \
                have.\n\n\
                Ask for a newer version of that package: its name is in the log above.",
     },
 ];
 
+/// Notes for the report why a build failed, and returns the known cause if there is one.
+pub(super) fn note_failure(failure: &Failure, record: &Record) -> Option<&'static KnownCause> {
+    const LONGEST: usize = 100;
+    record.set("failure_reason", failure.code().entry().id);
+    let known = find_known_cause(failure);
+    if let Some(detail) = known.map(|cause| cause.sign.to_owned()).or_else(|| failure.error().detail()) {
+        record.set("failure_detail", detail.chars().take(LONGEST).collect::<String>());
+    }
+    known
+}
+
 /// Returns the known cause of a failed installation.
-pub(super) fn find_known_cause(failure: &Failure) -> Option<&'static KnownCause> {
+fn find_known_cause(failure: &Failure) -> Option<&'static KnownCause> {
     if !is_installation(failure.code()) {
         return None;
     }

@@ -2,24 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cache::{self, Cache};
-use super::{causes, checks, place, report, stack};
+use super::{causes, checks, corpora, place, report, stack};
 use crate::app::source::{AppSource, read_source};
+use crate::build::changes::{paths_below, settle_changes, warn_of_build_paths};
 use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
 use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
-use crate::build::{collectstatic, nltk, stage, survey};
+use crate::build::{collectstatic, stage, survey};
 use crate::env::Env;
-use crate::error::{Failure, Result};
+use crate::error::Result;
 use crate::output::Output;
 use crate::plan::environment::compile_environment;
 use crate::plan::manager::{SETUPTOOLS_VERSION, needs_setuptools};
 use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::plan::{EnvDelta, PackageManager, Plan};
 use crate::python::supported;
+use crate::slug::tree::Entry;
 use crate::store::Store;
 
 /// The directories that the platform gives.
@@ -38,23 +40,14 @@ pub(super) fn run(places: &Places, env: &Env, output: &Output) -> Result<()> {
     let record = Record::default();
     report::begin(&places.cache_dir)?;
     let result = record.time("total_duration", || build(places, env, output, &record));
-    if let Err(failure) = &result {
-        note_failure(failure, &record, output);
+    if let Err(failure) = &result
+        && let Some(cause) = causes::note_failure(failure, &record)
+    {
+        output.warning(cause.id, cause.text);
     }
     let written = report::write(&places.cache_dir, &record);
     // The build's own failure says more.
     result.and(written)
-}
-
-fn note_failure(failure: &Failure, record: &Record, output: &Output) {
-    record.set("failure_reason", failure.code().entry().id);
-    let known = causes::find_known_cause(failure);
-    if let Some(cause) = known {
-        output.warning(cause.id, cause.text);
-    }
-    if let Some(detail) = known.map(|cause| cause.sign.to_owned()).or_else(|| failure.error().detail()) {
-        record.set("failure_detail", detail.chars().take(100).collect::<String>());
-    }
 }
 
 fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result<()> {
@@ -67,7 +60,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     let config_vars = ConfigVars::read(env_dir.as_deref())?;
     let app_steps =
         AppSteps { places, config_vars: &config_vars, env: places.compile_environment(env), shop };
-    app_steps.run_hook(Hook::PreCompile)?;
+    app_steps.run_pre_compile()?;
     checks::check_python_dir(build_dir)?;
 
     // What git ignores isn't there: the platform has exported the commit.
@@ -84,15 +77,16 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     let facts = cache::gather_facts(&stack, &plan, &survey.inputs().files);
     record.time("cache_restore_duration", || cache.restore(&facts, &plan, shop))?;
 
-    let built = survey.execute(shop)?;
+    let mut built = survey.execute(shop)?;
     note_tools(&built.plan, record);
     place::put_layers(&built, build_dir, env)?;
     let is_linked = place::link_app(build_dir, place::APP.as_ref(), env);
-    let environment = app_steps.prepare_data(&built)?;
+    let app_entries = app_steps.list_app(survey.app())?;
+    let environment = app_steps.prepare_data(&mut built)?;
     place::write_profile(survey.app(), &environment, build_dir)?;
     let home = if is_linked { place::APP.as_ref() } else { build_dir.as_path() };
     place::write_export(&environment, home, env);
-    app_steps.run_hook(Hook::PostCompile)?;
+    app_steps.run_post_compile(&app_entries, &built)?;
     record.time("cache_save_duration", || cache.save(&facts, &built, shop))?;
     recommend_uv(manager, output);
     Ok(())
@@ -123,13 +117,52 @@ impl AppSteps<'_> {
         report::check(&self.places.cache_dir)
     }
 
+    fn run_pre_compile(&self) -> Result<()> {
+        self.run_hook(Hook::PreCompile)?;
+        if self.has_hook(Hook::PreCompile) {
+            self.warn_of_build_paths(&paths_below(&self.places.build_dir));
+        }
+        Ok(())
+    }
+
     /// Downloads corpora and collects static files. Returns the environment that the app will run in.
-    fn prepare_data(&self, built: &Built) -> Result<EnvDelta> {
+    fn prepare_data(&self, built: &mut Built) -> Result<EnvDelta> {
         let Self { places: Places { build_dir, .. }, config_vars, env, shop } = self;
-        let has_corpora = nltk::run(build_dir, config_vars, env, *shop)?;
+        let put_corpora = || corpora::put_corpora(built, build_dir, config_vars, env, *shop);
+        let corpora = shop.record.time("nltk_downloader_duration", put_corpora)?;
         collectstatic::run(build_dir, config_vars, env, *shop)?;
         let environment = built.plan.environment.clone();
-        Ok(if has_corpora { environment.with_nltk_data() } else { environment })
+        let Some(corpora) = corpora else { return Ok(environment) };
+        built.layers.push(corpora);
+        Ok(environment.with_nltk_data())
+    }
+
+    /// Lists the app's files, to be compared with what its hook leaves. Without a hook nothing is compared.
+    fn list_app(&self, app: &AppSource) -> Result<Vec<Entry>> {
+        if self.has_hook(Hook::PostCompile) { stage::index_app(app, self.shop.env) } else { Ok(Vec::new()) }
+    }
+
+    fn run_post_compile(&self, app_entries: &[Entry], built: &Built) -> Result<()> {
+        self.run_hook(Hook::PostCompile)?;
+        if !self.has_hook(Hook::PostCompile) {
+            return Ok(());
+        }
+        let Workshop { env, output, .. } = self.shop;
+        let changed = settle_changes(&self.places.build_dir, app_entries, built, env, output)?;
+        self.warn_of_build_paths(&changed);
+        Ok(())
+    }
+
+    fn has_hook(&self, hook: Hook) -> bool {
+        self.places.build_dir.join(hook.path()).is_file()
+    }
+
+    fn warn_of_build_paths(&self, paths: &[PathBuf]) {
+        let build_dir = &self.places.build_dir;
+        // Where the app is built in its place, the path is right.
+        if build_dir != Path::new(place::APP) {
+            warn_of_build_paths(build_dir, paths, build_dir, self.shop.output);
+        }
     }
 }
 

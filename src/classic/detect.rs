@@ -8,11 +8,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::env::Env;
-use crate::error::{Failure, render_text};
+use crate::error::Failure;
+use crate::output::Output;
 use crate::plan::detect;
 
-/// Prints `Python` and succeeds, or prints `no` and fails; with a stack set, the reason goes to standard error.
-pub(super) fn run(build_dir: &Path, env: &Env) -> ExitCode {
+/// Prints `Python` and succeeds, or prints `no` and fails; with a stack set, the reason goes to `errors`.
+pub(super) fn run(build_dir: &Path, env: &Env, errors: &Output) -> ExitCode {
     let (mut names, mut dirs) = (BTreeSet::new(), BTreeSet::new());
     for entry in fs::read_dir(build_dir).into_iter().flatten().flatten() {
         let name = entry.file_name().as_bytes().to_vec();
@@ -28,7 +29,7 @@ pub(super) fn run(build_dir: &Path, env: &Env) -> ExitCode {
         Err(error) => {
             // A platform that tries several buildpacks sets no stack, and wants no long story.
             if env.var("STACK").is_some() {
-                let _ = writeln!(std::io::stderr(), "{}", render_text(&Failure::from(error)));
+                errors.error(&Failure::from(error));
             }
             ("no", ExitCode::FAILURE)
         }

@@ -7,6 +7,7 @@ mod cache;
 mod causes;
 mod checks;
 mod compile;
+mod corpora;
 mod detect;
 mod place;
 mod release;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::build::config_vars::ConfigVars;
+use crate::build::record::Record;
 use crate::env::Env;
 use crate::error::{Failure, Result};
 use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
@@ -30,20 +32,18 @@ pub fn run(env: &Env, words: &[OsString]) -> ExitCode {
         return usage("a program: detect, compile, release, report, test-compile or test");
     };
     let paths: Vec<PathBuf> = arguments.iter().map(|argument| env.absolute(argument)).collect();
-    let options = OutputOptions {
-        format: Format::Text,
-        color: ColorChoice::Auto,
-        quiet: false,
-        stream: Stream::Stdout,
-    };
-    let output = Output::new(options, env);
+    let output = output(Stream::Stdout, env);
+    // As in Heroku's buildpack: the real environment counts, config vars don't.
+    if env.text("BUILDPACK_XTRACE") == Some("1") {
+        output.trace_programs();
+    }
     let places = |build_dir: &PathBuf, cache_dir: &PathBuf, rest: &[PathBuf]| Places {
         build_dir: build_dir.clone(),
         cache_dir: cache_dir.clone(),
         env_dir: rest.first().cloned(),
     };
     match (name.to_str(), paths.as_slice()) {
-        (Some("detect"), [build_dir, ..]) => detect::run(build_dir, env),
+        (Some("detect"), [build_dir, ..]) => detect::run(build_dir, env, &self::output(Stream::Stderr, env)),
         (Some("compile"), [build_dir, cache_dir, rest @ ..]) => {
             finish(compile::run(&places(build_dir, cache_dir, rest), env, &output), &output)
         }
@@ -63,6 +63,30 @@ pub fn run(env: &Env, words: &[OsString]) -> ExitCode {
         _ => usage("a program: detect, compile, release, report, test-compile or test"),
     }
 }
+
+fn output(stream: Stream, env: &Env) -> Output {
+    let options = OutputOptions { format: Format::Text, color: ColorChoice::Auto, quiet: false, stream };
+    Output::new(options, env)
+}
+
+/// Tells of a fault of slugc's own that ends the program, in the log and in the report of the build.
+pub fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
+    let door = env.args.get(2).and_then(|name| name.to_str());
+    // What these print on standard output is for programs.
+    let is_data = matches!(door, Some("detect" | "release" | "report"));
+    let stream = if is_data { Stream::Stderr } else { Stream::Stdout };
+    output(stream, env).error(failure);
+    if let (Some("compile" | "test-compile"), Some(cache_dir)) = (door, env.args.get(4)) {
+        let record = Record::default();
+        causes::note_failure(failure, &record);
+        // There is nobody left to tell if this fails.
+        let _ = report::write(&env.absolute(cache_dir), &record);
+    }
+    FAILED
+}
+
+/// The buildpack API knows success and failure only.
+const FAILED: u8 = 1;
 
 /// What is different in a build for tests.
 fn test_environment(env: &Env) -> Env {
@@ -96,8 +120,7 @@ fn usage(what: &str) -> ExitCode {
 fn finish(result: Result<()>, output: &Output) -> ExitCode {
     let failed = |failure: Failure| {
         output.error(&failure);
-        // The buildpack API knows success and failure only.
-        ExitCode::from(1)
+        ExitCode::from(FAILED)
     };
     result.map_or_else(failed, |()| ExitCode::SUCCESS)
 }

@@ -65,6 +65,18 @@ fn exit_code(result: Result<u8>, output: &Output) -> ExitCode {
     }
 }
 
+/// Tells of a fault of slugc's own that ends the program. Returns the exit code.
+pub fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
+    let options = OutputOptions {
+        format: Format::Text,
+        color: ColorChoice::Auto,
+        quiet: false,
+        stream: Stream::Stderr,
+    };
+    Output::new(options, env).error(failure);
+    failure.exit_code()
+}
+
 /// Prints clap's own message: help and version to standard output, mistakes to standard error.
 fn explain_usage(error: &clap::Error) -> ExitCode {
     // A reader that has gone away has no use for an error either.

@@ -165,6 +165,8 @@ catalogue! {
             - is committed to git.
             If the app has no dependencies, add an empty requirements.txt.
             For a new app, uv is a good choice.
+            https://devcenter.heroku.com/articles/getting-started-with-python
+            https://devcenter.heroku.com/articles/python-support
         "},
         exit_code: 1,
     }
@@ -175,6 +177,8 @@ catalogue! {
             Without a lock file, every build can install other versions.
             Run `pipenv lock`, and commit Pipfile.lock. If it exists already,
             check that .gitignore and .slugignore don't leave it out.
+            To use the other package manager, delete the Pipfile. If you are
+            choosing anyway, uv is the better choice.
         "},
         exit_code: 1,
     }
@@ -182,9 +186,12 @@ catalogue! {
         id: "package-manager::setup-py-only",
         title: "There is a setup.py, but no package manager file.",
         fix: indoc! {"
-            Add a requirements.txt. To install the app itself, as a setup.py
-            alone once did, write this line into it:
+            A setup.py alone was once installed as an editable package. That is no
+            longer so: add the file of a package manager.
+            To install the app itself as before, add a requirements.txt with this
+            line in it:
             --editable .
+            For a new app, uv is a good choice.
         "},
         exit_code: 1,
     }
@@ -192,9 +199,16 @@ catalogue! {
         id: "package-manager::none-found",
         title: "No package manager file was found.",
         fix: indoc! {"
-            Add one of requirements.txt, Pipfile.lock, poetry.lock or uv.lock
-            to the app's top level directory. If the app has no dependencies,
-            add an empty requirements.txt.
+            Add one of requirements.txt, Pipfile.lock, poetry.lock or uv.lock.
+            If the app has one, check that the file:
+            - is in the top level directory, not in a subdirectory,
+            - has the right spelling, upper and lower case included,
+            - isn't left out by .gitignore or .slugignore,
+            - is committed to git.
+            If the app has no dependencies, add an empty requirements.txt.
+            For a new app, uv is a good choice.
+            https://devcenter.heroku.com/articles/getting-started-with-python
+            https://devcenter.heroku.com/articles/python-support
         "},
         exit_code: 1,
     }
@@ -204,8 +218,8 @@ catalogue! {
         fix: indoc! {"
             Decide which package manager the app uses, and delete the files of
             the others.
-            If a buildpack or a hook writes requirements.txt from another lock
-            file, take it away: the lock file is used directly.
+            If a buildpack for uv or Poetry, or a hook, writes requirements.txt
+            from another lock file, take it away: the lock file is used directly.
         "},
         exit_code: 1,
     }
@@ -286,9 +300,11 @@ catalogue! {
         title: "Invalid Python version in runtime.txt.",
         fix: indoc! {"
             runtime.txt is deprecated. Delete it, and create a file named
-            .python-version in the top level directory instead, with the major
-            version of Python in it, for example:
+            .python-version in the top level directory instead: a dot first, no
+            file name extension. Write the major version of Python into it, no
+            quotes and no `python-` in front, for example:
             3.14
+            Without a patch version, the app gets security fixes by itself.
         "},
         exit_code: 1,
     }
@@ -305,10 +321,12 @@ catalogue! {
         id: "pipfile-lock::invalid-version",
         title: "Invalid Python version in Pipfile.lock.",
         fix: indoc! {"
-            Write the major version of Python into the Pipfile, without
-            wildcards or operators, run `pipenv lock`, and commit both files:
+            Write a version into the Pipfile, without wildcards or operators, run
+            `pipenv lock`, and commit both files:
             [requires]
             python_version = \"3.14\"
+            With a patch version, which then stays: python_full_version = \"3.14.7\".
+            https://pipenv.pypa.io/en/stable/specifiers.html
         "},
         exit_code: 1,
     }
@@ -316,9 +334,9 @@ catalogue! {
         id: "python-version-file::not-found",
         title: "uv needs to be told which version of Python to use.",
         fix: indoc! {"
-            Say it in a file named .python-version in the app's top level
-            directory, and commit that file:
-            uv python pin 3.14
+            1. In the app's top level directory, run: uv python pin 3.14
+            2. Check that there is now a file named .python-version.
+            3. Commit it to git, and build again.
             `requires-python` in pyproject.toml is enough for slugc, too.
         "},
         exit_code: 1,
@@ -357,8 +375,11 @@ catalogue! {
         title: "The requested Python version has reached its end of life.",
         fix: indoc! {"
             It gets no security fixes any more. Write a supported version into
-            .python-version: at least 3.10, better the newest, for example:
+            .python-version, a file in the app's top level directory (a dot first,
+            no file name extension): at least 3.10, better the newest, for example:
             3.14
+            No quotes, no `python-` in front, and no patch version: without one,
+            the app gets security fixes by itself.
         "},
         exit_code: 1,
     }
@@ -366,7 +387,8 @@ catalogue! {
         id: "python-version::unknown-major",
         title: "The requested Python version isn't known.",
         fix: indoc! {"
-            Check that it has been released. If it has, update slugc.
+            Check that it has been released and is supported. If it is, use the
+            newest version of slugc and of its buildpack: don't pin an old one.
             Otherwise write a supported version into .python-version:
             3.14
         "},
@@ -376,8 +398,9 @@ catalogue! {
         id: "python-version::unknown-patch",
         title: "The requested patch version of Python isn't available.",
         fix: indoc! {"
-            Check that it has been released. Better, write the major version
-            only into .python-version: the newest patch version is then used.
+            Check that it has been released; if it has, update slugc or the
+            buildpack. Better, write the major version only into .python-version:
+            the newest patch version is then used, security fixes included.
         "},
         exit_code: 1,
     }
@@ -428,6 +451,7 @@ catalogue! {
         title: "Python couldn't be downloaded.",
         fix: indoc! {"
             Try again: the network or the server may be at fault for a moment.
+            If it lasts, update slugc or the buildpack.
             Behind a proxy, set HTTPS_PROXY. With a mirror of your own, set
             SLUGC_PYTHON_MIRROR. To use an interpreter of this machine, give
             `--python-source host`.
@@ -515,9 +539,10 @@ catalogue! {
         id: "install-package-manager::uv",
         title: "uv couldn't be installed.",
         fix: indoc! {"
-            uv is fetched from the package index that pip is set up for. Check
-            the network and PIP_INDEX_URL; or give a uv of your own by
-            SLUGC_UV; or use pip itself: `--installer pip`.
+            uv is fetched from the package index that pip is set up for. Try
+            again: the network or the index may be at fault for a moment (see
+            https://status.python.org). Check PIP_INDEX_URL; or give a uv of your
+            own by SLUGC_UV; or use pip itself: `--installer pip`.
         "},
         exit_code: 3,
     }
@@ -526,7 +551,8 @@ catalogue! {
         title: "pip couldn't be installed.",
         fix: indoc! {"
             Try again: the network or the package index may be at fault for a
-            moment. Check PIP_INDEX_URL and the proxy settings.
+            moment (see https://status.python.org). Check PIP_INDEX_URL and the
+            proxy settings.
         "},
         exit_code: 3,
     }
@@ -620,6 +646,9 @@ catalogue! {
         fix: indoc! {"
             The traceback above names the file and the line. If the app's
             Python is older or newer than yours, name yours in .python-version.
+            If the app needs no collectstatic, turn it off:
+            heroku config:set DISABLE_COLLECTSTATIC=1
+            https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
     }
@@ -641,6 +670,9 @@ catalogue! {
         fix: indoc! {"
             The traceback above names the style sheet and what it refers to.
             Correct the url(...) there, or add the file that is missing.
+            If the app needs no collectstatic, turn it off:
+            heroku config:set DISABLE_COLLECTSTATIC=1
+            https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
     }
@@ -650,6 +682,9 @@ catalogue! {
         fix: indoc! {"
             The traceback above names it. Each directory in STATICFILES_DIRS
             must be in the app; git doesn't keep empty ones.
+            If the app needs no collectstatic, turn it off:
+            heroku config:set DISABLE_COLLECTSTATIC=1
+            https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
     }
@@ -804,6 +839,8 @@ catalogue! {
             remove the one too many:
             heroku buildpacks
             heroku buildpacks:remove <name or address>
+            Heroku's buildpack has warned of this since December 2024.
+            https://devcenter.heroku.com/articles/managing-buildpacks
         "},
         exit_code: 1,
     }
@@ -867,6 +904,28 @@ catalogue! {
             slugc package classic --program FILE --arch aarch64
         "},
         exit_code: 2,
+    }
+
+    // Faults of slugc itself, and of what it takes for granted.
+    InternalAbort => {
+        id: "internal-error::abort",
+        title: "slugc has come to a state that can't be.",
+        fix: indoc! {"
+            This is a bug of slugc, not of the app. Build again; if it comes
+            back, please report it: with this box, the log above it, and the
+            files that name the app's packages and its version of Python.
+        "},
+        exit_code: 3,
+    }
+    BundledPipNotFound => {
+        id: "internal-error::bundled-pip-not-found",
+        title: "The Python runtime has no bundled pip.",
+        fix: indoc! {"
+            Python's own module ensurepip brings a pip, which installs the rest.
+            Use a Python that has it: Debian's and Ubuntu's lack it without the
+            package python3-venv. Or give a uv by SLUGC_UV, or on PATH.
+        "},
+        exit_code: 3,
     }
 
     // The rest.

@@ -8,7 +8,8 @@ use super::{ErrorCode, Failure, Snippet};
 /// what to do, and the id.
 pub fn render_text(failure: &Failure) -> String {
     let entry = failure.code().entry();
-    let mut parts = vec![format!("Error: {}", entry.title), failure.to_string().trim_end().to_owned()];
+    let kind = if entry.id.starts_with("internal-error::") { "Internal Error" } else { "Error" };
+    let mut parts = vec![format!("{kind}: {}", entry.title), failure.to_string().trim_end().to_owned()];
     if let Some(snippet) = failure.error().snippet() {
         parts.push(render_snippet(&snippet));
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Stopwatch;
+use super::url::redact;
 use crate::env::{Env, Interrupt, Interrupted};
 use crate::error::{ErrorCode, UserError};
 use crate::output::{Event, Output};
@@ -73,10 +74,32 @@ impl Invocation {
         self
     }
 
+    /// Returns the command line as it can be shown: addresses are without credentials and queries. The environment,
+    /// by which programs get config vars, isn't part of it.
+    pub fn command_line(&self) -> String {
+        let words = [self.program.as_os_str()].into_iter().chain(self.args.iter().map(OsString::as_os_str));
+        words.map(|word| quoted(&shown(&word.to_string_lossy()))).collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns the program's file name.
     pub fn name(&self) -> String {
         self.program.file_name().unwrap_or(OsStr::new("program")).to_string_lossy().into_owned()
     }
+}
+
+fn shown(argument: &str) -> String {
+    let words = argument.split(' ');
+    let words = words.map(|word| if word.contains("://") { redact(word) } else { word.to_owned() });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Quotes a word for a shell, if it needs that; line breaks are shown as `\n`.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "@%+=:,./-_".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''").replace('\n', "\\n"))
 }
 
 /// What a program that succeeded has written.
@@ -249,6 +272,7 @@ fn run(
 ) -> Result<Captured, RunError> {
     env.interrupt.check()?;
     let program = invocation.name();
+    output.trace(|| invocation.command_line());
     let mut child =
         spawn(invocation).map_err(|source| RunError::Start { program: program.clone(), source })?;
     output.event(Event::ProcessStarted { program: program.clone() });
@@ -369,6 +393,19 @@ mod tests {
         let env = Env::for_tests(&[("SECRET", "x")]);
         let invocation = shell("cat; echo [$SECRET$A]").env("A", "b").stdin("hello ");
         assert_eq!(capture(&invocation, &env, &Output::silent()).unwrap().text(), "hello [b]");
+    }
+
+    #[test]
+    fn a_command_line_is_shown_without_secrets() {
+        let invocation = Invocation::new("/usr/bin/uv")
+            .args(["pip", "install", "--index-url=https://me:hush@index.test/simple?token=hush", ""])
+            .args(["https://hush@a.test/x https://b.test", "it's", "import sys\nsys.exit()"])
+            .env("TOKEN", "hush");
+        assert_eq!(
+            invocation.command_line(),
+            "/usr/bin/uv pip install --index-url=https://index.test/simple '' 'https://a.test/x https://b.test' \
+             'it'\\''s' 'import sys\\nsys.exit()'"
+        );
     }
 
     #[test]

@@ -68,6 +68,8 @@ struct Inner {
     format: Format,
     color: bool,
     quiet: bool,
+    /// Whether the command lines of programs are shown.
+    traces: bool,
     bars: Option<indicatif::MultiProgress>,
     counters: Counters,
     /// The last details that weren't shown because of `quiet`: an error makes them worth showing.
@@ -97,6 +99,7 @@ impl Output {
             format,
             color: color && format == Format::Text,
             quiet,
+            traces: false,
             bars: bars.then(indicatif::MultiProgress::new),
             counters: Counters::default(),
             unheard: VecDeque::new(),
@@ -110,6 +113,7 @@ impl Output {
             format,
             color: false,
             quiet: false,
+            traces: false,
             bars: None,
             counters: Counters::default(),
             unheard: VecDeque::new(),
@@ -168,6 +172,18 @@ impl Output {
                     inner.write(text.as_bytes());
                 }
             }
+        }
+    }
+
+    /// Has the command line of each program that is run shown from now on.
+    pub fn trace_programs(&self) {
+        self.inner().traces = true;
+    }
+
+    /// Shows a command line, if they are to be shown. It must be free of secrets.
+    pub fn trace(&self, command_line: impl FnOnce() -> String) {
+        if self.inner().traces {
+            self.detail(format!("+ {}", command_line()));
         }
     }
 

@@ -137,15 +137,14 @@ pub fn notices(version: PythonVersion, origin: VersionOrigin, today_unix_seconds
 fn origin_notice(version: PythonVersion, origin: VersionOrigin) -> Option<VersionNotice> {
     let minor = version.minor_version();
     let create = format!(
-        "create a file named .python-version in the app's top level directory, with this line in it: {minor}"
+        "create a file named .python-version in the app's top level directory (a dot first, no file name \
+         extension), with this line in it, without quotes or `python-` in front:\n{minor}\n\
+         Without a patch version, the app gets security fixes by itself."
     );
     let (id, text) = match origin {
         VersionOrigin::RuntimeTxt => (
             "runtime-txt::deprecated",
-            format!(
-                "runtime.txt is deprecated, and support for it will end. Delete it, and {create}. \
-                 Without a patch version, the app gets security fixes by itself."
-            ),
+            format!("runtime.txt is deprecated, and will be an error one day. Delete it, and {create}"),
         ),
         VersionOrigin::Default | VersionOrigin::Cached => {
             let chosen = match origin {
@@ -154,7 +153,9 @@ fn origin_notice(version: PythonVersion, origin: VersionOrigin) -> Option<Versio
             };
             let text = format!(
                 "The app doesn't say which version of Python it needs: {chosen}, and that can change under it. \
-                 To keep Python {minor}, {create}."
+                 One day this will be an error. To keep Python {minor}, {create}\n\
+                 If there is such a file, check that it is in the top level directory, has the right spelling, isn't \
+                 left out by .gitignore or .slugignore, and is committed to git."
             );
             ("python-version::not-specified", text)
         }
@@ -234,7 +235,7 @@ fn unknown_major_message(requested: &RequestedVersion, origin: VersionOrigin) ->
     match origin {
         VersionOrigin::Cached => format!(
             "The last build used Python {requested}, and the newest that this slugc knows is {newest}. \
-             Was it built by a newer slugc?"
+             Was it built by a newer slugc or buildpack? Then go back to that one."
         ),
         origin => format!(
             "Python {requested} is requested in {origin}, and the newest that this slugc knows is {newest}."
@@ -266,6 +267,14 @@ const fn date(year: u16, month: u8, day: u8) -> Date {
 }
 
 impl Date {
+    /// Parses `2027-01-31`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        let mut part = || parts.next();
+        let (year, month, day) = (part()?.parse().ok()?, part()?.parse().ok()?, part()?.parse().ok()?);
+        ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(Self { year, month, day })
+    }
+
     /// Returns the start of the day in UTC, as seconds since 1970.
     pub fn unix_seconds(&self) -> u64 {
         // Years that begin in March put the leap day last. From Howard Hinnant's `days_from_civil`.
@@ -451,6 +460,22 @@ mod tests {
             text(date(2026, 11, 1)).starts_with("Python 3.10 reached its end of life on 31 October 2026")
         );
         assert!(text(date(2027, 1, 6)).contains("a newer slugc may not support it any more"));
+    }
+
+    #[test]
+    fn a_date_is_written_with_hyphens() {
+        for (text, expected) in [
+            ("2027-01-31", Some(date(2027, 1, 31))),
+            ("2027-1-6", Some(date(2027, 1, 6))),
+            ("2027-13-01", None),
+            ("2027-01-32", None),
+            ("2027-01", None),
+            ("2027-01-01-01", None),
+            ("tomorrow", None),
+            ("", None),
+        ] {
+            assert_eq!(Date::parse(text), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -396,3 +396,33 @@ fn the_log_of_a_build_is_framed_as_herokus() {
     let steps: Vec<&str> = again.stdout.lines().filter(|line| line.starts_with("-----> ")).collect();
     assert_eq!(steps[1..], ["-----> Restoring cache", "-----> Saving cache"]);
 }
+
+#[test]
+fn a_traced_build_shows_its_command_lines_without_secrets() {
+    let mut app = built_app(&[("requirements.txt", "six==1.17.0\n"), ("bin/post_compile", "true\n")]);
+    app.set("BUILDPACK_XTRACE", "1");
+    write_config_var(
+        &app,
+        "PIP_EXTRA_INDEX_URL",
+        "https://me:hush-hush@packages.invalid/simple?token=hush-hush",
+    );
+    write_config_var(&app, "SECRET", "hush-hush");
+    let traced = compile(&app).success();
+    for command in [" pip install --no-progress ", "bash", "/bin/post_compile\n"] {
+        let shows = |line: &str| line.starts_with("       + ") && format!("{line}\n").contains(command);
+        assert!(traced.stdout.lines().any(shows), "no {command:?} in {}", traced.stdout);
+    }
+    assert!(!traced.stdout.contains("hush"), "{}", traced.stdout);
+    // A config var doesn't switch it on, nor does another value.
+    app.env.remove(std::ffi::OsStr::new("BUILDPACK_XTRACE"));
+    write_config_var(&app, "BUILDPACK_XTRACE", "1");
+    fs::write(app.dir.join("requirements.txt"), "six==1.16.0\n").unwrap();
+    for value in ["", "0"] {
+        for name in [".heroku", ".profile.d"] {
+            fs::remove_dir_all(app.dir.join(name)).unwrap();
+        }
+        app.set("BUILDPACK_XTRACE", value);
+        let plain = compile(&app).success();
+        assert!(!plain.stdout.contains("       + "), "{value:?}: {}", plain.stdout);
+    }
+}

@@ -27,7 +27,7 @@ fn package() -> &'static Path {
 }
 
 /// Unpacks the package.
-fn unpack(into: &Path) -> PathBuf {
+pub(crate) fn unpack(into: &Path) -> PathBuf {
     fs::create_dir_all(into).unwrap();
     run(Command::new("tar").arg("xzf").arg(package()).arg("-C").arg(into)).success();
     into.to_owned()

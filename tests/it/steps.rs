@@ -16,7 +16,7 @@ fn unique(files: &[(&str, &str)]) -> TestApp {
 }
 
 /// Lets uv install these files into site-packages.
-fn install(app: &mut TestApp, packages: &[(&str, &str)]) {
+pub(crate) fn install(app: &mut TestApp, packages: &[(&str, &str)]) {
     let plan = app.run(&["plan", app.dir.to_str().unwrap(), "--format", "json"]).success().stdout;
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     let version = plan["runtime"]["version"].as_str().unwrap().rsplit_once('.').unwrap().0.to_owned();

@@ -1,0 +1,200 @@
+//! What the app's own programs (hooks, collectstatic, NLTK) made of a directory: found by comparing it with what was
+//! put there, and made to run anywhere, as what slugc itself installs does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::ops::Bound;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use regex::bytes::Regex;
+use walkdir::WalkDir;
+
+use super::bytecode::compile_bytecode;
+use super::execute::Built;
+use super::layers::Layer;
+use super::normalise::{BuildPlaces, normalise};
+use super::python::Python;
+use crate::env::Env;
+use crate::error::Result;
+use crate::host::files;
+use crate::output::Output;
+use crate::slug::tree::{Entry, EntryKind, index_directory};
+
+/// Where Python and its packages are, in the app's directory.
+const INSTALLED: &[u8] = b".heroku/python/";
+
+/// How a directory differs from what was put there.
+pub struct Changes {
+    /// What is new or has another content.
+    pub changed: Vec<Entry>,
+    /// What is gone or has another content, with the bytecode of it.
+    pub removed: BTreeSet<Vec<u8>>,
+    /// New bytecode that depends on times. It isn't among what is new: the times in a slug are others.
+    pub timestamped: Vec<Vec<u8>>,
+}
+
+/// Returns what was put into a directory, by path; what comes later lies over what came before.
+pub fn entries_before<'a>(
+    layers: &'a [Layer],
+    app_entries: &'a [Entry],
+) -> BTreeMap<&'a [u8], &'a EntryKind> {
+    let entries = layers.iter().flat_map(|layer| &layer.entries).chain(app_entries);
+    entries.map(|entry| (entry.path.as_slice(), &entry.kind)).collect()
+}
+
+/// Compares a directory with what was put there.
+pub fn find_changes(before: &BTreeMap<&[u8], &EntryKind>, dir: &Path, env: &Env) -> Result<Changes> {
+    let mut gone: BTreeSet<&[u8]> = before.keys().copied().collect();
+    let after = index_directory(dir, env)?;
+    let (mut changed, mut timestamped) = (Vec::new(), Vec::new());
+    for entry in &after {
+        if before.get(entry.path.as_slice()) == Some(&&entry.kind) {
+            gone.remove(entry.path.as_slice());
+        } else if is_timestamped_bytecode(&place(dir, &entry.path)) {
+            timestamped.push(entry.path.clone());
+        } else {
+            changed.push(entry.clone());
+        }
+    }
+    // Python doesn't check the bytecode of layers against its source.
+    let stale: Vec<&[u8]> = gone.iter().flat_map(|path| bytecode_of(path, before)).collect();
+    gone.extend(stale);
+    let removed = gone.into_iter().map(<[u8]>::to_vec).collect();
+    Ok(Changes { changed, removed, timestamped })
+}
+
+/// Moves what has changed from one directory to another on the same file system.
+pub fn move_changes(changed: &[Entry], from: &Path, to: &Path) -> Result<()> {
+    for Entry { path, kind } in changed {
+        let (from, to) = (place(from, path), place(to, path));
+        if let Some(parent) = to.parent() {
+            files::create_dir_all(parent)?;
+        }
+        match kind {
+            EntryKind::Directory => files::create_dir_all(&to)?,
+            EntryKind::File { .. } => files::rename(&from, &to)?,
+            EntryKind::Symlink { target } => {
+                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes what a hook has changed in place run anywhere. Returns what has changed.
+/// `app_entries` are the app's files before its own programs ran.
+pub fn settle_changes(
+    build_dir: &Path,
+    app_entries: &[Entry],
+    built: &Built,
+    env: &Env,
+    output: &Output,
+) -> Result<Vec<PathBuf>> {
+    let changes = find_changes(&entries_before(&built.layers, app_entries), build_dir, env)?;
+    let is_installed = |path: &[u8]| path.starts_with(INSTALLED);
+    let installed: Vec<Entry> =
+        changes.changed.iter().filter(|entry| is_installed(&entry.path)).cloned().collect();
+    // Aside, so that only what has changed is gone through and compiled again; not in the store, which may be on
+    // another file system.
+    let aside = files::temp_dir(Some(&build_dir.join(".heroku")))?;
+    move_changes(&installed, build_dir, aside.path())?;
+    make_movable(aside.path(), build_dir, built, env, output)?;
+    let stale = changes.removed.iter().filter(|path| path.ends_with(b".pyc"));
+    for path in stale.chain(&changes.timestamped).filter(|path| is_installed(path)) {
+        files::remove_file(&place(build_dir, path))?;
+    }
+    for path in paths_below(aside.path()) {
+        let (from, to) = (aside.path().join(&path), build_dir.join(&path));
+        if !from.is_dir() || from.is_symlink() {
+            files::create_dir_all(to.parent().unwrap_or(build_dir))?;
+            files::rename(&from, &to)?;
+        }
+    }
+    Ok(changes.changed.iter().map(|entry| PathBuf::from(OsStr::from_bytes(&entry.path))).collect())
+}
+
+fn place(dir: &Path, path: &[u8]) -> PathBuf {
+    dir.join(OsStr::from_bytes(path))
+}
+
+fn bytecode_of<'a>(path: &[u8], before: &BTreeMap<&'a [u8], &EntryKind>) -> Vec<&'a [u8]> {
+    let Some(stem) = path.strip_suffix(b"py") else { return Vec::new() };
+    let name = stem.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let prefix = [&stem[..name], b"__pycache__/", &stem[name..]].concat();
+    before
+        .range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded))
+        .map(|(path, _)| *path)
+        .take_while(|path| path.starts_with(&prefix))
+        .collect()
+}
+
+/// The second word of a `.pyc` says by what it is checked: 0 is the source's time.
+fn is_timestamped_bytecode(path: &Path) -> bool {
+    let mut start = [0; 8];
+    path.extension().is_some_and(|extension| extension == "pyc")
+        && path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+        && fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && start[4..] == [0; 4]
+}
+
+/// Treats what a hook has installed, by `pip install` say, as all other packages are treated. `tree` holds what has
+/// changed in the directory `staged`.
+pub fn make_movable(tree: &Path, staged: &Path, built: &Built, env: &Env, output: &Output) -> Result<()> {
+    if !tree.join(".heroku/python").is_dir() {
+        return Ok(());
+    }
+    let runtime = staged.join(".heroku/python");
+    normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: Some(staged.to_owned()), runtime })?;
+    if let Some(runtime) = built.layers.first().filter(|_| tree.join(".heroku/python/lib").is_dir()) {
+        let python = Python::in_tree(&runtime.tree(), built.plan.runtime.version());
+        compile_bytecode(&python.executable, tree, env, output)?;
+    }
+    Ok(())
+}
+
+/// Lists everything below a directory, relative to it, in order.
+pub fn paths_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = WalkDir::new(dir).min_depth(1).sort_by_file_name().into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.path().strip_prefix(dir).ok()?.to_owned())).collect()
+}
+
+/// Tells of files that name the directory of the build: it isn't there when the app runs, and has another name in
+/// the next build, so that the slug's bytes would change. The paths count from `root`.
+pub fn warn_of_build_paths(root: &Path, paths: &[PathBuf], build_dir: &Path, output: &Output) {
+    const LARGEST: u64 = 16 << 20;
+    const SHOWN: usize = 5;
+    let Ok(pattern) = Regex::new(&regex::escape(&build_dir.to_string_lossy())) else { return };
+    let names_it = |path: &&PathBuf| {
+        let path = root.join(path);
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_symlink() => {
+                fs::read_link(&path).is_ok_and(|target| target.starts_with(build_dir))
+            }
+            Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST => {
+                fs::read(&path).is_ok_and(|contents| pattern.is_match(&contents))
+            }
+            _ => false,
+        }
+    };
+    let found: Vec<&PathBuf> = paths.iter().filter(names_it).collect();
+    if found.is_empty() {
+        return;
+    }
+    let more = match found.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\nand {more} more"),
+    };
+    let shown: Vec<String> = found.iter().take(SHOWN).map(|path| format!("  {}", path.display())).collect();
+    output.warning(
+        "build::path-in-file",
+        format!(
+            "The app's own build steps have written the path of the build directory into these files:\n{}{more}\n\
+             It doesn't exist where the app runs, and is another one in the next build. Write paths relative to \
+             the app.",
+            shown.join("\n")
+        ),
+    );
+}
