@@ -32,7 +32,19 @@ pub enum State {
     Crashed,
 }
 
-type Table = BTreeMap<String, (SocketAddr, State)>;
+#[derive(Debug)]
+struct Entry {
+    address: SocketAddr,
+    state: State,
+    /// Each request has a clone.
+    requests: Arc<()>,
+}
+
+type Table = BTreeMap<String, Entry>;
+
+/// A request's place at a dyno, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Claim(#[expect(dead_code, reason = "its count is what matters")] Arc<()>);
 
 /// The web dynos that there are: one table, shared by all clones. The router looks at it at each request.
 #[derive(Debug, Clone)]
@@ -54,8 +66,16 @@ impl Backends {
     pub fn set(&self, backend: Backend, state: State) {
         let Backend { name, address } = backend;
         self.0.send_modify(|table| {
-            table.insert(name, (address, state));
+            let known = table.get(&name).filter(|entry| entry.address == address);
+            let requests = known.map(|entry| Arc::clone(&entry.requests)).unwrap_or_default();
+            table.insert(name, Entry { address, state, requests });
         });
+    }
+
+    /// Returns how many requests a dyno has. Once it is [`State::Stopping`], there won't be more: at 0 it can be
+    /// stopped, and nothing is lost.
+    pub fn in_flight(&self, name: &str) -> usize {
+        self.0.borrow().get(name).map_or(0, |entry| Arc::strong_count(&entry.requests) - 1)
     }
 
     /// Takes a dyno out; one that isn't there is no error. Its requests end as they would have.
@@ -63,6 +83,14 @@ impl Backends {
         self.0.send_modify(|table| {
             table.remove(name);
         });
+    }
+
+    /// Takes a place at a dyno, if it is still up.
+    pub(super) fn claim(&self, backend: &Backend) -> Option<Claim> {
+        let table = self.0.borrow();
+        let entry = table.get(&backend.name)?;
+        let is_same = entry.state == State::Up && entry.address == backend.address;
+        is_same.then(|| Claim(Arc::clone(&entry.requests)))
     }
 
     /// Returns the dynos for a request, in the order in which they are to be tried. Waits while there are only
@@ -102,10 +130,10 @@ enum Outlook {
 fn look(table: &Table) -> Outlook {
     let up: Vec<Backend> = table
         .iter()
-        .filter(|(_, (_, state))| *state == State::Up)
-        .map(|(name, (address, _))| Backend { name: name.clone(), address: *address })
+        .filter(|(_, entry)| entry.state == State::Up)
+        .map(|(name, entry)| Backend { name: name.clone(), address: entry.address })
         .collect();
-    let has = |wanted| table.values().any(|(_, state)| *state == wanted);
+    let has = |wanted| table.values().any(|entry| entry.state == wanted);
     if !up.is_empty() {
         Outlook::Up(up)
     } else if has(State::Starting) {
@@ -154,5 +182,27 @@ mod tests {
         backends.clone().remove("web.1");
         backends.remove("web.1");
         assert_eq!(look(&backends.0.borrow()), Outlook::NoneRunning);
+    }
+
+    #[test]
+    fn a_place_is_only_at_a_dyno_that_is_up_and_counts_until_it_is_left() {
+        let backends = Backends::new();
+        let backend = |port| Backend { name: "web.1".to_owned(), address: ([127, 0, 0, 1], port).into() };
+        assert!(backends.claim(&backend(1)).is_none());
+        backends.set(backend(1), State::Up);
+        let first = backends.claim(&backend(1)).unwrap();
+        let second = backends.claim(&backend(1)).unwrap();
+        backends.set(backend(1), State::Stopping);
+        assert!(backends.claim(&backend(1)).is_none());
+        assert_eq!(backends.in_flight("web.1"), 2);
+        drop(first);
+        assert_eq!(backends.in_flight("web.1"), 1);
+        // Another dyno of the same name.
+        backends.set(backend(2), State::Up);
+        assert!(backends.claim(&backend(1)).is_none());
+        assert_eq!(backends.in_flight("web.1"), 0);
+        backends.remove("web.1");
+        drop(second);
+        assert_eq!(backends.in_flight("web.1"), 0);
     }
 }

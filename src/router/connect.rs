@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::backends::Backend;
+use super::backends::{Backend, Backends, Claim};
 use super::body::Upload;
 use super::fault::Fault;
 use super::record::Record;
@@ -18,25 +18,27 @@ use super::traffic::{Side, Traffic, Watched};
 use crate::host::clock::Stopwatch;
 
 /// Connects to the first dyno that takes the connection. Nothing of a request has been sent before, so the next
-/// one may be tried whatever the request is.
+/// one may be tried whatever the request is. Returns none if all have stopped meanwhile.
 pub(super) async fn connect(
-    backends: &[Backend],
+    candidates: &[Backend],
+    backends: &Backends,
     limit: Duration,
     record: &mut Record,
-) -> Result<TcpStream, Fault> {
-    let mut fault = Fault::NoWebDynos;
-    for Backend { name, address } in backends {
+) -> Result<Option<(TcpStream, Claim)>, Fault> {
+    let mut fault = None;
+    for candidate in candidates {
+        let Some(claim) = backends.claim(candidate) else { continue };
         let connecting = Stopwatch::start();
-        let connected = timeout(limit, TcpStream::connect(address)).await;
-        record.tried(name, connecting.elapsed());
+        let connected = timeout(limit, TcpStream::connect(candidate.address)).await;
+        record.tried(&candidate.name, connecting.elapsed());
         fault = match connected {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => return Ok(Some((stream, claim))),
             Ok(Err(error)) if is_ours(&error) => return Err(Fault::Platform),
-            Ok(Err(_)) => Fault::Refused,
-            Err(_) => Fault::ConnectTimeout,
+            Ok(Err(_)) => Some(Fault::Refused),
+            Err(_) => Some(Fault::ConnectTimeout),
         };
     }
-    Err(fault)
+    fault.map_or(Ok(None), Err)
 }
 
 /// Whether a connection failed for lack of files or ports here: no dyno is to blame.
@@ -47,18 +49,22 @@ fn is_ours(error: &io::Error) -> bool {
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-/// The task behind a connection. It ends with this value.
-pub(super) struct Line(AbortHandle);
+/// The task behind a connection, and the place at the dyno. Both end with this value.
+pub(super) struct Line {
+    task: AbortHandle,
+    _claim: Claim,
+}
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 /// Makes a connection ready for a request.
 pub(super) async fn open(
     stream: TcpStream,
+    claim: Claim,
     traffic: &Arc<Traffic>,
 ) -> Result<(SendRequest<Upload>, Line), Fault> {
     let io = TokioIo::new(Watched::new(stream, Side::Dyno, traffic));
@@ -68,5 +74,5 @@ pub(super) async fn open(
         // What goes wrong is told to whoever waits for the response or reads its body.
         let _ = connection.with_upgrades().await;
     });
-    Ok((sender, Line(task.abort_handle())))
+    Ok((sender, Line { task: task.abort_handle(), _claim: claim }))
 }

@@ -120,9 +120,15 @@ async fn ask(
 ) -> Result<(Response<Incoming>, Line), Fault> {
     let limits = shared.limits;
     let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
-    let backends = shared.backends.pick(turn, limits.boot).await?;
-    let stream = connect::connect(&backends, limits.connect, record).await?;
-    let (mut sender, line) = connect::open(stream, traffic).await?;
+    let (stream, claim) = loop {
+        let candidates = shared.backends.pick(turn, limits.boot).await?;
+        if let Some(connected) =
+            connect::connect(&candidates, &shared.backends, limits.connect, record).await?
+        {
+            break connected;
+        }
+    };
+    let (mut sender, line) = connect::open(stream, claim, traffic).await?;
     record.serving();
     let (parts, body) = request.into_parts();
     let (upload, sent) = Upload::new(body, traffic);

@@ -14,5 +14,6 @@ mod docs;
 mod flask;
 mod managers;
 mod package;
+mod router;
 mod steps;
 mod support;
