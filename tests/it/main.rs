@@ -17,5 +17,6 @@ mod internal_error;
 mod managers;
 mod messages;
 mod package;
+mod router;
 mod steps;
 mod support;
