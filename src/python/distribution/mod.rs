@@ -16,7 +16,7 @@ pub use dependency::Dependency;
 pub use info_dir::{InfoDir, InfoKind, split_site_packages};
 pub use licence::{Licence, LicenceFacts};
 pub use marker::MarkerValues;
-pub use record::{RecordEntry, installed_path, parse_record};
+pub use record::{RecordEntry, base64_url, installed_path, parse_record};
 pub use wheel::{DirectUrl, Wheel, parse_direct_url, parse_wheel};
 
 use super::requirements::normalised_name;

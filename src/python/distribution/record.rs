@@ -65,9 +65,36 @@ pub fn installed_path(site_packages: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
+/// Encodes bytes as URL-safe base64 without padding, as the specification wants it.
+pub fn base64_url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .enumerate()
+            .fold(0u32, |group, (index, byte)| group | u32::from(*byte) << (16 - 8 * index));
+        for index in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(group >> (18 - 6 * index)) as usize & 63]));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
+
+    #[test]
+    fn checksums_are_in_the_form_of_the_specification() {
+        // The checksum of an empty file, as every REQUESTED has it.
+        assert_eq!(base64_url(&Sha256::digest(b"")), "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+        for (bytes, text) in [(&b"f"[..], "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xff\xfe", "__4")] {
+            assert_eq!(base64_url(bytes), text);
+        }
+    }
 
     #[test]
     fn records_are_read_line_by_line() {
