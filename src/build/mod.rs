@@ -21,6 +21,7 @@ pub mod pip_layer;
 pub mod python;
 pub mod record;
 pub mod runtime;
+pub mod sbom;
 pub mod slug;
 pub mod source;
 pub mod stage;

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
 use super::layers::Layer;
+use super::sbom::sbom_tree;
 use super::source::{Checkout, export_commit, head_commit, read_directory};
 use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
 use super::{stage, survey};
@@ -16,6 +17,7 @@ use crate::app::tree::SourceKind;
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result};
 use crate::host::files::FileContext;
+use crate::inspect::sbom::{TreesSbom, sbom_of_trees};
 use crate::output::Event;
 use crate::plan::{Plan, suggest};
 use crate::slug::SlugError;
@@ -113,7 +115,11 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
 
     let work = store.scratch()?;
     let ready = Ready { app, app_entries, pre_compiled, staged, built: &built };
-    let trees = trees(&ready, &work.path().join("generated"), env)?;
+    let mut trees = trees(&ready, &work.path().join("generated"), env)?;
+    let exclude = |path: &[u8], is_dir| app.slugignore_post.matches(path, is_dir).is_some();
+    let sbom = list_components(&trees, &exclude, &built, &request.settings.lineage, store)
+        .map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
+    trees.push(sbom_tree(&sbom, &work.path().join("sbom"), env)?);
     output.step("Compressing...");
     let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
     let app_time = source_date_epoch.or(commit_time).unwrap_or(DEFAULT_MTIME);
@@ -121,7 +127,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         trees,
         times: Times { app: app_time, layers: source_date_epoch.unwrap_or(DEFAULT_MTIME) },
         layout: request.layout,
-        exclude: &|path, is_dir| app.slugignore_post.matches(path, is_dir).is_some(),
+        exclude: &exclude,
         max_size: request.max_size,
         threads: request.threads,
         output: request.output.clone(),
@@ -167,6 +173,19 @@ fn trees(ready: &Ready<'_>, generated: &Path, env: &Env) -> Result<Vec<Tree>> {
         }
     }
     Ok(trees)
+}
+
+/// Lists what is installed. What is left out of the slug isn't.
+fn list_components(
+    trees: &[Tree],
+    exclude: &dyn Fn(&[u8], bool) -> bool,
+    built: &Built,
+    lineage: &str,
+    store: &Store,
+) -> std::result::Result<String, SlugError> {
+    let runtime = &built.plan.runtime;
+    let python = runtime.version().to_string();
+    sbom_of_trees(&TreesSbom { trees, exclude, python: &python, machine: runtime.arch(), lineage }, store)
 }
 
 /// What is damaged must not be used by the next build either.

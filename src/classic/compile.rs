@@ -12,6 +12,7 @@ use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
 use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
+use crate::build::sbom::write_sbom_of_directory;
 use crate::build::{collectstatic, stage, survey};
 use crate::env::Env;
 use crate::error::Result;
@@ -87,6 +88,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     let home = if is_linked { place::APP.as_ref() } else { build_dir.as_path() };
     place::write_export(&environment, home, env);
     app_steps.run_post_compile(&app_entries, &built)?;
+    write_sbom_of_directory(build_dir, &built.plan, env)?;
     record.time("cache_save_duration", || cache.save(&facts, &built, shop))?;
     recommend_uv(manager, output);
     Ok(())

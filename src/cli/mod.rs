@@ -2,10 +2,13 @@
 
 mod args;
 mod build;
+mod diff;
+mod inspect;
 mod inventory;
 mod package;
 mod plan;
 mod run;
+mod sbom;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,15 @@ pub fn run(env: &Env) -> ExitCode {
         Command::Run(run) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(run::run(run, env, &output), &output)
+        }
+        Command::Inspect(inspect) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(inspect::run(inspect, env, &output), &output)
+        }
+        Command::Diff(diff) => ExitCode::from(diff::run(diff, env, &output(&arguments, Format::Text, env))),
+        Command::Sbom(sbom) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(sbom::run(sbom, env, &output), &output)
         }
         Command::Inventory(inventory) => {
             let output = output(&arguments, Format::Text, env);
@@ -117,6 +129,12 @@ fn print_result(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Renders a report as JSON.
+fn to_json(value: &impl serde::Serialize) -> String {
+    // Only maps with keys that aren't text can't be written.
+    serde_json::to_string_pretty(value).map(|text| text + "\n").unwrap_or_default()
 }
 
 /// Standard output can't be written.

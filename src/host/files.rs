@@ -60,6 +60,15 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Fails if a file can't be written there, before any work is done for it.
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    // Renaming over a device would make a file of it.
+    if path.exists() && !path.is_file() {
+        return Err(io::Error::other("it isn't a regular file")).doing("writing", path);
+    }
+    temp_file_in(path.parent().unwrap_or(Path::new("/"))).map(drop).doing("writing", path)
+}
+
 /// Replaces a file's content and keeps its permissions. The file gets a new inode, so that what is
 /// hard-linked to the old one (uv's cache) is left alone.
 pub fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileError> {

@@ -2,6 +2,7 @@
 //! Parses and compares; whoever calls has read the files.
 
 pub mod catalogue;
+pub mod distribution;
 pub mod locked;
 pub mod metadata;
 pub mod pdm;

@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 use tar::{Archive, EntryType, PaxExtensions};
 
 pub use entry::{EntryKind, SlugEntry};
+pub use gunzip::Checksums;
 pub use problem::{SlugProblem, SlugReadError};
 
 use crate::env::Interrupt;
 use entry::{Context, Extensions};
 use gunzip::Gunzip;
 use problem::fault_error;
-pub(super) use problem::printable;
+pub(crate) use problem::printable;
 
 /// Long names and pax records; real ones have some hundred bytes.
 const MAX_EXTENSION: u64 = 1 << 20;
@@ -68,8 +69,18 @@ impl SlugReader {
     /// Starts a pass over the entries. The root directory itself isn't among them. The slug is whole only if
     /// the iterator has come to its end: the checksum is there.
     pub fn entries(&mut self) -> Result<SlugEntries<'_>, SlugReadError> {
+        self.start(false)
+    }
+
+    /// Starts a pass over the entries that ends with the checksums of the slug.
+    pub fn entries_with_checksums(&mut self) -> Result<SlugEntries<'_>, SlugReadError> {
+        self.start(true)
+    }
+
+    fn start(&mut self, hashed: bool) -> Result<SlugEntries<'_>, SlugReadError> {
         let Self { path, layout, interrupt, archive } = self;
-        let source = Gunzip::open(path, interrupt).map_err(|fault| fault_error(path, interrupt, fault))?;
+        let source =
+            Gunzip::open(path, hashed, interrupt).map_err(|fault| fault_error(path, interrupt, fault))?;
         let entries = archive
             .insert(Archive::new(source.clone()))
             .entries()
@@ -121,9 +132,15 @@ impl<'a> Iterator for SlugEntries<'a> {
 }
 
 impl<'a> SlugEntries<'a> {
-    /// Returns how much of the compressed file was read so far.
+    /// Returns how much of the compressed file was needed so far: exact to a few bytes, as a deflate stream hands out
+    /// bytes as soon as it has the bits for them.
     pub fn compressed_bytes(&self) -> u64 {
         self.context.source.compressed_bytes()
+    }
+
+    /// Returns the checksums of the slug: once the pass has come to its end, and if they were wanted.
+    pub fn checksums(&self) -> Option<Checksums> {
+        self.context.source.checksums()
     }
 
     fn next_of_app(&mut self) -> Result<Option<SlugEntry<'a>>, SlugReadError> {

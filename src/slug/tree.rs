@@ -265,7 +265,7 @@ fn hash_file(path: &Path, size: u64, origin: TreeOrigin, buffer: &mut [u8]) -> R
 
 /// Opens a regular file: what has become a link since it was listed is refused, and a pipe isn't waited for.
 /// (That it is one isn't asked: what can be read of anything else isn't what the index says.)
-pub(super) fn open_file(path: &Path) -> io::Result<File> {
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     File::options().read(true).custom_flags(flags.bits() as i32).open(path)
 }

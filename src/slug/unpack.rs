@@ -285,7 +285,7 @@ fn process_types_of_manifest(
 }
 
 /// Returns where the description of a slug is: `slug.json` for `slug.tgz`.
-fn manifest_path(slug: &Path) -> PathBuf {
+pub(crate) fn manifest_path(slug: &Path) -> PathBuf {
     let stem = slug.with_extension("");
     let is_tar_gz = slug.extension().is_some_and(|extension| extension == "gz")
         && stem.extension().is_some_and(|extension| extension == "tar");
@@ -308,7 +308,7 @@ pub fn checksum_of(path: &Path, env: &Env) -> Result<String, UnpackError> {
 }
 
 /// Reads a file that is meant to be small, without waiting for a pipe or reading a device for ever.
-fn read_small_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_small_file(path: &Path) -> io::Result<Vec<u8>> {
     const LIMIT: u64 = 64 << 20;
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;

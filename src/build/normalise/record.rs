@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Changes;
 use crate::host::files::{self, FileContext, FileError};
+use crate::python::distribution::base64_url;
 
 /// Brings every RECORD up to date with the files that were changed or deleted.
 pub(super) fn update_records(site_packages: &Path, changes: &Changes) -> Result<(), FileError> {
@@ -58,36 +59,11 @@ fn unquoted(name: &str) -> String {
     }
 }
 
-/// Encodes bytes as URL-safe base64 without padding, as the specification wants it.
-fn base64_url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .enumerate()
-            .fold(0u32, |group, (index, byte)| group | u32::from(*byte) << (16 - 8 * index));
-        for index in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(group >> (18 - 6 * index)) as usize & 63]));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-
-    #[test]
-    fn checksums_are_in_the_form_of_the_specification() {
-        // The checksum of an empty file, as every REQUESTED has it.
-        assert_eq!(base64_url(&Sha256::digest(b"")), "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
-        for (bytes, text) in [(&b"f"[..], "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xff\xfe", "__4")] {
-            assert_eq!(base64_url(bytes), text);
-        }
-    }
 
     #[test]
     fn only_changed_lines_change() {

@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod build;
+mod inspect;
 mod package;
 mod run;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::output::ColorChoice;
 
 pub(super) use build::{AppArguments, Build, InstallerChoice, Plan};
+pub(super) use inspect::{Diff, Inspect, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;
 
@@ -38,6 +40,12 @@ pub(super) enum Command {
     Plan(Plan),
     /// Run a process type of a slug as a dyno does
     Run(Run),
+    /// Show what is in a slug and what takes how much
+    Inspect(Inspect),
+    /// Show how two slugs differ; exits with 1 if they do, with 2 if that can't be told
+    Diff(Diff),
+    /// Print the list of components of a slug (SBOM), as CycloneDX
+    Sbom(Sbom),
     /// Make the catalogue of Python runtimes anew
     Inventory(Inventory),
     /// Pack slugc as a buildpack that platforms can fetch

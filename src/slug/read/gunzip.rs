@@ -7,6 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use flate2::bufread::GzDecoder;
+use sha2::{Digest, Sha256};
 
 use super::problem::SlugProblem;
 use crate::env::Interrupt;
@@ -20,9 +21,23 @@ struct Inner {
     decoder: Option<GzDecoder<BufReader<Counted>>>,
     compressed: Rc<Cell<u64>>,
     file_failed: Rc<Cell<bool>>,
+    file_hash: Option<Rc<RefCell<Sha256>>>,
+    tar_hash: Option<Sha256>,
+    tar_size: u64,
     interrupt: Interrupt,
     fault: Option<Fault>,
     at_end: bool,
+}
+
+/// What a slug is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checksums {
+    /// The SHA-256 of the file, in hexadecimal.
+    pub file: String,
+    /// The SHA-256 of the tar file inside, in hexadecimal.
+    pub tar: String,
+    /// The length of the tar file in bytes.
+    pub tar_size: u64,
 }
 
 /// Why no more bytes come.
@@ -39,13 +54,19 @@ struct Counted {
     file: File,
     bytes: Rc<Cell<u64>>,
     failed: Rc<Cell<bool>>,
+    hash: Option<Rc<RefCell<Sha256>>>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer);
         match &read {
-            Ok(read) => self.bytes.set(self.bytes.get() + *read as u64),
+            Ok(read) => {
+                self.bytes.set(self.bytes.get() + *read as u64);
+                if let Some(hash) = &self.hash {
+                    hash.borrow_mut().update(&buffer[..*read]);
+                }
+            }
             Err(error) => self.failed.set(error.kind() != io::ErrorKind::Interrupted),
         }
         read
@@ -53,11 +74,18 @@ impl Read for Counted {
 }
 
 impl Gunzip {
-    pub(super) fn open(path: &Path, interrupt: &Interrupt) -> Result<Self, Fault> {
+    /// Opens the file; `hashed` if its checksums are wanted in the end.
+    pub(super) fn open(path: &Path, hashed: bool, interrupt: &Interrupt) -> Result<Self, Fault> {
         let file = File::open(path).map_err(Fault::Io)?;
         let compressed = Rc::new(Cell::new(0));
         let file_failed = Rc::new(Cell::new(false));
-        let counted = Counted { file, bytes: Rc::clone(&compressed), failed: Rc::clone(&file_failed) };
+        let file_hash = hashed.then(Rc::default);
+        let counted = Counted {
+            file,
+            bytes: Rc::clone(&compressed),
+            failed: Rc::clone(&file_failed),
+            hash: file_hash.clone(),
+        };
         let mut reader = BufReader::with_capacity(64 * 1024, counted);
         let start = reader.fill_buf().map_err(Fault::Io)?;
         if start.is_empty() {
@@ -70,15 +98,31 @@ impl Gunzip {
             decoder: Some(GzDecoder::new(reader)),
             compressed,
             file_failed,
+            file_hash,
+            tar_hash: hashed.then(Sha256::new),
+            tar_size: 0,
             interrupt: interrupt.clone(),
             fault: None,
             at_end: false,
         }))))
     }
 
-    /// Returns how much of the file was read.
+    /// Returns how much of the file was needed for the bytes that have come out, to within a few bytes.
     pub(super) fn compressed_bytes(&self) -> u64 {
-        self.0.borrow().compressed.get()
+        let inner = self.0.borrow();
+        let ahead = inner.decoder.as_ref().map_or(0, |decoder| decoder.get_ref().buffer().len());
+        inner.compressed.get().saturating_sub(ahead as u64)
+    }
+
+    /// Returns the checksums, if they were wanted and all the bytes were read, and were right.
+    pub(super) fn checksums(&self) -> Option<Checksums> {
+        let inner = self.0.borrow();
+        let (file, tar) = (inner.file_hash.as_ref()?, inner.tar_hash.as_ref()?);
+        inner.at_end.then(|| Checksums {
+            file: hex::encode(file.borrow().clone().finalize()),
+            tar: hex::encode(tar.clone().finalize()),
+            tar_size: inner.tar_size,
+        })
     }
 
     /// Returns whether all the bytes were read, and were right.
@@ -115,7 +159,13 @@ impl Inner {
             let Some(decoder) = &mut self.decoder else { return Err(io::ErrorKind::Other.into()) };
             match decoder.read(buffer) {
                 Ok(0) => {}
-                Ok(read) => return Ok(read),
+                Ok(read) => {
+                    self.tar_size += read as u64;
+                    if let Some(hash) = &mut self.tar_hash {
+                        hash.update(&buffer[..read]);
+                    }
+                    return Ok(read);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.diagnose(error)),
             }

@@ -128,7 +128,7 @@ impl UserError for SlugReadError {
 }
 
 /// Returns a name for messages: a stranger's bytes, without what a terminal would obey.
-pub(in crate::slug) fn printable(name: &[u8]) -> String {
+pub(crate) fn printable(name: &[u8]) -> String {
     String::from_utf8_lossy(name)
         .chars()
         .flat_map(|char| {
