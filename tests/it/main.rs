@@ -13,6 +13,8 @@ mod django;
 mod docs;
 mod flask;
 mod managers;
+mod native;
 mod package;
+mod real_tools;
 mod steps;
 mod support;
