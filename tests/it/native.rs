@@ -146,7 +146,7 @@ fn the_same_is_installed(app: &TestApp, tool: &str, scripts: &[&str]) {
 #[ignore = "needs PyPI"]
 fn pipenv_installs_what_the_engine_does() {
     let pipfile = "[packages]\nsix = \"==1.16.0\"\nrequests = { extras = [\"socks\"], version = \"*\" }\ncertifi = \"*\"\n\
-                   colorama = { version = \"*\", markers = \"sys_platform == 'win32'\" }\n\
+                   colorama = { version = \"==0.4.6\", markers = \"sys_platform == 'win32'\" }\n\
                    helper = { path = \"./libs/helper\", editable = true }\n[dev-packages]\niniconfig = \"*\"\n";
     let Some(app) = app(&[("Pipfile", pipfile)], "pipenv lock") else { return };
     the_same_is_installed(&app, "Pipenv", &["helper"]);
