@@ -145,6 +145,7 @@ impl Survey {
         let runtime = choose_runtime(&request, store, env, output)?;
         let uv = match settings.installer {
             Some(Installer::Pip) if package_manager.can_use_pip() => None,
+            Some(Installer::Native) if package_manager == PackageManager::Pip => None,
             _ => known_uv(store, env, output)?,
         };
         Ok(Self {
@@ -329,7 +330,7 @@ impl Survey {
         let uv = self.uv.as_ref().filter(|_| plan.installer == Installer::Uv);
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
             output.step(format!("Installing {}", layer.contents));
-            fill_pip_layer(tree, python, uv, &self.pip, store, &self.installer_env, output)
+            fill_pip_layer(tree, python, uv, &self.pip, Workshop { env: &self.installer_env, ..shop })
         })
     }
 }

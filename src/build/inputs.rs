@@ -18,10 +18,10 @@ use crate::plan::local::{
     has_places, split_locked, split_project, split_pylock, split_requirements, split_uv_lock,
 };
 use crate::plan::{Inputs, Local, Notice, PackageManager};
-use crate::python::locked::{Groups, LockedIndex, LockedSet};
-use crate::python::pdm::read_pdm_lock;
+use crate::python::locked::{Groups, LockedIndex, LockedSet, OwnSetting};
+use crate::python::pdm::{self, read_pdm_lock};
 use crate::python::pipfile::{read_pipfile, read_pipfile_lock};
-use crate::python::poetry::read_poetry_lock;
+use crate::python::poetry::{self, read_poetry_lock};
 use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{Requirements, read_requirements};
 
@@ -80,21 +80,28 @@ fn read_pipenv(reading: &Reading<'_>) -> Result<Inputs> {
         true => Some(read_file(reading, "Pipfile", &mut files)?),
         false => None,
     };
-    let set = read_pipfile_lock(&lock, pipfile.as_deref(), groups(reading))?;
-    Ok(locked(&set, files))
+    match read_pipfile_lock(&lock, pipfile.as_deref(), groups(reading)) {
+        Err(error) if error.needs_tool() => Ok(for_tool(error.to_string(), files)),
+        read => Ok(locked(&read?, files)),
+    }
 }
 
 fn read_open_pipfile(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
     let pipfile = read_file(reading, "Pipfile", &mut files)?;
-    let set = read_pipfile(&pipfile, groups(reading))?;
-    let mut read = locked(&set, files);
+    let (mut read, local) = match read_pipfile(&pipfile, groups(reading)) {
+        Err(error) if error.needs_tool() => (for_tool(error.to_string(), files), None),
+        set => {
+            let set = set?;
+            (locked(&set, files), split_locked(&set, false))
+        }
+    };
     // What the Pipfile names needs other packages, and nobody has said which.
     if let Some(rendered) = &mut read.rendered {
         rendered.complete = false;
         rendered.hashed = false;
     }
-    read.local = split_locked(&set, false).filter(|local| !has_uv_sources(reading.app, local));
+    read.local = local.filter(|local| !has_uv_sources(reading.app, local));
     read.unlocked = vec!["Pipfile".to_owned()];
     Ok(read)
 }
@@ -103,14 +110,29 @@ fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
     let lock = read_file(reading, "poetry.lock", &mut files)?;
     let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
-    Ok(locked(&read_poetry_lock(&lock, &pyproject, groups(reading))?, files))
+    let settings = match reading.app.has_file("poetry.toml") {
+        true => Some(read_file(reading, "poetry.toml", &mut files)?),
+        false => None,
+    };
+    let read = match read_poetry_lock(&lock, &pyproject, groups(reading)) {
+        Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
+        read => locked(&read?, files),
+    };
+    Ok(with_own_settings(read, poetry::own_settings(&pyproject, settings.as_deref())))
 }
 
 fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
     let lock = read_file(reading, "pdm.lock", &mut files)?;
     let pyproject = read_file(reading, "pyproject.toml", &mut files)?;
-    Ok(locked(&read_pdm_lock(&lock, &pyproject, groups(reading))?, files))
+    if reading.app.has_file("pdm.toml") {
+        read_file(reading, "pdm.toml", &mut files)?;
+    }
+    let read = match read_pdm_lock(&lock, &pyproject, groups(reading)) {
+        Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
+        read => locked(&read?, files),
+    };
+    Ok(with_own_settings(read, pdm::own_settings(&pyproject)))
 }
 
 fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {
@@ -216,6 +238,18 @@ fn locked(set: &LockedSet, files: BTreeMap<String, Vec<u8>>) -> Inputs {
         files,
         ..Inputs::default()
     }
+}
+
+/// What the package manager's own tool is to install, for a reason. As the lock couldn't be read to its end, any part
+/// of the app may be in it.
+fn for_tool(reason: String, files: BTreeMap<String, Vec<u8>>) -> Inputs {
+    Inputs { beyond_engine: vec![reason], needs_source: true, files, ..Inputs::default() }
+}
+
+fn with_own_settings(mut inputs: Inputs, settings: Vec<OwnSetting>) -> Inputs {
+    inputs.needs_source |= settings.iter().any(|setting| setting.runs_code);
+    inputs.beyond_engine.extend(settings.into_iter().map(|setting| setting.text));
+    inputs
 }
 
 fn read_file(reading: &Reading<'_>, name: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {

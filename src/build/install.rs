@@ -10,6 +10,7 @@ use super::index_access::with_poetry_credentials;
 use super::inputs::TEST_REQUIREMENTS;
 use super::layers::{Layer, provide_layer};
 use super::local::{left_out, own_source};
+use super::native::{NativeTarget, install_natively, provide_tool};
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
 use super::stage;
@@ -20,11 +21,19 @@ use crate::error::Result;
 use crate::host::files;
 use crate::plan::inputs::Rendered;
 use crate::plan::local::{Local, Needs, Part};
-use crate::plan::{Installer, PackageManager, Plan};
+use crate::plan::{Installer, NativeTool, PackageManager, Plan};
 
 /// What a project without a build system of its own is built by, as Poetry does.
 const POETRY_BUILD_SYSTEM: &str =
     "\n[build-system]\nrequires = [\"poetry-core\"]\nbuild-backend = \"poetry.core.masonry.api\"\n";
+
+/// What installs, ready to be run.
+pub(super) enum Chosen<'a> {
+    /// uv or pip.
+    Engine(Tool<'a>),
+    /// The package manager's own tool, and the layer with it.
+    Native(NativeTool, &'a Layer),
+}
 
 impl Survey {
     /// Gives the layer with the dependencies.
@@ -41,20 +50,24 @@ impl Survey {
             store.remove_layer(layer.name, &layer.key.digest())?;
         }
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
-            let tool = self.tool(plan, python, pip);
+            let shop = Workshop { env: &self.installer_env, ..shop };
+            let native = self.provide_native(plan, python, shop)?;
+            let tool = match &native {
+                Some((tool, layer)) => Chosen::Native(*tool, layer),
+                None => Chosen::Engine(self.tool(plan, python, pip)),
+            };
             let command =
                 self.package_manager.command(self.settings.test, self.app.has_file(TEST_REQUIREMENTS));
             output.step(format!("Installing dependencies using '{command}'"));
             for reason in &plan.installer_reasons {
                 output.detail(reason);
             }
-            let shop = Workshop { env: &self.installer_env, ..shop };
             let share = if plan.layer("project").is_some() { Share::Others } else { Share::Everything };
             self.fill_packages(tree, python, &tool, share, shop)
         })
     }
 
-    /// Chooses the program that installs.
+    /// Chooses the engine that installs.
     pub(super) fn tool(&self, plan: &Plan, python: &Python, pip: Option<&Layer>) -> Tool<'_> {
         let site_packages = pip.map(|pip| pip.tree().join(python.library()).join("site-packages"));
         match (&self.uv, site_packages) {
@@ -64,35 +77,54 @@ impl Survey {
         }
     }
 
+    /// Gives the package manager's own tool, if that is what installs.
+    fn provide_native(
+        &self,
+        plan: &Plan,
+        python: &Python,
+        shop: Workshop<'_>,
+    ) -> Result<Option<(NativeTool, Layer)>> {
+        let tool = self.package_manager.native_tool().filter(|_| plan.installer == Installer::Native);
+        let Some(tool) = tool else { return Ok(None) };
+        let runtime = &layer_plan(plan, "runtime").key;
+        let layer = provide_tool(tool, runtime, python, self.uv.as_ref(), &self.pip, shop)?;
+        Ok(Some((tool, layer)))
+    }
+
     /// Fills a tree with installed packages.
     pub(super) fn fill_packages(
         &self,
         tree: &Path,
         python: &Python,
-        tool: &Tool<'_>,
+        tool: &Chosen<'_>,
         share: Share,
         shop: Workshop<'_>,
     ) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
         self.check_indexes(env, output)?;
         let work = store.scratch()?;
-        let source = self.source(share);
-        let staged = self.stage(&source, work.path())?;
+        let is_native = matches!(tool, Chosen::Native(..));
+        let source = self.source(share, is_native);
+        let staged = self.stage(&source, work.path(), is_native)?;
         let directory = staged.as_deref().unwrap_or(&self.app.root);
         // Scripts name the interpreter that they were installed for.
         let mut runtime = python.prefix.clone();
+        let (manager, test) = (self.package_manager, self.settings.test);
         match tool {
-            Tool::Uv(uv) if self.package_manager == PackageManager::Uv => {
+            Chosen::Native(tool, layer) => {
+                let target = NativeTarget { tree, python, directory, manager, test };
+                runtime = install_natively(*tool, layer, &target, &self.pip, shop)?;
+            }
+            Chosen::Engine(Tool::Uv(uv)) if manager == PackageManager::Uv => {
                 let leave_out = match share {
                     Share::Everything => LeaveOut::Nothing,
                     Share::Others => LeaveOut::Local,
                     Share::Own => LeaveOut::Packages(self.inputs.local.iter().flat_map(left_out).collect()),
                 };
-                let test = self.settings.test;
                 let target = SyncTarget { tree, python, directory, test, leave_out: &leave_out };
                 runtime = sync(uv, &target, &self.pip, store, env, output)?;
             }
-            _ => {
+            Chosen::Engine(tool) => {
                 let sheet = self.sheet(share, directory, work.path(), env)?;
                 let target = InstallTarget {
                     tree,
@@ -102,7 +134,7 @@ impl Survey {
                     overrides: sheet.overrides.as_deref(),
                     mode: sheet.mode,
                     groups: if share == Share::Own { &[] } else { &self.inputs.groups },
-                    failure: self.package_manager.install_error(),
+                    failure: manager.install_error(),
                     quiet: false,
                 };
                 install(tool, &target, &self.pip, store, env, output)?;
@@ -117,7 +149,7 @@ impl Survey {
     }
 
     /// Says what of the app the installer gets to see.
-    fn source(&self, share: Share) -> Source {
+    fn source(&self, share: Share, is_native: bool) -> Source {
         let is_uvs = matches!(self.package_manager, PackageManager::Uv | PackageManager::Pyproject);
         match (share, &self.inputs.local) {
             (Share::Own, Some(local)) => Source::Copy(Box::new(own_source(&self.app, local))),
@@ -126,13 +158,13 @@ impl Survey {
                 Source::Copy(Box::new(own_source(&self.app, local)))
             }
             (Share::Everything, _) if self.inputs.needs_source => Source::Copy(Box::new(self.app.clone())),
-            _ if is_uvs => Source::ProjectFiles,
+            _ if is_uvs || is_native => Source::ProjectFiles,
             _ => Source::InPlace,
         }
     }
 
     /// Copies what the installer may build in.
-    fn stage(&self, source: &Source, work: &Path) -> Result<Option<PathBuf>> {
+    fn stage(&self, source: &Source, work: &Path, is_native: bool) -> Result<Option<PathBuf>> {
         let staged = work.join("app");
         match source {
             Source::InPlace => return Ok(None),
@@ -142,6 +174,8 @@ impl Survey {
                 if self.package_manager == PackageManager::Poetry
                     && let Some(contents) = self.inputs.files.get("pyproject.toml")
                     && !self.has_build_system
+                    // Poetry itself knows.
+                    && !is_native
                 {
                     let contents = [contents.as_slice(), POETRY_BUILD_SYSTEM.as_bytes()].concat();
                     files::replace_contents(&pyproject, &contents)?;

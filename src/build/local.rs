@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::execute::{Survey, Workshop};
-use super::install::Share;
+use super::install::{Chosen, Share};
 use super::layers::{Layer, provide_layer};
 use super::python::Python;
 use crate::app::source::AppSource;
@@ -66,7 +66,7 @@ impl Survey {
         }
         let project = provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
             output.step("Installing the app's own packages");
-            let tool = self.tool(plan, python, None);
+            let tool = Chosen::Engine(self.tool(plan, python, None));
             let shop = Workshop { env: &self.installer_env, ..shop };
             self.fill_packages(tree, python, &tool, Share::Own, shop)
         })?;

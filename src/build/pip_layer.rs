@@ -3,20 +3,33 @@
 use std::path::Path;
 
 use super::dependencies::{InstallTarget, install};
+use super::execute::Workshop;
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
 use super::uv::Uv;
 use super::{bytecode, dependencies};
-use crate::env::Env;
 use crate::error::{ErrorCode, Result};
 use crate::host::files;
-use crate::output::Output;
 use crate::plan::manager::needs_setuptools;
 use crate::python::pip_config::PipConfig;
-use crate::store::Store;
 
 const PIP: &str = include_str!("../../inventory/pip.txt");
 const SETUPTOOLS: &str = include_str!("../../inventory/setuptools.txt");
+
+/// Tools with exact versions and hashes, which are installed into a tree of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct PinnedTools<'a> {
+    /// Their requirements file.
+    pub requirements: &'a str,
+    /// The tree that stands for the app's root.
+    pub tree: &'a Path,
+    /// The interpreter that they are for.
+    pub python: &'a Python,
+    /// What installs them; the pip that is bundled with Python if there is no uv.
+    pub uv: Option<&'a Uv>,
+    /// pip's configuration.
+    pub pip: &'a PipConfig,
+}
 
 /// Fills the layer.
 pub fn fill_pip_layer(
@@ -24,14 +37,20 @@ pub fn fill_pip_layer(
     python: &Python,
     uv: Option<&Uv>,
     pip: &PipConfig,
-    store: &Store,
-    env: &Env,
-    output: &Output,
+    shop: Workshop<'_>,
 ) -> Result<()> {
+    let requirements =
+        if needs_setuptools(python.version) { format!("{PIP}{SETUPTOOLS}") } else { PIP.to_owned() };
+    install_pinned(&PinnedTools { requirements: &requirements, tree, python, uv, pip }, shop)
+}
+
+/// Installs tools, ready to be used from the store.
+pub(super) fn install_pinned(tools: &PinnedTools<'_>, shop: Workshop<'_>) -> Result<()> {
+    let PinnedTools { requirements, tree, python, uv, pip } = *tools;
+    let Workshop { store, env, output, .. } = shop;
     let work = store.scratch()?;
-    let requirements = work.path().join("requirements.txt");
-    let pinned = if needs_setuptools(python.version) { format!("{PIP}{SETUPTOOLS}") } else { PIP.to_owned() };
-    files::write_atomically(&requirements, pinned.as_bytes())?;
+    let file = work.path().join("requirements.txt");
+    files::write_atomically(&file, requirements.as_bytes())?;
     // Which index, and how to reach it, is the user's to say; what else pip.conf holds is for the app's packages.
     let pip =
         PipConfig { constraints: Vec::new(), no_binary: Vec::new(), require_hashes: true, ..pip.clone() };
@@ -39,7 +58,7 @@ pub fn fill_pip_layer(
         tree,
         python,
         directory: work.path(),
-        requirements: &[requirements],
+        requirements: &[file],
         overrides: None,
         mode: dependencies::Mode::Requirements,
         groups: &[],

@@ -19,7 +19,7 @@ use crate::plan::environment::{profile_scripts, render_python_sh};
 use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files};
 
 /// What the app's own build leaves beside its sources, and no slug needs.
-const BY_PRODUCTS: &[&str] = &["build", "__pycache__"];
+const BY_PRODUCTS: &[&str] = &["build", "__pycache__", ".pdm-build"];
 
 /// Lists the app's files with their digests, as an index has them.
 pub fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {

@@ -174,14 +174,17 @@ pub fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Vec<Notic
     });
     let mut notices = Vec::new();
     for (place, text) in processes.chain(hooks) {
-        for tool in tools_called(&text).into_iter().filter(|tool| !installed.contains(*tool)) {
+        for (tool, call) in tools_called(&text).into_iter().filter(|(tool, _)| !installed.contains(*tool)) {
+            let way_out = match call.ends_with(" run") {
+                true => format!(
+                    "The packages are installed for the app's own Python, so that the command\n\
+                     works without `{call}` in front of it."
+                ),
+                false => "The packages of the app are installed already, for its own Python.".to_owned(),
+            };
             notices.push(Notice {
                 id: "procfile::missing-tool".to_owned(),
-                text: format!(
-                    "{place} calls `{tool} run`, but {tool} isn't installed in the slug.\n\
-                     The packages are installed for the app's own Python, so that the command\n\
-                     works without `{tool} run` in front of it."
-                ),
+                text: format!("{place} calls `{call}`, but {tool} isn't installed in the slug.\n{way_out}"),
                 warning: true,
             });
         }
@@ -189,15 +192,36 @@ pub fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Vec<Notic
     notices
 }
 
-fn tools_called(text: &str) -> Vec<&'static str> {
-    let code: String =
-        text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
-    let words: Vec<&str> =
-        code.split(|letter: char| letter.is_whitespace() || ";&|()'\"".contains(letter)).collect();
-    ["pipenv", "poetry", "uv", "pdm"]
-        .into_iter()
-        .filter(|tool| words.windows(2).any(|pair| pair == [*tool, "run"]))
-        .collect()
+/// Finds the package managers that a shell's text calls, each with the first such call: `poetry run`. Options between
+/// the two words, with or without a value, are passed over.
+fn tools_called(text: &str) -> BTreeMap<&'static str, String> {
+    const TOOLS: &[&str] = &["pipenv", "poetry", "uv", "pdm"];
+    const COMMANDS: &[&str] =
+        &["run", "shell", "sync", "install", "update", "lock", "export", "add", "pip", "tool", "python"];
+    let mut calls = BTreeMap::new();
+    for line in text.lines() {
+        let code = line.split_once(" #").map_or(line, |(code, _)| code);
+        let is_end = |letter: char| letter.is_whitespace() || ";&|()'\"`".contains(letter);
+        let words: Vec<&str> = code.split(is_end).filter(|word| !word.is_empty()).collect();
+        if code.trim_start().starts_with('#') {
+            continue;
+        }
+        for (at, word) in words.iter().enumerate() {
+            let name = word.rsplit('/').next().unwrap_or_default();
+            if name == "uvx" {
+                calls.entry("uv").or_insert_with(|| name.to_owned());
+            }
+            let Some(tool) = TOOLS.iter().find(|tool| **tool == name) else { continue };
+            let mut rest = words[at + 1..].iter().copied().peekable();
+            while rest.next_if(|word| word.starts_with('-')).is_some() {
+                rest.next_if(|word| !word.starts_with('-') && !COMMANDS.contains(word));
+            }
+            if let Some(command) = rest.next().filter(|word| COMMANDS.contains(word)) {
+                calls.entry(tool).or_insert_with(|| format!("{tool} {command}"));
+            }
+        }
+    }
+    calls
 }
 
 /// Reads pip's configuration: its files, then its variables.
@@ -272,14 +296,20 @@ mod tests {
     #[test]
     fn calls_of_tools_are_found_among_other_words() {
         for (text, expected) in [
-            ("pipenv run gunicorn app", &["pipenv"][..]),
-            ("exec poetry run python x.py & uv run y", &["poetry", "uv"]),
-            ("bash -c 'uv run app.py'", &["uv"]),
+            ("pipenv run gunicorn app", &["pipenv run"][..]),
+            ("exec poetry run python x.py & uv run y", &["poetry run", "uv run"]),
+            ("bash -c 'uv run app.py'", &["uv run"]),
+            ("python -m pdm run app\npdm sync", &["pdm run"]),
+            ("./.venv/bin/poetry -C api --no-ansi run app", &["poetry run"]),
+            ("uv --quiet --directory api sync", &["uv sync"]),
+            ("x=$(poetry export)\nuvx ruff", &["poetry export", "uvx"]),
             ("gunicorn run:app --uv", &[]),
-            ("# uv run x\necho", &[]),
+            ("# uv run x\necho # uv run\n", &[]),
             ("uvicorn run", &[]),
+            ("poetry --version\nrun", &[]),
         ] {
-            assert_eq!(tools_called(text), expected, "{text}");
+            let calls: Vec<String> = tools_called(text).into_values().collect();
+            assert_eq!(calls, expected, "{text}");
         }
     }
 }

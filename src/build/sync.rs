@@ -4,7 +4,7 @@
 //! what made it a virtual environment is taken away: what is left is a tree like those that `--prefix` gives.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -114,6 +114,13 @@ fn sync_invocation(uv: &Uv, target: &SyncTarget<'_>) -> Invocation {
     if target.test { invocation } else { invocation.arg("--no-default-groups") }
 }
 
+/// Returns what pip's configuration says about how an index is reached, as variables.
+pub(super) fn network_settings(pip: &PipConfig) -> impl Iterator<Item = (OsString, OsString)> {
+    let settings = pip.uv_environment(&|_: &str| true).into_iter();
+    let passed = settings.filter(|(name, _)| PASSED.contains(&name.as_str()));
+    passed.map(|(name, value)| (name.into(), value.into()))
+}
+
 fn with_environment(
     mut invocation: Invocation,
     prefix: &Path,
@@ -122,10 +129,7 @@ fn with_environment(
     env: &Env,
 ) -> Invocation {
     invocation.env = tool_environment(env);
-    let settings = pip.uv_environment(&|_: &str| true);
-    for (name, value) in settings.into_iter().filter(|(name, _)| PASSED.contains(&name.as_str())) {
-        invocation = invocation.env(name, value);
-    }
+    invocation.env.extend(network_settings(pip));
     // Another index or other local packages than those the project was locked with would make the lock stale.
     for name in ["UV_INDEX_URL", "UV_INDEX_STRATEGY"] {
         invocation.env.remove(OsStr::new(name));

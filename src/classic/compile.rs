@@ -18,9 +18,10 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::output::Output;
 use crate::plan::environment::compile_environment;
+use crate::plan::installer::parse_installer;
 use crate::plan::manager::{SETUPTOOLS_VERSION, needs_setuptools};
 use crate::plan::runtime::{PythonSource, parse_python_source};
-use crate::plan::{EnvDelta, PackageManager, Plan};
+use crate::plan::{EnvDelta, Installer, PackageManager, Plan};
 use crate::python::supported;
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -185,7 +186,7 @@ fn settings(cache: &Cache<'_>, config_vars: &ConfigVars, env: &Env) -> Result<Bu
     Ok(BuildSettings {
         python_source,
         python_mirror: env.text("SLUGC_PYTHON_MIRROR").map(str::to_owned),
-        installer: None,
+        installer: read_installer(config_vars, env)?,
         test: env.var("INSTALL_TEST").is_some(),
         require_locked: env.is_on("SLUGC_REQUIRE_LOCKED"),
         refresh: false,
@@ -193,6 +194,13 @@ fn settings(cache: &Cache<'_>, config_vars: &ConfigVars, env: &Env) -> Result<Bu
         last_python: cache.last_python(),
         config_vars: config_vars.clone(),
     })
+}
+
+/// Heroku's users can set config vars only; other platforms pass what the build itself was given.
+fn read_installer(config_vars: &ConfigVars, env: &Env) -> Result<Option<Installer>> {
+    const NAME: &str = "SLUGC_INSTALLER";
+    let value = env.var(NAME).or_else(|| config_vars.get(NAME)).filter(|value| !value.is_empty());
+    Ok(value.map(|value| parse_installer(&value.to_string_lossy())).transpose()?)
 }
 
 fn note_tools(plan: &Plan, record: &Record) {

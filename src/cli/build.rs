@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::args::{AppArguments, Build, InstallerChoice};
+use super::args::{AppArguments, Build};
 use crate::app::env_file::parse_env_file;
 use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{BuildSettings, Workshop};
@@ -13,7 +13,6 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::host::files::FileContext;
 use crate::output::{Format, Output};
-use crate::plan::Installer;
 use crate::slug::assemble::Layout;
 
 /// Builds the slug and says where it is and how to run it.
@@ -61,10 +60,7 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
         settings: BuildSettings {
             python_source: arguments.python_source.clone(),
             python_mirror: arguments.python_mirror.clone(),
-            installer: arguments.installer.map(|choice| match choice {
-                InstallerChoice::Uv => Installer::Uv,
-                InstallerChoice::Pip => Installer::Pip,
-            }),
+            installer: arguments.installer,
             test: false,
             require_locked: arguments.require_locked,
             refresh: false,

@@ -8,6 +8,7 @@ use crate::build::slug::plan_slug;
 use crate::env::Env;
 use crate::error::Result;
 use crate::output::{Format, Output};
+use crate::plan::Installer;
 use crate::plan::environment::Change;
 use crate::slug::assemble::Layout;
 
@@ -38,11 +39,11 @@ fn render(plan: &crate::plan::Plan) -> String {
     line("Python", &format!("{} ({})", plan.python.version, plan.python.describe()));
     line("Python from", &plan.runtime.describe());
     line("Package manager", &format!("{} ({})", plan.package_manager.name(), plan.package_manager.file()));
-    let installer = match plan.installer {
-        crate::plan::Installer::Uv => "uv",
-        crate::plan::Installer::Pip => "pip",
+    let installer = match (plan.installer, plan.package_manager.native_tool()) {
+        (Installer::Native, Some(tool)) => tool.describe(),
+        (installer, _) => installer.name().to_owned(),
     };
-    line("Installer", installer);
+    line("Installer", &installer);
     for reason in &plan.installer_reasons {
         line("", reason);
     }

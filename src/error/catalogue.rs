@@ -535,6 +535,15 @@ catalogue! {
     }
 
     // Dependencies.
+    InstallerInvalid => {
+        id: "installer::invalid",
+        title: "SLUGC_INSTALLER names no installer.",
+        fix: indoc! {"
+            Set it to uv, to pip, or to native (the package manager's own
+            tool: Pipenv, Poetry or PDM); or remove it.
+        "},
+        exit_code: 2,
+    }
     InstallUv => {
         id: "install-package-manager::uv",
         title: "uv couldn't be installed.",
@@ -553,6 +562,36 @@ catalogue! {
             Try again: the network or the package index may be at fault for a
             moment (see https://status.python.org). Check PIP_INDEX_URL and the
             proxy settings.
+        "},
+        exit_code: 3,
+    }
+    FetchPipenv => {
+        id: "install-package-manager::pipenv",
+        title: "Pipenv couldn't be installed.",
+        fix: indoc! {"
+            Pipenv is fetched from the package index that pip is set up for.
+            Check the network and PIP_INDEX_URL. It is only needed for
+            `--installer native`, and for what uv can't install.
+        "},
+        exit_code: 3,
+    }
+    FetchPoetry => {
+        id: "install-package-manager::poetry",
+        title: "Poetry couldn't be installed.",
+        fix: indoc! {"
+            Poetry is fetched from the package index that pip is set up for.
+            Check the network and PIP_INDEX_URL. It is only needed for
+            `--installer native`, and for what uv can't install.
+        "},
+        exit_code: 3,
+    }
+    FetchPdm => {
+        id: "install-package-manager::pdm",
+        title: "PDM couldn't be installed.",
+        fix: indoc! {"
+            PDM is fetched from the package index that pip is set up for. Check
+            the network and PIP_INDEX_URL. It is only needed for
+            `--installer native`, and for what uv can't install.
         "},
         exit_code: 3,
     }

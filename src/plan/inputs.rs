@@ -18,6 +18,8 @@ pub struct Inputs {
     pub requirements: Option<Requirements>,
     /// A requirements file made of a lock file, when the installer can't read that itself.
     pub rendered: Option<Rendered>,
+    /// What only the package manager's own tool can do, a sentence each.
+    pub beyond_engine: Vec<String>,
     /// Whether packages are built from the app's own files.
     pub needs_source: bool,
     /// A digest of the app's own files, if packages are built from them.

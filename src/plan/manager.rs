@@ -15,6 +15,12 @@ pub const PIP_VERSION: &str = "26.2.1";
 pub const SETUPTOOLS_VERSION: &str = "70.3.0";
 /// The uv that is fetched when the machine has none.
 pub const UV_VERSION: &str = "0.12.5";
+/// The tools that are fetched to install by themselves what uv can't.
+pub const PIPENV_VERSION: &str = "2026.7.1";
+/// See [`PIPENV_VERSION`].
+pub const POETRY_VERSION: &str = "2.4.1";
+/// See [`PIPENV_VERSION`].
+pub const PDM_VERSION: &str = "2.29.3";
 
 /// Who manages the app's packages, by the file that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

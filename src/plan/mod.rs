@@ -3,6 +3,7 @@
 pub mod detect;
 pub mod environment;
 pub mod inputs;
+pub mod installer;
 pub mod key;
 pub mod local;
 pub mod manager;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub use environment::EnvDelta;
 pub use inputs::Inputs;
+pub use installer::{Installer, NativeTool};
 pub use key::LayerKey;
 pub use local::Local;
 pub use manager::{ManagerError, PackageManager};
@@ -24,17 +26,6 @@ use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::error::Result;
 use crate::python::pip_config::PipConfig;
-
-/// Which program installs the dependencies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Installer {
-    /// uv, with pip's semantics.
-    #[default]
-    Uv,
-    /// pip itself.
-    Pip,
-}
 
 /// What the decision is made from.
 pub struct Facts<'a> {
@@ -120,7 +111,7 @@ pub fn plan(facts: &Facts<'_>) -> Result<Plan> {
         let unlocked = inputs.unlocked.clone();
         return Err(ManagerError::NotLocked { manager: package_manager, unlocked }.into());
     }
-    let (installer, installer_reasons) = choose_installer(facts);
+    let (installer, installer_reasons) = installer::choose_installer(facts);
     Ok(Plan {
         python: facts.version.clone(),
         runtime: facts.runtime.clone(),
@@ -136,10 +127,7 @@ pub fn plan(facts: &Facts<'_>) -> Result<Plan> {
 
 fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
     let Facts { package_manager, inputs, version, .. } = *facts;
-    let installer_version = match installer {
-        Installer::Uv => format!("uv {}", facts.uv_version),
-        Installer::Pip => format!("pip {}", manager::PIP_VERSION),
-    };
+    let installer_version = installer::installer_version(installer, facts);
     let runtime_key = key::runtime_key(facts.runtime);
     let pip_key = key::pip_key(&runtime_key, version.version);
     let facts_of_key = key::DependencyFacts {
@@ -174,23 +162,6 @@ fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
         });
     }
     layers
-}
-
-fn choose_installer(facts: &Facts<'_>) -> (Installer, Vec<String>) {
-    let Facts { package_manager, inputs, .. } = *facts;
-    let wants_pip = facts.installer == Some(Installer::Pip);
-    if !package_manager.can_use_pip() {
-        let reason = format!("pip can't install what {} says, so uv does.", package_manager.file());
-        return (Installer::Uv, wants_pip.then_some(reason).into_iter().collect());
-    }
-    if wants_pip {
-        return (Installer::Pip, vec!["It was asked for.".to_owned()]);
-    }
-    let mut reasons = manager::reasons_for_pip(inputs.requirements.as_ref(), facts.pip);
-    if inputs.rendered.as_ref().is_some_and(inputs::Rendered::has_editable_repository) {
-        reasons.push("uv can't install an editable requirement from version control.".to_owned());
-    }
-    if reasons.is_empty() { (Installer::Uv, reasons) } else { (Installer::Pip, reasons) }
 }
 
 fn notices(facts: &Facts<'_>) -> Vec<Notice> {

@@ -90,6 +90,15 @@ pub enum LockedSource {
     },
 }
 
+/// A setting that only the package manager's own tool follows, and that changes what is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnSetting {
+    /// Which one, in a sentence.
+    pub text: String,
+    /// Whether code is run that may look at any part of the app.
+    pub runs_code: bool,
+}
+
 /// A package index that a lock file names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedIndex {

@@ -62,14 +62,14 @@ fn relocate_strings(text: &str, places: &BuildPlaces, join: &str) -> String {
     result
 }
 
-/// Relocates the URLs in `direct_url.json` and METADATA: an app is at `/app` in a dyno.
-pub(super) fn relocate_direct_url(contents: &[u8], places: &BuildPlaces) -> Option<Vec<u8>> {
+/// Relocates the URLs in `direct_url.json` and METADATA, which names packages of the app as requirements: an app is at
+/// `/app` in a dyno.
+pub(super) fn relocate_urls(contents: &[u8], places: &BuildPlaces) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(contents).ok()?;
     let mut result = text.to_owned();
     for root in roots(places).into_iter().flat_map(|root| [in_url(&root), root]) {
-        for end in ['/', '"'] {
-            let slash = if end == '/' { "/" } else { "\"" };
-            result = result.replace(&format!("file://{root}{end}"), &format!("file:///app{slash}"));
+        for end in ['/', '"', '\n', ' '] {
+            result = result.replace(&format!("file://{root}{end}"), &format!("file:///app{end}"));
         }
     }
     changed(text, result)
@@ -137,11 +137,16 @@ mod tests {
 
     #[test]
     fn direct_urls_name_the_dyno() {
-        let relocated = relocate_direct_url(br#"{"url":"file:///w/app/lib","dir_info":{}}"#, &places());
+        let relocated = relocate_urls(br#"{"url":"file:///w/app/lib","dir_info":{}}"#, &places());
         assert_eq!(relocated.unwrap(), br#"{"url":"file:///app/lib","dir_info":{}}"#);
-        assert_eq!(relocate_direct_url(br#"{"url":"https://x.test/w/app"}"#, &places()), None);
+        assert_eq!(relocate_urls(br#"{"url":"https://x.test/w/app"}"#, &places()), None);
+        let metadata =
+            b"Name: shop\nRequires-Dist: a @ file:///w/app/a\nRequires-Dist: b @ file:///w/apple/b\n";
+        let expected =
+            b"Name: shop\nRequires-Dist: a @ file:///app/a\nRequires-Dist: b @ file:///w/apple/b\n";
+        assert_eq!(relocate_urls(metadata, &places()).as_deref(), Some(&expected[..]));
         let places = BuildPlaces { staged_app: Some("/w/a b#c/app".into()), ..places() };
-        let relocated = relocate_direct_url(br#"{"url":"file:///w/a%20b%23c/app"}"#, &places);
+        let relocated = relocate_urls(br#"{"url":"file:///w/a%20b%23c/app"}"#, &places);
         assert_eq!(relocated.unwrap(), br#"{"url":"file:///app"}"#);
     }
 }

@@ -137,8 +137,8 @@ fn relocate_metadata(
         let name = entry.file_name().to_string_lossy();
         let at_top = path.parent() == Some(site_packages);
         let extension = path.extension().unwrap_or_default();
-        let relocated = if (name == "direct_url.json" || name == "METADATA") && is_in_dist_info(path) {
-            editable::relocate_direct_url(&read(path)?, places)
+        let relocated = if ["direct_url.json", "METADATA"].contains(&&*name) && is_in_dist_info(path) {
+            editable::relocate_urls(&read(path)?, places)
         } else if at_top && (extension == "pth" || extension == "egg-link") {
             editable::relocate_path_file(&read(path)?, places)
         } else if at_top && name.starts_with("__editable__") && extension == "py" {

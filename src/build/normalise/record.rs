@@ -6,15 +6,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Changes;
+use super::{Changes, record_name};
 use crate::host::files::{self, FileContext, FileError};
 use crate::python::distribution::base64_url;
 
-/// Brings every RECORD up to date with the files that were changed or deleted.
+/// Brings every RECORD up to date with the files that were changed or deleted. Names become relative, which Poetry
+/// doesn't do for what it installs in place.
 pub(super) fn update_records(site_packages: &Path, changes: &Changes) -> Result<(), FileError> {
-    if changes.0.is_empty() {
-        return Ok(());
-    }
     let entries = fs::read_dir(site_packages).doing("reading", site_packages)?;
     for info in entries.flatten().map(|entry| entry.path()) {
         let path = info.join("RECORD");
@@ -22,7 +20,7 @@ pub(super) fn update_records(site_packages: &Path, changes: &Changes) -> Result<
             continue;
         }
         let old = fs::read_to_string(&path).doing("reading", &path)?;
-        let new = updated(&old, changes);
+        let new = updated(&old, site_packages, changes);
         if new != old {
             files::replace_contents(&path, new.as_bytes())?;
         }
@@ -30,12 +28,18 @@ pub(super) fn update_records(site_packages: &Path, changes: &Changes) -> Result<
     Ok(())
 }
 
-fn updated(record: &str, changes: &Changes) -> String {
+fn updated(record: &str, site_packages: &Path, changes: &Changes) -> String {
+    let prefix = site_packages.ancestors().nth(3).unwrap_or(site_packages);
     let mut text = String::with_capacity(record.len());
     for line in record.lines() {
         // Neither a checksum nor a size holds a comma; a name with one is quoted.
         let mut fields = line.rsplitn(3, ',');
-        let (_size, _hash, name) = (fields.next(), fields.next(), fields.next().unwrap_or(line));
+        let (size, hash, name) = (fields.next(), fields.next(), fields.next().unwrap_or(line));
+        if let (true, Some(hash), Some(size)) = (Path::new(name).starts_with(prefix), hash, size) {
+            let line = format!("{},{hash},{size}", record_name(site_packages, Path::new(name)));
+            text.push_str(&updated(&line, site_packages, changes));
+            continue;
+        }
         match changes.0.get(unquoted(name).as_str()) {
             Some(None) => continue,
             Some(Some(contents)) => {
@@ -71,9 +75,17 @@ mod tests {
             ("a,b.py".to_owned(), Some(Vec::new())),
             ("gone.json".to_owned(), None),
         ]));
+        let site_packages = Path::new("/t/lib/python3.13/site-packages");
+        let updated = |record: &str| updated(record, site_packages, &changes);
         assert_eq!(
-            updated("\"a,b.py\",sha256=x,9\ngone.json,sha256=y,1\nkept.py,sha256=z,2\nRECORD,,\n", &changes),
+            updated("\"a,b.py\",sha256=x,9\ngone.json,sha256=y,1\nkept.py,sha256=z,2\nRECORD,,\n"),
             "\"a,b.py\",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\nkept.py,sha256=z,2\nRECORD,,\n"
+        );
+        assert_eq!(
+            updated(
+                "/t/lib/python3.13/site-packages/x.pth,sha256=x,9\n/t/bin/x,sha256=y,1\n/t/lib/python3.13/site-packages/gone.json,,\n/etc/x,,\n"
+            ),
+            "x.pth,sha256=x,9\n../../../bin/x,sha256=y,1\n/etc/x,,\n"
         );
     }
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::parse_size;
 use crate::output::Format;
+use crate::plan::Installer;
 use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::slug::assemble::Layout;
 
@@ -33,9 +34,10 @@ pub(in crate::cli) struct AppArguments {
     #[arg(long, env = "SLUGC_PYTHON_MIRROR", hide_env_values = true, value_name = "URL")]
     pub(in crate::cli) python_mirror: Option<String>,
 
-    /// Which program installs the dependencies [default: uv, or pip for what uv can't express]
+    /// Which program installs the dependencies: `native` is Pipenv, Poetry or PDM itself [default: uv, or another for
+    /// what uv can't express]
     #[arg(long, env = "SLUGC_INSTALLER", value_enum, value_name = "PROGRAM")]
-    pub(in crate::cli) installer: Option<InstallerChoice>,
+    pub(in crate::cli) installer: Option<Installer>,
 
     /// Fail if anything isn't locked or pinned to an exact version
     #[arg(long, env = "SLUGC_REQUIRE_LOCKED", hide_env_values = true,
@@ -49,15 +51,6 @@ pub(in crate::cli) struct AppArguments {
 
 fn python_source(text: &str) -> Result<PythonSource, String> {
     parse_python_source(text).map_err(crate::cli::as_text)
-}
-
-/// A program that installs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum InstallerChoice {
-    /// uv
-    Uv,
-    /// pip
-    Pip,
 }
 
 /// `slugc build`
@@ -110,6 +103,16 @@ pub(in crate::cli) struct Plan {
     /// How the plan is written
     #[arg(long, value_enum, default_value = "text")]
     pub(in crate::cli) format: Format,
+}
+
+impl ValueEnum for Installer {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
+    }
 }
 
 impl ValueEnum for Layout {

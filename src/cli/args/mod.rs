@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::output::ColorChoice;
 
-pub(super) use build::{AppArguments, Build, InstallerChoice, Plan};
+pub(super) use build::{AppArguments, Build, Plan};
 pub(super) use inspect::{Diff, Inspect, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;

@@ -13,13 +13,20 @@ pub struct PackageFault {
     pub package: String,
     /// What is wrong, without a full stop.
     pub reason: String,
+    /// Whether nothing is wrong, and the package manager's own tool can do what a requirements file can't say.
+    pub needs_tool: bool,
 }
 
 impl PackageFault {
     /// Makes a fault whose name can be shown, whatever is in it.
     pub(in crate::python) fn new(package: &str, reason: impl Into<String>) -> Self {
         let shown: String = package.chars().take(100).flat_map(char::escape_debug).collect();
-        Self { package: shown, reason: reason.into() }
+        Self { package: shown, reason: reason.into(), needs_tool: false }
+    }
+
+    /// Makes a fault of what only the package manager's own tool can install.
+    pub(in crate::python) fn beyond_requirements(package: &str, reason: impl Into<String>) -> Self {
+        Self { needs_tool: true, ..Self::new(package, reason) }
     }
 }
 
@@ -31,6 +38,9 @@ pub(super) fn checked_package(package: LockedPackage) -> Result<LockedPackage, P
             without_credentials(found).chars().take(200).flat_map(char::escape_debug).collect();
         Err(PackageFault::new(&name, format!("{what}: {shown}")))
     };
+    let beyond = |what: &str, found: &str| {
+        fault(what, found).map_err(|fault| PackageFault { needs_tool: true, ..fault })
+    };
     if !is_name(&name) {
         return fault("this isn't the name of a package", &name);
     }
@@ -41,13 +51,20 @@ pub(super) fn checked_package(package: LockedPackage) -> Result<LockedPackage, P
         return fault("this isn't the name of an extra", extra);
     }
     if let Some(marker) = marker.as_ref().filter(|marker| !is_usable_marker(marker)) {
-        return fault("this isn't a marker", marker);
+        return match is_one_line(marker) && is_marker(marker.trim()) {
+            true => beyond("a requirements file can't hold this marker", marker),
+            false => fault("this isn't a marker", marker),
+        };
     }
     if let Some(hash) = hashes.iter().find(|hash| !is_hash(hash)) {
-        return fault("this isn't the hash of a file", hash);
+        return match is_other_hash(hash) {
+            true => beyond("pip and uv don't know this kind of hash", hash),
+            false => fault("this isn't the hash of a file", hash),
+        };
     }
     let source = match checked_source(source) {
         Ok(source) => source,
+        Err((what, found)) if what == ODD_PATH && is_one_line(&found) => return beyond(what, &found),
         Err((what, found)) => return fault(what, &found),
     };
     extras.sort();
@@ -78,7 +95,7 @@ fn checked_source(source: LockedSource) -> Result<LockedSource, (&'static str, S
             LockedSource::Path { path: path_in_app(&path).map_err(|reason| (reason, path))?, editable }
         }
         LockedSource::Git { url, rev, subdirectory, editable } => {
-            let url = git_url(&url).ok_or(("this isn't the URL of a git repository", url))?;
+            let url = git_url(&url).ok_or(("this isn't an https or ssh URL of a git repository", url))?;
             let rev = match rev {
                 Some(rev) if !is_revision(&rev) => return Err(("this isn't a revision of git", rev)),
                 rev => rev,
@@ -95,7 +112,10 @@ fn checked_source(source: LockedSource) -> Result<LockedSource, (&'static str, S
         LockedSource::Url { url } => {
             let usable = super::is_http_url(&url) && has_no_traps(&url);
             if !usable {
-                return Err(("this isn't the http or https URL of an archive", url));
+                return Err((
+                    "only archives with an http or https URL can be used, or paths in the app",
+                    url,
+                ));
             }
             LockedSource::Url { url }
         }
@@ -142,21 +162,36 @@ fn is_hash(text: &str) -> bool {
     })
 }
 
+/// Tells hashes by other algorithms, which some tools know.
+fn is_other_hash(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, value)| {
+        let is_known = ["md5", "sha1", "sha256", "sha384", "sha512"].contains(&algorithm);
+        let is_word = algorithm.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+        !is_known && is_word && value.len() >= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+fn is_one_line(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
+const ODD_PATH: &str = "a requirements file can't hold the characters of this path";
+
 /// Returns a path relative to the app without needless parts, unless it leads out of the app.
 pub(in crate::python) fn path_in_app(path: &str) -> Result<String, &'static str> {
     if path.is_empty() || path.starts_with('/') || path.starts_with('~') {
-        return Err("this isn't a path in the app");
+        return Err("this isn't a path in the app, and only what is in the app can be built");
     }
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.contains(&"..") {
-        return Err("this path leads out of the app");
+        return Err("this path leads out of the app, and only what is in the app can be built");
     }
     let plain = |letter: char| {
         letter.is_alphanumeric()
             || letter.is_ascii_punctuation() && !"#$`\\\"';&|<>()[]{}*?!%,@:".contains(letter)
     };
     if !path.chars().all(plain) {
-        return Err("this path has characters that a requirements file can't hold");
+        return Err(ODD_PATH);
     }
     Ok(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
 }
@@ -267,6 +302,28 @@ mod tests {
         for name in ["", "-a", "a b", "a;b", "$(x)", "a\nb", "a/b", "é"] {
             let fault = checked_package(LockedPackage { name: name.into(), ..registry() }).unwrap_err();
             assert_eq!(fault.package, name.escape_debug().to_string());
+        }
+    }
+
+    #[test]
+    fn what_only_a_requirements_file_cannot_say_is_for_the_tool() {
+        let registry = || package(LockedSource::Registry { index: None });
+        let path = |path: &str| package(LockedSource::Path { path: path.into(), editable: false });
+        let blake = format!("blake2b:{}", "a".repeat(128));
+        for (package, expected) in [
+            (path("my libs/a"), true),
+            (path("libs\n/a"), false),
+            (path("../my libs"), false),
+            (path("/my libs"), false),
+            (LockedPackage { marker: Some("os_name == 'a#b'".into()), ..registry() }, true),
+            (LockedPackage { marker: Some("nonsense".into()), ..registry() }, false),
+            (LockedPackage { hashes: vec![blake], ..registry() }, true),
+            (LockedPackage { hashes: vec!["sha256:00".into()], ..registry() }, false),
+            (LockedPackage { hashes: vec![format!("md5:{}", "a".repeat(32))], ..registry() }, false),
+            (LockedPackage { version: Some("1 2".into()), ..registry() }, false),
+        ] {
+            let fault = checked_package(package.clone()).expect_err(&format!("{package:?}"));
+            assert_eq!(fault.needs_tool, expected, "{fault}");
         }
     }
 

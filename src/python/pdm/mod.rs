@@ -1,5 +1,6 @@
 //! pdm's files: pdm.lock, and its part of pyproject.toml.
 
+mod own_settings;
 mod package;
 mod pyproject;
 
@@ -12,6 +13,8 @@ use super::locked::{
 };
 use super::requirements::normalised_name;
 use crate::error::{ErrorCode, UserError};
+
+pub use own_settings::own_settings;
 
 /// The group of what the app needs to run.
 const DEFAULT: &str = "default";
@@ -37,6 +40,13 @@ pub enum PdmError {
     /// A package is described in a way that can't be used.
     #[error("pdm.lock, {0}")]
     Package(PackageFault),
+}
+
+impl PdmError {
+    /// Returns whether nothing is wrong, and the tool itself can do it.
+    pub fn needs_tool(&self) -> bool {
+        matches!(self, Self::Package(fault) if fault.needs_tool)
+    }
 }
 
 impl UserError for PdmError {

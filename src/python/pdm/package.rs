@@ -14,7 +14,7 @@ pub(super) fn read_package(entry: &Table, marker: Option<String>) -> Result<Lock
     let editable = entry.get("editable").and_then(Value::as_bool).unwrap_or_default();
     let subdirectory = text("subdirectory");
     if let Some(control) = ["hg", "svn", "bzr"].iter().find(|control| entry.contains_key(**control)) {
-        return Err(PackageFault::new(&name, format!("it comes from {control}, and only git can be used")));
+        return Err(PackageFault::beyond_requirements(&name, format!("it comes from {control}")));
     }
     let source = if let Some(url) = text("git") {
         LockedSource::Git { url, rev: text("revision").or_else(|| text("ref")), subdirectory, editable }

@@ -100,7 +100,7 @@ pub(super) fn read_sources(pyproject: &Table) -> Result<Vec<LockedIndex>, Packag
         let text = |key: &str| source.get(key).and_then(Value::as_str);
         let name = text("name").unwrap_or_default().to_owned();
         if text("type").is_some_and(|kind| kind != "index") {
-            return Err(PackageFault::new(&name, "a source that isn't a package index can't be used"));
+            return Err(PackageFault::beyond_requirements(&name, "this source isn't a package index"));
         }
         let url = text("url").map(str::to_owned);
         let url = url.ok_or_else(|| PackageFault::new(&name, "this package index has no URL"))?;
@@ -117,6 +117,6 @@ pub(super) fn read_sources(pyproject: &Table) -> Result<Vec<LockedIndex>, Packag
     Ok(indexes)
 }
 
-fn pdm<'a>(pyproject: &'a Table, key: &str) -> Option<&'a Value> {
+pub(super) fn pdm<'a>(pyproject: &'a Table, key: &str) -> Option<&'a Value> {
     pyproject.get("tool")?.get("pdm")?.get(key)
 }

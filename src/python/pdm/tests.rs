@@ -99,12 +99,15 @@ fn every_form_of_a_package_is_read() {
         ("path = './p-1.zip'", "./p-1.zip"),
         ("url = 'file:///${PROJECT_ROOT}/p-1.zip'", "./p-1.zip"),
         ("url = 'https://h.example/p-1.zip'", "p @ https://h.example/p-1.zip"),
-        ("path = '../p'", "pdm.lock, p: this path leads out of the app: ../p."),
+        (
+            "path = '../p'",
+            "pdm.lock, p: this path leads out of the app, and only what is in the app can be built: ../p.",
+        ),
         (
             "url = 'file:///etc/p.zip'",
             "pdm.lock, p: this isn't the http or https URL of an archive: file:///etc/p.zip.",
         ),
-        ("hg = 'https://h.example/p'", "pdm.lock, p: it comes from hg, and only git can be used."),
+        ("hg = 'https://h.example/p'", "pdm.lock, p: it comes from hg."),
         ("extras = []", "pdm.lock, p: it has no version."),
     ] {
         let lock = lock_for("", &format!("[[package]]\nname = 'p'\ngroups = ['default']\n{entry}\n"));

@@ -71,7 +71,7 @@ fn read_source(
 ) -> Result<LockedSource, PackageFault> {
     let editable = entry.get("editable") == Some(&Value::Bool(true));
     if let Some(control) = ["hg", "svn", "bzr"].iter().find(|control| entry.get(**control).is_some()) {
-        return Err(PackageFault::new(name, format!("it comes from {control}, and only git can be used")));
+        return Err(PackageFault::beyond_requirements(name, format!("it comes from {control}")));
     }
     if let Some(url) = text("git")? {
         let rev = text("ref")?.filter(|rev| !rev.is_empty());

@@ -62,6 +62,13 @@ pub enum PipfileError {
     },
 }
 
+impl PipfileError {
+    /// Returns whether nothing is wrong, and Pipenv itself can do it.
+    pub fn needs_tool(&self) -> bool {
+        matches!(self, Self::Package { fault, .. } if fault.needs_tool)
+    }
+}
+
 impl UserError for PipfileError {
     fn code(&self) -> ErrorCode {
         match self {

@@ -143,9 +143,15 @@ fn what_cannot_be_used_is_refused_by_name() {
         ("1", "Pipfile.lock, p: this is neither a version nor a table."),
         (r#"{"version": 1}"#, "Pipfile.lock, p: `version` isn't a text."),
         (r#"{"hashes": "sha256:00"}"#, "Pipfile.lock, p: `hashes` isn't a list of texts."),
-        (r#"{"hg": "https://h.example/p"}"#, "Pipfile.lock, p: it comes from hg, and only git can be used."),
-        (r#"{"path": "/etc"}"#, "Pipfile.lock, p: this isn't a path in the app: /etc."),
-        (r#"{"path": "../p"}"#, "Pipfile.lock, p: this path leads out of the app: ../p."),
+        (r#"{"hg": "https://h.example/p"}"#, "Pipfile.lock, p: it comes from hg."),
+        (
+            r#"{"path": "/etc"}"#,
+            "Pipfile.lock, p: this isn't a path in the app, and only what is in the app can be built: /etc.",
+        ),
+        (
+            r#"{"path": "../p"}"#,
+            "Pipfile.lock, p: this path leads out of the app, and only what is in the app can be built: ../p.",
+        ),
         (r#"{"version": "==1\n-e ."}"#, r"Pipfile.lock, p: this isn't a version: 1\n-e.."),
         (
             r#"{"file": "file:///etc/p.zip"}"#,

@@ -1,6 +1,7 @@
 //! Poetry's files: poetry.lock, and its part of pyproject.toml.
 
 mod hash;
+mod own_settings;
 mod package;
 mod pyproject;
 
@@ -14,6 +15,8 @@ use super::locked::{
 };
 use super::requirements::normalised_name;
 use crate::error::{ErrorCode, UserError};
+
+pub use own_settings::own_settings;
 
 /// The group of what the app needs to run.
 const MAIN: &str = "main";
@@ -39,6 +42,13 @@ pub enum PoetryError {
     /// A package is described in a way that can't be used.
     #[error("poetry.lock, {0}")]
     Package(PackageFault),
+}
+
+impl PoetryError {
+    /// Returns whether nothing is wrong, and the tool itself can do it.
+    pub fn needs_tool(&self) -> bool {
+        matches!(self, Self::Package(fault) if fault.needs_tool)
+    }
 }
 
 impl UserError for PoetryError {

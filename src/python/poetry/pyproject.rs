@@ -131,6 +131,6 @@ pub(super) fn read_sources(pyproject: &Table) -> Result<Vec<LockedIndex>, Packag
     Ok(primary)
 }
 
-fn poetry<'a>(pyproject: &'a Table, key: &str) -> Option<&'a Value> {
+pub(super) fn poetry<'a>(pyproject: &'a Table, key: &str) -> Option<&'a Value> {
     pyproject.get("tool")?.get("poetry")?.get(key)
 }

@@ -231,8 +231,14 @@ fn sources_of_every_kind_are_read() {
             "type = 'git'\nurl = 'git@h.example:o/p.git'\nreference = 'v1'\nresolved_reference = 'abc'\nsubdirectory = 's'",
             "p @ git+ssh://git@h.example/o/p.git@abc#subdirectory=s",
         ),
-        ("type = 'directory'\nurl = '../lib'", "poetry.lock, p: this path leads out of the app: ../lib."),
-        ("type = 'directory'\nurl = '/lib'", "poetry.lock, p: this isn't a path in the app: /lib."),
+        (
+            "type = 'directory'\nurl = '../lib'",
+            "poetry.lock, p: this path leads out of the app, and only what is in the app can be built: ../lib.",
+        ),
+        (
+            "type = 'directory'\nurl = '/lib'",
+            "poetry.lock, p: this isn't a path in the app, and only what is in the app can be built: /lib.",
+        ),
         ("type = 'hg'", "poetry.lock, p: sources of this type can't be used: hg."),
         ("type = 'git'", "poetry.lock, p: its source has no URL."),
     ] {

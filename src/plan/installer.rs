@@ -1,0 +1,155 @@
+//! Which program installs the dependencies: the engine (uv, with pip for what uv can't express), or the package
+//! manager's own tool.
+
+use serde::Serialize;
+
+use super::manager::{self, PDM_VERSION, PIPENV_VERSION, POETRY_VERSION, PackageManager};
+use super::{Facts, inputs};
+use crate::error::{ErrorCode, UserError};
+
+/// Which program installs the dependencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Installer {
+    /// uv, with pip's semantics.
+    #[default]
+    Uv,
+    /// pip itself.
+    Pip,
+    /// The package manager's own tool. Where that is uv or pip, the plan says so.
+    Native,
+}
+
+/// `SLUGC_INSTALLER` names something else.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("SLUGC_INSTALLER is: \"{}\".", .0.escape_debug())]
+pub struct InvalidInstaller(String);
+
+impl UserError for InvalidInstaller {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InstallerInvalid
+    }
+}
+
+/// Reads a value of `SLUGC_INSTALLER`.
+pub fn parse_installer(text: &str) -> Result<Installer, InvalidInstaller> {
+    let known = Installer::ALL.into_iter().find(|installer| installer.name() == text.trim());
+    known.ok_or_else(|| InvalidInstaller(text.to_owned()))
+}
+
+impl Installer {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Uv, Self::Pip, Self::Native];
+
+    /// Returns the name by which it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uv => "uv",
+            Self::Pip => "pip",
+            Self::Native => "native",
+        }
+    }
+}
+
+/// A package manager's own tool that the engine stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NativeTool {
+    /// Pipenv.
+    Pipenv,
+    /// Poetry.
+    Poetry,
+    /// PDM.
+    Pdm,
+}
+
+impl NativeTool {
+    /// Returns its command, which is also the name of its Python module.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Pipenv => "pipenv",
+            Self::Poetry => "poetry",
+            Self::Pdm => "pdm",
+        }
+    }
+
+    /// Returns its name and version, as people write them.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Pipenv => format!("Pipenv {PIPENV_VERSION}"),
+            Self::Poetry => format!("Poetry {POETRY_VERSION}"),
+            Self::Pdm => format!("PDM {PDM_VERSION}"),
+        }
+    }
+}
+
+impl PackageManager {
+    /// Returns its own tool, unless that is uv or pip.
+    pub fn native_tool(self) -> Option<NativeTool> {
+        match self {
+            Self::Pipenv | Self::Pipfile => Some(NativeTool::Pipenv),
+            Self::Poetry => Some(NativeTool::Poetry),
+            Self::Pdm => Some(NativeTool::Pdm),
+            Self::Pip | Self::Uv | Self::Pylock | Self::Pyproject => None,
+        }
+    }
+}
+
+/// Names the installer with its version, as the key of the dependencies has it.
+pub(super) fn installer_version(installer: Installer, facts: &Facts<'_>) -> String {
+    match (installer, facts.package_manager.native_tool()) {
+        (Installer::Native, Some(tool)) => tool.describe(),
+        (Installer::Pip, _) => format!("pip {}", manager::PIP_VERSION),
+        (Installer::Uv | Installer::Native, _) => format!("uv {}", facts.uv_version),
+    }
+}
+
+/// Chooses the installer, and says why if it isn't uv or not what was asked for.
+pub(super) fn choose_installer(facts: &Facts<'_>) -> (Installer, Vec<String>) {
+    let Facts { package_manager, inputs, installer: wanted, .. } = *facts;
+    let asked_for = || vec!["It was asked for.".to_owned()];
+    if let Some(tool) = package_manager.native_tool() {
+        let beyond = inputs.beyond_engine.iter();
+        let reasons: Vec<_> =
+            beyond.map(|what| format!("{} installs, since uv can't: {what}", tool.describe())).collect();
+        if !reasons.is_empty() {
+            return (Installer::Native, reasons);
+        }
+        if wanted == Some(Installer::Native) {
+            return (Installer::Native, asked_for());
+        }
+    }
+    if !package_manager.can_use_pip() {
+        let reason = format!("pip can't install what {} says, so uv does.", package_manager.file());
+        return (Installer::Uv, (wanted == Some(Installer::Pip)).then_some(reason).into_iter().collect());
+    }
+    // The own tool of a requirements.txt is pip.
+    if matches!(wanted, Some(Installer::Pip | Installer::Native)) {
+        return (Installer::Pip, asked_for());
+    }
+    let mut reasons = manager::reasons_for_pip(inputs.requirements.as_ref(), facts.pip);
+    if inputs.rendered.as_ref().is_some_and(inputs::Rendered::has_editable_repository) {
+        reasons.push("uv can't install an editable requirement from version control.".to_owned());
+    }
+    if reasons.is_empty() { (Installer::Uv, reasons) } else { (Installer::Pip, reasons) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn installers_are_known_by_their_names_only() {
+        for (text, expected) in [
+            ("uv", Some(Installer::Uv)),
+            ("pip", Some(Installer::Pip)),
+            (" native\n", Some(Installer::Native)),
+            ("", None),
+            ("poetry", None),
+            ("UV", None),
+        ] {
+            assert_eq!(parse_installer(text).ok(), expected, "{text:?}");
+        }
+        let error = parse_installer("po\netry").unwrap_err();
+        assert_eq!(error.to_string(), "SLUGC_INSTALLER is: \"po\\netry\".");
+    }
+}
