@@ -226,14 +226,14 @@ fn a_response_that_does_not_begin_is_h12_and_the_dyno_is_hung_up_on() {
 
 #[test]
 fn the_time_to_the_first_byte_begins_with_the_end_of_the_request() {
-    let router = TestRouter::before(RouterLimits { first_byte: SOON * 2, ..patient() }, |mut talk| {
+    let router = TestRouter::before(RouterLimits { first_byte: SOON * 5, ..patient() }, |mut talk| {
         talk.head();
         talk.exact(10);
         talk.send(OK);
     });
     let mut client = router.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhello");
-    thread::sleep(SOON * 3);
+    thread::sleep(SOON * 6);
     client.send("world");
     assert!(client.rest().starts_with("HTTP/1.1 200 OK\r\n"));
 }
@@ -325,12 +325,12 @@ fn a_response_that_stops_is_h15() {
 
 #[test]
 fn a_byte_now_and_then_is_enough() {
-    let idle = SOON * 4;
+    let idle = SOON * 8;
     let router = TestRouter::before(RouterLimits { idle, ..patient() }, move |mut talk| {
         talk.head();
         talk.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
         for _ in 0..10 {
-            thread::sleep(idle / 4);
+            thread::sleep(idle / 8);
             talk.send(".");
         }
     });

@@ -9,10 +9,11 @@ mod streams;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use slugc::router::{Backend, Backends, Router, RouterLimits, State};
 
 /// Long enough for a machine that is busy, short enough to see that a test hangs.
@@ -97,11 +98,12 @@ impl TestRouter {
 
 /// Replaces times, ids and ports.
 fn stable(line: &str) -> String {
-    let pattern = regex::Regex::new(
-        r"(?<id>request_id=)[0-9a-f-]{36}|(?<ms>(connect|service)=)\d+ms|(?<host>host=127\.0\.0\.1:)\d+",
-    )
-    .unwrap();
-    pattern.replace_all(line, "$id$ms$host…").into_owned()
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+        let different =
+            r"(?<id>request_id=)[0-9a-f-]{36}|(?<ms>(connect|service)=)\d+ms|(?<host>host=127\.0\.0\.1:)\d+";
+        Regex::new(different).unwrap()
+    });
+    PATTERN.replace_all(line, "$id$ms$host…").into_owned()
 }
 
 /// Starts a dyno: each connection is a thread of its own.

@@ -209,15 +209,30 @@ fn a_websocket_that_the_dyno_ends_is_ended() {
 
 #[test]
 fn a_websocket_on_which_nobody_talks_is_h15() {
-    let router = TestRouter::before(RouterLimits { idle: SOON * 2, ..patient() }, echo);
+    let router = TestRouter::before(RouterLimits { idle: SOON * 5, ..patient() }, echo);
     let mut socket = websocket(&router);
     for _ in 0..4 {
-        thread::sleep(SOON);
+        thread::sleep(SOON * 2);
         socket.send(Message::text("still here")).unwrap();
         socket.read().unwrap();
     }
     assert!(socket.read().is_err());
     assert!(router.line().starts_with("at=error code=H15 desc=\"Idle connection\" "), "{}", router.line());
+}
+
+#[test]
+fn a_websocket_goes_on_while_the_router_stops_until_time_is_over() {
+    let router = TestRouter::before(patient(), echo);
+    let mut socket = websocket(&router);
+    let TestRouter { router, log, .. } = router;
+    let stopping = thread::spawn(move || router.stop(SOON * 5));
+    thread::sleep(SOON);
+    socket.send(Message::text("still here")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("still here"));
+    assert!(socket.read().is_err());
+    stopping.join().unwrap();
+    let log = log.lock().unwrap();
+    assert!(log[0].starts_with("at=error code=H99 ") && log[0].contains(" status=101 "), "{}", log[0]);
 }
 
 #[test]
