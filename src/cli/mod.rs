@@ -36,8 +36,9 @@ pub fn run(env: &Env) -> ExitCode {
         }
         Command::Run(run) => {
             let output = output(&arguments, Format::Text, env);
-            exit_code(run::run(run, env, &output), &output)
+            exit_code(run::run(run, &arguments, env, &output), &output)
         }
+        Command::DynoInit { file } => crate::dyno::run_inside(file, env),
         Command::Inventory(inventory) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(inventory::run(inventory, env), &output)

@@ -24,7 +24,7 @@ pub(super) fn dyno_name(command: &DynoCommand, process_id: u32) -> String {
     match command {
         DynoCommand::ProcessType(name) if name == "release" => format!("release.{number}"),
         DynoCommand::ProcessType(name) => format!("{name}.1"),
-        DynoCommand::Command(_) => format!("run.{number}"),
+        DynoCommand::Command(_) | DynoCommand::Formation(_) => format!("run.{number}"),
     }
 }
 
