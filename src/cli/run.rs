@@ -26,6 +26,7 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         slug: env.absolute(&run.slug),
         command,
         port: run.port,
+        has_router: run.router || (!run.formation.is_empty() && run.port.is_some()),
         config_vars: read_config_vars(run, env)?,
         size: run.size.0,
         // Whoever has deleted the program since it was started gets a plain directory.

@@ -8,14 +8,16 @@ use std::time::Duration;
 use signal_hook::consts::SIGUSR1;
 
 use super::boot;
+use super::gate::Gate;
 use super::launch::{Launcher, Order, Prepared};
 use super::log::Voice;
-use super::scale::{expand, free_port, line_of, orders_of, single};
+use super::scale::{expand, line_of, orders_of, single};
 use super::supervise::{Dyno, EXIT_TIMEOUT_CODE, Ending};
 use super::{DynoCommand, DynoError};
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::clock::Stopwatch;
+use crate::router::State;
 
 const TICK: Duration = Duration::from_millis(20);
 /// A wrapper that passes on what the terminal has sent as well makes two signals out of one Ctrl-C.
@@ -63,16 +65,24 @@ pub(super) fn run_release(launcher: &Launcher<'_>, prepared: Prepared) -> Result
 
 /// Runs what the command line asks for to its end, and returns the exit code.
 pub(super) fn run(launcher: &Launcher<'_>, prepared: Prepared) -> Result<u8> {
-    let slots = match &launcher.spec.command {
+    let (orders, router) = match &launcher.spec.command {
         DynoCommand::Formation(formation) => {
             let process_types = launcher.process_types(&prepared)?;
-            let orders = orders_of(&expand(formation, &process_types)?, launcher);
-            orders.into_iter().map(|(order, voice)| Slot::new(order, voice)).collect()
+            orders_of(&expand(formation, &process_types)?, launcher)
         }
-        command => vec![Slot::new(single(launcher, command, &prepared)?, Voice::single(launcher.output))],
+        command => {
+            let order = single(launcher, command, &prepared)?;
+            (vec![(order, Voice::single(launcher.output))], Voice::single(launcher.output))
+        }
     };
     let is_single = !matches!(launcher.spec.command, DynoCommand::Formation(_));
-    Run::of(launcher, slots, is_single).finish(prepared)
+    let has_web = orders.iter().any(|(order, _)| order.is_web);
+    let gate = match launcher.spec.router_port() {
+        Some(port) if has_web => Some(Gate::open(port, router)?),
+        _ => None,
+    };
+    let slots = orders.into_iter().map(|(order, voice)| Slot::new(order, voice)).collect();
+    Run { gate, ..Run::of(launcher, slots, is_single) }.finish(prepared)
 }
 
 /// The place of one dyno in the formation: the dyno itself comes and goes.
@@ -82,6 +92,8 @@ struct Slot {
     dyno: Option<Dyno>,
     /// A new dyno that will take over when it is up.
     successor: Option<(Dyno, u16)>,
+    /// How often a successor has taken over.
+    generation: u32,
     crashes: usize,
     /// When the next dyno is to be started.
     due: Option<(Stopwatch, Duration)>,
@@ -92,7 +104,25 @@ struct Slot {
 impl Slot {
     fn new(order: Order, voice: Voice) -> Self {
         let due = Some((Stopwatch::start(), Duration::ZERO));
-        Self { order, voice, dyno: None, successor: None, crashes: 0, due, restarts: false }
+        Self { order, voice, dyno: None, successor: None, generation: 0, crashes: 0, due, restarts: false }
+    }
+
+    /// What the router calls the dyno: `web.1`, and `web.1-2` if it is the second there, as both are known for a while.
+    fn name_at_gate(&self) -> String {
+        match self.generation {
+            0 => self.order.name.clone(),
+            earlier => format!("{}-{}", self.order.name, earlier + 1),
+        }
+    }
+
+    /// What the dyno is doing, in the router's eyes.
+    fn state(&self) -> State {
+        match &self.dyno {
+            Some(dyno) if dyno.is_stopping() => State::Stopping,
+            Some(dyno) if dyno.is_up() => State::Up,
+            Some(_) => State::Starting,
+            None => State::Crashed,
+        }
     }
 
     fn dynos(&mut self) -> impl Iterator<Item = &mut Dyno> {
@@ -100,13 +130,20 @@ impl Slot {
     }
 }
 
+/// A dyno that has been replaced, and finishes what it does.
+struct Retired {
+    dyno: Dyno,
+    name: String,
+    since: Stopwatch,
+}
+
 /// All dynos, until none is left.
 struct Run<'a> {
     launcher: &'a Launcher<'a>,
     slots: Vec<Slot>,
     is_single: bool,
-    /// Dynos that have been replaced, and finish what they do.
-    retired: Vec<Dyno>,
+    retired: Vec<Retired>,
+    gate: Option<Gate>,
     /// Slots that wait for their restart.
     rolling: VecDeque<usize>,
     reload: Arc<AtomicBool>,
@@ -126,6 +163,7 @@ impl<'a> Run<'a> {
             slots,
             is_single,
             retired: Vec::new(),
+            gate: None,
             rolling: VecDeque::new(),
             reload,
             stopping: None,
@@ -142,6 +180,7 @@ impl<'a> Run<'a> {
             self.start_due(&mut prepared)?;
             self.roll();
             self.look()?;
+            self.tell_gate();
             let is_empty = self.slots.iter().all(|slot| slot.dyno.is_none() && slot.due.is_none());
             if is_empty && self.retired.is_empty() {
                 return Ok(self.exit_code());
@@ -181,10 +220,23 @@ impl<'a> Run<'a> {
         self.rolling.clear();
         self.slots.iter_mut().for_each(|slot| slot.due = None);
         self.every_dyno().for_each(Dyno::stop);
+        self.tell_gate();
+    }
+
+    fn tell_gate(&mut self) {
+        let Some(gate) = &mut self.gate else { return };
+        for slot in self.slots.iter().filter(|slot| slot.order.is_web) {
+            if let Some(port) = slot.order.port {
+                gate.tell(&slot.name_at_gate(), port, slot.state());
+            }
+        }
     }
 
     fn every_dyno(&mut self) -> impl Iterator<Item = &mut Dyno> {
-        self.slots.iter_mut().flat_map(Slot::dynos).chain(self.retired.iter_mut())
+        self.slots
+            .iter_mut()
+            .flat_map(Slot::dynos)
+            .chain(self.retired.iter_mut().map(|retired| &mut retired.dyno))
     }
 
     fn start_due(&mut self, prepared: &mut Option<Prepared>) -> Result<()> {
@@ -228,13 +280,7 @@ impl<'a> Run<'a> {
         }
         match &slot.successor {
             Some((successor, _)) if successor.is_up() => {
-                if let Some((successor, port)) = slot.successor.take() {
-                    (slot.order.port, slot.order.asked_port) = (Some(port), Some(port));
-                    if let Some(mut old) = slot.dyno.replace(successor) {
-                        old.stop();
-                        self.retired.push(old);
-                    }
-                }
+                self.take_over(index);
                 self.rolling.pop_front();
             }
             Some(_) => {}
@@ -252,15 +298,42 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn look(&mut self) -> Result<()> {
-        let wait = |source| DynoError::Wait { source };
-        let mut still = Vec::new();
-        for mut dyno in std::mem::take(&mut self.retired) {
-            if dyno.tick().map_err(wait)?.is_none() {
-                still.push(dyno);
+    /// Lets the successor have the requests; the old dyno keeps those that it has.
+    fn take_over(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let Some((successor, port)) = slot.successor.take() else { return };
+        let (name, old_port) = (slot.name_at_gate(), slot.order.port.replace(port));
+        slot.order.asked_port = Some(port);
+        slot.generation += 1;
+        if let Some(gate) = &mut self.gate {
+            gate.tell(&slot.name_at_gate(), port, State::Up);
+            gate.tell(&name, old_port.unwrap_or_default(), State::Stopping);
+        }
+        if let Some(dyno) = slot.dyno.replace(successor) {
+            self.retired.push(Retired { dyno, name, since: Stopwatch::start() });
+        }
+    }
+
+    /// Ends the dynos that have been replaced, when they have no requests left.
+    fn look_at_retired(&mut self) -> std::result::Result<(), DynoError> {
+        let patience = self.launcher.spec.timing.stop_timeout;
+        for mut retired in std::mem::take(&mut self.retired) {
+            let in_flight = self.gate.as_ref().map_or(0, |gate| gate.in_flight(&retired.name));
+            if !retired.dyno.is_stopping() && (in_flight == 0 || retired.since.elapsed() > patience) {
+                retired.dyno.stop();
+            }
+            if retired.dyno.tick().map_err(|source| DynoError::Wait { source })?.is_none() {
+                self.retired.push(retired);
+            } else if let Some(gate) = &mut self.gate {
+                gate.forget(&retired.name);
             }
         }
-        self.retired = still;
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<()> {
+        let wait = |source| DynoError::Wait { source };
+        self.look_at_retired()?;
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             if let Some((successor, _)) = &mut slot.successor
@@ -325,7 +398,7 @@ impl<'a> Run<'a> {
 impl Launcher<'_> {
     /// Starts another dyno beside one that runs, on a port of its own.
     fn succeed(&self, order: &mut Order, voice: Voice) -> Result<(Dyno, u16)> {
-        let port = free_port().ok_or(DynoError::NoPort)?;
+        let port = boot::free_or(0);
         let old = (order.port.replace(port), order.asked_port.replace(port));
         let started = self.relaunch(order, voice);
         (order.port, order.asked_port) = old;

@@ -5,6 +5,7 @@
 mod boot;
 mod family;
 mod formation;
+mod gate;
 mod inside;
 mod isolate;
 mod launch;
@@ -41,6 +42,9 @@ pub const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a dyno that has crashed twice waits on Heroku. It waits longer each time.
 pub const RESTART_DELAY: Duration = Duration::from_secs(20 * 60);
 
+/// The router's usual port where dynos have those from 5000 on.
+const ROUTER_PORT: u16 = 8080;
+
 /// What to run, and how.
 #[derive(Clone)]
 pub struct DynoSpec {
@@ -48,8 +52,10 @@ pub struct DynoSpec {
     pub slug: PathBuf,
     /// What of it to run.
     pub command: DynoCommand,
-    /// The port for `PORT`; a web process gets one anyway.
+    /// The router's port if there is one; else the port for `PORT`, and a web process gets one anyway.
     pub port: Option<u16>,
+    /// Whether requests reach web dynos by a router.
+    pub has_router: bool,
     /// The config vars, from all places.
     pub config_vars: BTreeMap<String, String>,
     /// How much memory and how many cores each dyno has; without it, whatever the machine has.
@@ -62,6 +68,15 @@ pub struct DynoSpec {
     pub release_first: bool,
     /// Where the lines of several dynos go.
     pub log: SharedLog,
+}
+
+impl DynoSpec {
+    /// Returns the port that the router listens on, if there is one.
+    fn router_port(&self) -> Option<u16> {
+        let usual =
+            if matches!(self.command, DynoCommand::Formation(_)) { ROUTER_PORT } else { boot::USUAL_PORT };
+        self.has_router.then(|| self.port.unwrap_or_else(|| boot::free_or(usual)))
+    }
 }
 
 /// How long things may take.
@@ -115,9 +130,6 @@ pub enum DynoError {
     /// There is no bash.
     #[error("There is no bash in {}, nor elsewhere on PATH.", boot::BASE_PATH)]
     NoBash,
-    /// There is no port that is free.
-    #[error("There is no free port for another web dyno.")]
-    NoPort,
     /// Bash couldn't be started.
     #[error("{} couldn't be started in {}.", .program.display(), .dir.display())]
     Start {
@@ -150,7 +162,7 @@ impl UserError for DynoError {
             Self::NoSuchType { .. } | Self::EmptyCommand { .. } | Self::NoCommand | Self::EmptyFormation => {
                 ErrorCode::RunNoSuchType
             }
-            Self::NulInCommand | Self::NoBash | Self::NoPort | Self::Start { .. } => ErrorCode::RunFailed,
+            Self::NulInCommand | Self::NoBash | Self::Start { .. } => ErrorCode::RunFailed,
             Self::Wait { .. } => ErrorCode::ProgramFailed,
             Self::ReleaseFailed { .. } => ErrorCode::RunReleaseFailed,
         }
@@ -227,6 +239,7 @@ mod tests {
                 slug,
                 command,
                 port: None,
+                has_router: false,
                 config_vars: BTreeMap::from([("OUT".to_owned(), out)]),
                 size: None,
                 isolate_by: None,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, TcpListener};
 
 use super::boot;
 use super::launch::{Launcher, Order, Prepared};
 use super::log::Voice;
 use super::{DynoCommand, DynoError};
 use crate::error::Result;
+
+const ROUTER: &str = "router";
 
 /// The ports of the process types of a formation begin here, and are this far apart: as with `heroku local`.
 const FIRST_PORT: u16 = 5000;
@@ -23,6 +24,14 @@ pub(super) fn single(launcher: &Launcher<'_>, command: &DynoCommand, prepared: &
         DynoCommand::ProcessType(name) => (line_of(name, &launcher.process_types(prepared)?)?, false),
         DynoCommand::Formation(_) => return Err(DynoError::EmptyFormation.into()),
     };
+    let is_web = matches!(command, DynoCommand::ProcessType(name) if name == "web");
+    // Behind the router, any port will do.
+    let (asked_port, port) = if is_web && spec.has_router {
+        let port = Some(boot::free_or(0));
+        (port, port)
+    } else {
+        (spec.port, boot::resolve_port(spec.port, command, &spec.config_vars))
+    };
     Ok(Order {
         name: boot::dyno_name(command, std::process::id()),
         process_type: match command {
@@ -30,9 +39,9 @@ pub(super) fn single(launcher: &Launcher<'_>, command: &DynoCommand, prepared: &
             _ => None,
         },
         line,
-        asked_port: spec.port,
-        port: boot::resolve_port(spec.port, command, &spec.config_vars),
-        is_web: matches!(command, DynoCommand::ProcessType(name) if name == "web"),
+        asked_port,
+        port,
+        is_web,
         is_once,
     })
 }
@@ -83,15 +92,17 @@ pub(super) fn expand(
     Ok(types)
 }
 
-/// Returns the dynos of a formation, each with the voice that speaks of it.
-pub(super) fn orders_of(types: &[TypeOf], launcher: &Launcher<'_>) -> Vec<(Order, Voice)> {
+/// Returns the dynos of a formation, each with the voice that speaks of it, and the router's voice.
+pub(super) fn orders_of(types: &[TypeOf], launcher: &Launcher<'_>) -> (Vec<(Order, Voice)>, Voice) {
     let names: Vec<(usize, &TypeOf, u16)> = types
         .iter()
         .enumerate()
         .flat_map(|(index, of)| (0..of.count).map(move |number| (index, of, number)))
         .collect();
     let name_of = |of: &TypeOf, number: u16| format!("{}.{}", of.name, number + 1);
-    let width = names.iter().map(|(_, of, number)| name_of(of, *number).len()).max().unwrap_or_default();
+    let longest = names.iter().map(|(_, of, number)| name_of(of, *number).len()).max().unwrap_or_default();
+    let width = if launcher.spec.has_router { longest.max(ROUTER.len()) } else { longest };
+    let router = Voice::among(&launcher.spec.log, launcher.output, ROUTER, types.len(), width);
     let order = |(index, of, number): (usize, &TypeOf, u16)| {
         let name = name_of(of, number);
         let voice = Voice::among(&launcher.spec.log, launcher.output, &name, index, width);
@@ -107,19 +118,14 @@ pub(super) fn orders_of(types: &[TypeOf], launcher: &Launcher<'_>) -> Vec<(Order
         };
         (order, voice)
     };
-    names.into_iter().map(order).collect()
+    (names.into_iter().map(order).collect(), router)
 }
 
 /// web.1 has port 5000, web.2 5001, the first of the next process type 5100; or a free one if that is taken.
 fn port_of(type_index: usize, number: u16) -> Option<u16> {
     let index = u16::try_from(type_index).ok()?;
     let port = FIRST_PORT.checked_add(index.checked_mul(PORTS_PER_TYPE)?)?.checked_add(number)?;
-    if boot::is_port_taken(port) { free_port() } else { Some(port) }
-}
-
-/// Returns a port that nobody has.
-pub(super) fn free_port() -> Option<u16> {
-    Some(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?.local_addr().ok()?.port())
+    Some(boot::free_or(port))
 }
 
 #[cfg(test)]

@@ -115,6 +115,11 @@ impl Dyno {
         self.up.is_some() && matches!(self.phase, Phase::Running)
     }
 
+    /// Returns whether it was asked to end, or has begun to.
+    pub(super) fn is_stopping(&self) -> bool {
+        !matches!(self.phase, Phase::Running)
+    }
+
     /// Asks each of its processes to end.
     pub(super) fn stop(&mut self) {
         self.was_asked = true;

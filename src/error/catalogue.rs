@@ -772,6 +772,34 @@ catalogue! {
         exit_code: 1,
     }
 
+    // The router.
+    RouterPortTaken => {
+        id: "router::port-taken",
+        title: "The router's port is taken.",
+        fix: indoc! {"
+            Stop the program that listens on it (`ss -ltnp` shows which one),
+            or give another port: slugc run slug.tgz --port 5001
+        "},
+        exit_code: 3,
+    }
+    RouterCannotListen => {
+        id: "router::cannot-listen",
+        title: "The router can't listen on its address.",
+        fix: indoc! {"
+            Give a port from 1024 to 65535, which every user may have, and an
+            address that this machine has.
+        "},
+        exit_code: 3,
+    }
+    RouterFailed => {
+        id: "router::failed",
+        title: "The router couldn't be started.",
+        fix: indoc! {"
+            Check the limits on processes and open files: ulimit -u -n
+        "},
+        exit_code: 3,
+    }
+
     // The classic buildpack.
     StackEol => {
         id: "checks::stack::eol",

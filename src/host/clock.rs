@@ -7,6 +7,11 @@ pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
+/// Returns the milliseconds since 1970-01-01 UTC.
+pub fn unix_milliseconds() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis()
+}
+
 /// A clock that only goes forward, started now.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);

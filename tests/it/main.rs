@@ -14,5 +14,7 @@ mod docs;
 mod flask;
 mod managers;
 mod package;
+mod router;
+mod run;
 mod steps;
 mod support;

@@ -35,9 +35,13 @@ pub(in crate::cli) struct Run {
     #[arg(long, value_name = "TYPE=N", value_delimiter = ',', value_parser = parse_scale)]
     pub(in crate::cli) formation: Vec<(String, u16)>,
 
-    /// The port for a web process [default: 5000, or a free one]
+    /// The port for a web process, or the router's [default: 5000, or a free one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(in crate::cli) port: Option<u16>,
+
+    /// Route requests to web dynos as Heroku's router does; --formation does that whenever --port is given
+    #[arg(long, conflicts_with = "command_line")]
+    pub(in crate::cli) router: bool,
 
     /// Config vars from a file of NAME=value lines
     #[arg(long, value_name = "FILE")]

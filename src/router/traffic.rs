@@ -1,0 +1,192 @@
+//! What moves on a client's connection and on the dyno's that belongs to it, and when the last byte did.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::fault::Fault;
+use crate::host::clock::Stopwatch;
+
+/// Who has to move next, while there is a limit on how long nobody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No request, or one that waits: other limits count.
+    Waiting,
+    /// The request's body is being sent, and the client owes the next piece.
+    ClientSends,
+    /// The request's body is being sent, and the dyno has yet to take what there is.
+    DynoReads,
+    /// The response is under way.
+    Answering,
+}
+
+#[derive(Debug)]
+struct Moves {
+    last: Stopwatch,
+    phase: Phase,
+    /// Bytes from the dyno, with its heads, in the present request.
+    from_dyno: u64,
+    verdict: Option<Fault>,
+}
+
+/// What moves on a client's connection.
+#[derive(Debug)]
+pub(super) struct Traffic(Mutex<Moves>);
+
+impl Traffic {
+    /// Begins with a connection on which nothing has been asked yet.
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Moves {
+            last: Stopwatch::start(),
+            phase: Phase::Waiting,
+            from_dyno: 0,
+            verdict: None,
+        }))
+    }
+
+    /// Begins a request.
+    pub(super) fn begin(&self) {
+        let mut moves = self.moves();
+        moves.from_dyno = 0;
+        moves.phase = Phase::Waiting;
+    }
+
+    /// Notes who has to move. A response that has begun is what counts until the end.
+    pub(super) fn enter(&self, phase: Phase) {
+        let mut moves = self.moves();
+        if moves.phase != Phase::Answering && moves.phase != phase {
+            moves.phase = phase;
+            moves.last = Stopwatch::start();
+        }
+    }
+
+    /// Ends a request.
+    pub(super) fn end(&self) {
+        self.moves().phase = Phase::Waiting;
+    }
+
+    /// Returns how much has come from the dyno in this request.
+    pub(super) fn bytes_from_dyno(&self) -> u64 {
+        self.moves().from_dyno
+    }
+
+    /// Says why the connection is about to be dropped.
+    pub(super) fn condemn(&self, fault: Fault) {
+        self.moves().verdict.get_or_insert(fault);
+    }
+
+    /// Returns why it was dropped: it was the client if nobody has said anything else.
+    pub(super) fn blame(&self) -> Fault {
+        self.moves().verdict.unwrap_or(Fault::ClientInterrupted)
+    }
+
+    /// Waits until nobody has moved for as long as `limit`, and returns whose fault that is.
+    pub(super) async fn silence(&self, limit: Duration) -> Fault {
+        loop {
+            let (left, phase) = {
+                let moves = self.moves();
+                (limit.saturating_sub(moves.last.elapsed()), moves.phase)
+            };
+            match phase {
+                Phase::Waiting => tokio::time::sleep(limit).await,
+                _ if !left.is_zero() => tokio::time::sleep(left).await,
+                Phase::ClientSends => return Fault::ClientIdle,
+                Phase::DynoReads | Phase::Answering => return Fault::IdleConnection,
+            }
+        }
+    }
+
+    fn moved(&self, bytes_from_dyno: usize) {
+        let mut moves = self.moves();
+        moves.last = Stopwatch::start();
+        moves.from_dyno += u64::try_from(bytes_from_dyno).unwrap_or(u64::MAX);
+    }
+
+    fn moves(&self) -> MutexGuard<'_, Moves> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whose connection it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Dyno,
+}
+
+/// A connection whose moves are noted.
+#[derive(Debug)]
+pub(super) struct Watched {
+    stream: TcpStream,
+    side: Side,
+    traffic: Arc<Traffic>,
+}
+
+impl Watched {
+    /// Watches a connection. Small pieces are sent at once.
+    pub(super) fn new(stream: TcpStream, side: Side, traffic: &Arc<Traffic>) -> Self {
+        // Only slower without.
+        let _ = stream.set_nodelay(true);
+        Self { stream, side, traffic: Arc::clone(traffic) }
+    }
+
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(1..)) = written {
+            self.traffic.moved(0);
+        }
+        written
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = buffer.filled().len() - before;
+        if read > 0 {
+            self.traffic.moved(if self.side == Side::Dyno { read } else { 0 });
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
