@@ -15,7 +15,7 @@ use super::scale::{expand, line_of, orders_of, single};
 use super::supervise::{Dyno, EXIT_TIMEOUT_CODE, Ending};
 use super::{DynoCommand, DynoError};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{ErrorCode, Failure, Result};
 use crate::host::clock::Stopwatch;
 use crate::router::State;
 
@@ -121,6 +121,7 @@ impl Slot {
             Some(dyno) if dyno.is_stopping() => State::Stopping,
             Some(dyno) if dyno.is_up() => State::Up,
             Some(_) => State::Starting,
+            None if self.due.is_some() && self.crashes == 0 => State::Starting,
             None => State::Crashed,
         }
     }
@@ -150,6 +151,8 @@ struct Run<'a> {
     /// Since when all are being stopped.
     stopping: Option<Stopwatch>,
     was_stopped: bool,
+    /// Why a dyno couldn't be started: all others are stopped then.
+    failure: Option<Failure>,
     codes: Vec<u8>,
 }
 
@@ -168,6 +171,7 @@ impl<'a> Run<'a> {
             reload,
             stopping: None,
             was_stopped: false,
+            failure: None,
             codes: Vec::new(),
         }
     }
@@ -177,16 +181,21 @@ impl<'a> Run<'a> {
         let mut prepared = Some(prepared);
         loop {
             self.heed_signals();
-            self.start_due(&mut prepared)?;
+            self.tell_gate();
+            self.start_due(&mut prepared);
             self.roll();
             self.look()?;
             self.tell_gate();
-            let is_empty = self.slots.iter().all(|slot| slot.dyno.is_none() && slot.due.is_none());
-            if is_empty && self.retired.is_empty() {
-                return Ok(self.exit_code());
+            if self.is_empty() {
+                return self.failure.take().map_or_else(|| Ok(self.exit_code()), Err);
             }
             std::thread::sleep(TICK);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        let is_idle = |slot: &Slot| slot.dyno.is_none() && slot.successor.is_none() && slot.due.is_none();
+        self.slots.iter().all(is_idle) && self.retired.is_empty()
     }
 
     fn heed_signals(&mut self) {
@@ -239,23 +248,33 @@ impl<'a> Run<'a> {
             .chain(self.retired.iter_mut().map(|retired| &mut retired.dyno))
     }
 
-    fn start_due(&mut self, prepared: &mut Option<Prepared>) -> Result<()> {
+    fn start_due(&mut self, prepared: &mut Option<Prepared>) {
         for slot in &mut self.slots {
-            if slot.due.as_ref().is_some_and(|(since, delay)| since.elapsed() >= *delay) {
-                if slot.crashes > 0 {
-                    slot.voice.say("State changed from crashed to starting");
-                }
-                let started = match prepared.take() {
-                    Some(ready) => self.launcher.launch(ready, &slot.order, slot.voice.clone()),
-                    None => self.launcher.relaunch(&mut slot.order, slot.voice.clone()),
-                };
-                match started {
-                    Ok(dyno) => (slot.dyno, slot.due) = (Some(dyno), None),
-                    Err(failure) => return Err(failure),
-                }
+            if slot.due.as_ref().is_none_or(|(since, delay)| since.elapsed() < *delay) {
+                continue;
+            }
+            if slot.crashes > 0 {
+                slot.voice.say("State changed from crashed to starting");
+            }
+            let started = match prepared.take() {
+                Some(ready) => self.launcher.launch(ready, &slot.order, slot.voice.clone()),
+                None => self.launcher.relaunch(&mut slot.order, slot.voice.clone()),
+            };
+            slot.due = None;
+            match started {
+                Ok(dyno) => slot.dyno = Some(dyno),
+                Err(failure) => return self.give_up(failure),
             }
         }
-        Ok(())
+    }
+
+    /// Ends the other dynos in good order, and then the run with this failure. If it is only that the user has stopped
+    /// us while there are dynos, the signal is heeded in the next round.
+    fn give_up(&mut self, failure: Failure) {
+        if failure.code() != ErrorCode::Interrupted || self.every_dyno().next().is_none() {
+            self.failure = Some(failure);
+            self.stop_all();
+        }
     }
 
     /// Takes the next step of a rolling restart. A web dyno goes when its successor is up; others go first, as two

@@ -258,7 +258,7 @@ impl Dyno {
                 timeout.as_secs_f32()
             );
             self.parts.voice.warn("run::boot-timeout", &line, &advice(port, &binding));
-            self.kill_for(BOOT_TIMEOUT_CODE);
+            self.kill_for(BOOT_TIMEOUT_CODE, "Stopping process with SIGKILL");
         }
     }
 
@@ -280,7 +280,7 @@ impl Dyno {
         );
         // What is left over from a process that has ended by itself takes nothing away from its exit code.
         let code = self.ended.filter(|_| !self.was_asked).unwrap_or(EXIT_TIMEOUT_CODE);
-        self.kill_for(code);
+        self.kill_for(code, "Stopping remaining processes with SIGKILL");
     }
 
     fn exceed_vastly(&mut self, line: &str) {
@@ -290,11 +290,11 @@ impl Dyno {
             "Error R15 (Memory quota vastly exceeded)",
             "Use fewer processes (WEB_CONCURRENCY), find what holds the memory, or use a bigger --size.",
         );
-        self.kill_for(MEMORY_CODE);
+        self.kill_for(MEMORY_CODE, "Stopping process with SIGKILL");
     }
 
-    fn kill_for(&mut self, code: u8) {
-        self.parts.voice.say("Stopping process with SIGKILL");
+    fn kill_for(&mut self, code: u8, line: &str) {
+        self.parts.voice.say(line);
         self.killed_for = Some(code);
         self.phase = Phase::Killing { since: Stopwatch::start() };
     }

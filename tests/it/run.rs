@@ -43,7 +43,7 @@ server.server_close()
 
 const PROCFILE: &str = "web: exec python server.py\n\
     worker: while :; do echo working; sleep 0.2; done\n\
-    stubborn: trap '' TERM; echo ready; while :; do sleep 0.1; done\n\
+    stubborn: trap '' TERM; echo re''ady; while :; do sleep 0.1; done\n\
     broken: python -c 'import no_such_module'\n";
 
 /// One slug for all: an app with a Python of its own.
@@ -267,7 +267,7 @@ fn a_dyno_ends_with_slugc_however_that_ends() {
         return;
     }
     let word = format!("{}.5", 100_000 + std::process::id());
-    let line = format!("setsid sleep {word} & echo ready; exec sleep {word}");
+    let line = format!("setsid sleep {word} & echo re''ady; exec sleep {word}");
     let running = Running::start(&mut app().command(&["run", &slug(), "--", &line]));
     running.wait_for("ready", 1);
     assert!(!processes_with(&word).is_empty());
@@ -368,7 +368,7 @@ fn a_command_at_a_terminal_has_it() {
     }
     let store = Path::new(env!("CARGO_BIN_EXE_slugc"));
     let line = format!(
-        "stty rows 33 cols 77; {} run {} -- bash -c 'stty size; exec python -q'",
+        "stty rows 33 cols 77; exec {} run {} -- bash -c 'stty size; exec python -q'",
         store.display(),
         slug()
     );
