@@ -39,7 +39,7 @@ pub fn run(env: &Env) -> ExitCode {
         }
         Command::Run(run) => {
             let output = output(&arguments, Format::Text, env);
-            exit_code(run::run(run, env, &output), &output)
+            exit_code(run::run(run, &arguments, env, &output), &output)
         }
         Command::Inspect(inspect) => {
             let output = output(&arguments, Format::Text, env);
@@ -50,6 +50,7 @@ pub fn run(env: &Env) -> ExitCode {
             let output = output(&arguments, Format::Text, env);
             exit_code(sbom::run(sbom, env, &output), &output)
         }
+        Command::DynoInit { file } => crate::dyno::run_inside(file, env),
         Command::Inventory(inventory) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(inventory::run(inventory, env), &output)

@@ -3,28 +3,41 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use super::args::Run;
+use super::args::{Arguments, Run};
 use crate::app::env_file::parse_env_file;
 use crate::app::procfile::Procfile;
-use crate::dyno::{DynoCommand, DynoSpec, STOP_TIMEOUT, run_dyno};
+use crate::dyno::{DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files::FileContext;
 use crate::output::Output;
 
-/// Runs a process type, and returns its exit code.
-pub(super) fn run(arguments: &Run, env: &Env, output: &Output) -> Result<u8> {
-    let command = match arguments.command_line.as_slice() {
-        [] => DynoCommand::ProcessType(arguments.process_type.clone()),
-        words => DynoCommand::Command(words.to_vec()),
+/// Runs a process type, a formation or a command, and returns its exit code.
+pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) -> Result<u8> {
+    let command = match (run.command_line.as_slice(), run.formation.as_slice()) {
+        ([], []) => DynoCommand::ProcessType(run.process_type.clone()),
+        ([], formation) => DynoCommand::Formation(formation.to_vec()),
+        (words, _) => DynoCommand::Command(words.to_vec()),
     };
+    let color = arguments.color.is_on(env.stdout_is_terminal, env);
     let spec = DynoSpec {
-        slug: env.absolute(&arguments.slug),
+        slug: env.absolute(&run.slug),
         command,
-        port: arguments.port,
-        config_vars: read_config_vars(arguments, env)?,
-        stop_timeout: STOP_TIMEOUT,
+        port: run.port,
+        has_router: run.router || (!run.formation.is_empty() && run.port.is_some()),
+        config_vars: read_config_vars(run, env)?,
+        size: run.size.0,
+        // Whoever has deleted the program since it was started gets a plain directory.
+        isolate_by: std::env::current_exe().ok().filter(|_| !run.no_isolate),
+        timing: Timing {
+            boot_timeout: Duration::from_secs(run.boot_timeout),
+            stop_timeout: Duration::from_secs(run.stop_timeout),
+            restart: run.restart.then(|| Duration::from_secs(run.restart_delay)),
+        },
+        release_first: run.release,
+        log: SharedLog::new(std::io::stdout(), color, arguments.quiet),
     };
     run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()))
 }

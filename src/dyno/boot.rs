@@ -15,7 +15,7 @@ use super::DynoCommand;
 pub(super) const BASE_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The port that is taken if it is free: an address that stays the same from one run to the next.
-const USUAL_PORT: u16 = 5000;
+pub(super) const USUAL_PORT: u16 = 5000;
 
 /// Returns a dyno's name: `web.1` for a process type, `run.4711` for what runs once. The number of the latter
 /// has no meaning, and four digits as on Heroku.
@@ -24,7 +24,7 @@ pub(super) fn dyno_name(command: &DynoCommand, process_id: u32) -> String {
     match command {
         DynoCommand::ProcessType(name) if name == "release" => format!("release.{number}"),
         DynoCommand::ProcessType(name) => format!("{name}.1"),
-        DynoCommand::Command(_) => format!("run.{number}"),
+        DynoCommand::Command(_) | DynoCommand::Formation(_) => format!("run.{number}"),
     }
 }
 
@@ -38,15 +38,17 @@ pub(super) fn resolve_port(
     match (asked, config_vars.get("PORT")) {
         (None, _) if !is_web => None,
         (None, Some(text)) => text.parse().ok(),
-        (None, None) => free_port(),
+        (None, None) => Some(free_or(USUAL_PORT)),
         (asked, _) => asked,
     }
 }
 
-fn free_port() -> Option<u16> {
+/// Returns this port if nobody has it, or else one that is free.
+pub(super) fn free_or(port: u16) -> u16 {
     let bind = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
-    let listener = bind(USUAL_PORT).or_else(|_| bind(0)).ok()?;
-    Some(listener.local_addr().ok()?.port())
+    let address = bind(port).or_else(|_| bind(0)).and_then(|listener| listener.local_addr());
+    // Where not even that is possible, whoever binds to it will say why.
+    address.map_or(port, |address| address.port())
 }
 
 /// Returns whether somebody listens on a port already.
@@ -168,7 +170,7 @@ mod tests {
         // Whether or not somebody else has the usual port: now it is taken.
         let _ours = TcpListener::bind((Ipv4Addr::UNSPECIFIED, USUAL_PORT));
         assert!(is_port_taken(USUAL_PORT));
-        assert_ne!(free_port(), Some(USUAL_PORT));
+        assert_ne!(free_or(USUAL_PORT), USUAL_PORT);
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Family {
         }
     }
 
+    /// Returns the process that was started.
+    pub(super) fn main(&self) -> i32 {
+        self.main
+    }
+
     /// Looks who is there now. Those of our adopted ones that have ended are buried.
     pub(super) fn look(&mut self) -> Vec<Process> {
         let ours = i32::try_from(std::process::id()).unwrap_or_default();

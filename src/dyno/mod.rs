@@ -1,45 +1,93 @@
-//! Running a slug as a dyno does: unpacked, in a clean environment, booted by bash, ended by SIGTERM.
+//! Running a slug as a dyno does: unpacked, isolated, in a clean environment, booted by bash, watched, ended by SIGTERM.
 
 #![expect(clippy::disallowed_methods, reason = "the room that starts the app's own processes")]
 
 mod boot;
 mod family;
+mod formation;
+mod gate;
+mod inside;
+mod isolate;
+mod launch;
+mod log;
+mod memory;
+mod ports;
+mod scale;
+mod scratch;
+mod size;
 mod supervise;
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, IsTerminal};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
-use crate::host::files::{self, FileContext};
-use crate::output::{Event, Output};
-use crate::slug::unpack::{ParseProcfile, read_process_types, unpack_slug};
-use boot::Surroundings;
-use family::Family;
-use supervise::{StopRules, supervise};
+use crate::output::Output;
+use crate::slug::unpack::ParseProcfile;
+
+pub use inside::{INSIDE_COMMAND, run_inside};
+pub use log::SharedLog;
+pub use size::DynoSize;
+pub use supervise::{BOOT_TIMEOUT_CODE, EXIT_TIMEOUT_CODE, MEMORY_CODE};
 
 /// How long a dyno's processes have between SIGTERM and SIGKILL on Heroku.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a web process has to bind to its port on Heroku.
+pub const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a dyno that has crashed twice waits on Heroku. It waits longer each time.
+pub const RESTART_DELAY: Duration = Duration::from_secs(20 * 60);
+
+/// The router's usual port where dynos have those from 5000 on.
+const ROUTER_PORT: u16 = 8080;
+
 /// What to run, and how.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DynoSpec {
     /// The slug's file.
     pub slug: PathBuf,
     /// What of it to run.
     pub command: DynoCommand,
-    /// The port for `PORT`; a web process gets one anyway.
+    /// The router's port if there is one; else the port for `PORT`, and a web process gets one anyway.
     pub port: Option<u16>,
+    /// Whether requests reach web dynos by a router.
+    pub has_router: bool,
     /// The config vars, from all places.
     pub config_vars: BTreeMap<String, String>,
-    /// How long the processes have between SIGTERM and SIGKILL; [`STOP_TIMEOUT`] as on Heroku.
+    /// How much memory and how many cores each dyno has; without it, whatever the machine has.
+    pub size: Option<DynoSize>,
+    /// This program's file, which dynos are isolated by; without it they run in a plain directory.
+    pub isolate_by: Option<PathBuf>,
+    /// How long things may take.
+    pub timing: Timing,
+    /// Whether the process type `release` runs first.
+    pub release_first: bool,
+    /// Where the lines of several dynos go.
+    pub log: SharedLog,
+}
+
+impl DynoSpec {
+    /// Returns the port that the router listens on, if there is one.
+    fn router_port(&self) -> Option<u16> {
+        let usual =
+            if matches!(self.command, DynoCommand::Formation(_)) { ROUTER_PORT } else { boot::USUAL_PORT };
+        self.has_router.then(|| self.port.unwrap_or_else(|| boot::free_or(usual)))
+    }
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// For a web process to bind to its port; [`BOOT_TIMEOUT`] as on Heroku.
+    pub boot_timeout: Duration,
+    /// For processes between SIGTERM and SIGKILL; [`STOP_TIMEOUT`] as on Heroku.
     pub stop_timeout: Duration,
+    /// Whether a crashed dyno is started again, and the first time that it waits then.
+    pub restart: Option<Duration>,
 }
 
 /// What a dyno runs.
@@ -49,6 +97,8 @@ pub enum DynoCommand {
     ProcessType(String),
     /// A command, once: a single argument is a line for bash, several are a program and its arguments.
     Command(Vec<OsString>),
+    /// Several dynos: process types, and how many of each. `all` stands for those that aren't named.
+    Formation(Vec<(String, u16)>),
 }
 
 /// A dyno that couldn't be run.
@@ -71,6 +121,9 @@ pub enum DynoError {
     /// No command was given.
     #[error("There is no command to run.")]
     NoCommand,
+    /// The formation has no dynos.
+    #[error("The formation has no dynos.")]
+    EmptyFormation,
     /// The command can't be handed to a program.
     #[error("The command has a NUL byte, which no program's argument can hold.")]
     NulInCommand,
@@ -78,10 +131,10 @@ pub enum DynoError {
     #[error("There is no bash in {}, nor elsewhere on PATH.", boot::BASE_PATH)]
     NoBash,
     /// Bash couldn't be started.
-    #[error("{} couldn't be started in {}.", .bash.display(), .dir.display())]
+    #[error("{} couldn't be started in {}.", .program.display(), .dir.display())]
     Start {
-        /// Which bash.
-        bash: PathBuf,
+        /// Which program.
+        program: PathBuf,
         /// Where.
         dir: PathBuf,
         /// Why.
@@ -95,14 +148,23 @@ pub enum DynoError {
         #[source]
         source: io::Error,
     },
+    /// The release phase failed.
+    #[error("The process type \"release\" ended with status {code}. Nothing else was started.")]
+    ReleaseFailed {
+        /// Its exit code.
+        code: u8,
+    },
 }
 
 impl UserError for DynoError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NoSuchType { .. } | Self::EmptyCommand { .. } | Self::NoCommand => ErrorCode::RunNoSuchType,
+            Self::NoSuchType { .. } | Self::EmptyCommand { .. } | Self::NoCommand | Self::EmptyFormation => {
+                ErrorCode::RunNoSuchType
+            }
             Self::NulInCommand | Self::NoBash | Self::Start { .. } => ErrorCode::RunFailed,
             Self::Wait { .. } => ErrorCode::ProgramFailed,
+            Self::ReleaseFailed { .. } => ErrorCode::RunReleaseFailed,
         }
     }
 
@@ -122,8 +184,9 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Runs a dyno to its end and returns the exit code of its process: 128 and the number of the signal if one
-/// ended it. The app is unpacked to a temporary directory, which is deleted at the end, however that comes.
+/// Runs a dyno, or several, to their end and returns the exit code of their process: 128 and the number of the
+/// signal if one ended it. Each has the app in a temporary directory of its own, which is deleted at the end,
+/// however that comes.
 ///
 /// Signals are taken from `env.interrupt`, and reset there, so that a second one can be told from the first.
 pub fn run_dyno(
@@ -132,132 +195,24 @@ pub fn run_dyno(
     output: &Output,
     parse_procfile: &ParseProcfile<'_>,
 ) -> Result<u8> {
-    let bash = boot::find_bash(env.path_dirs()).ok_or(DynoError::NoBash)?;
-    let scratch = files::temp_dir(None)?;
-    // As /proc will show it.
-    let dir = fs::canonicalize(scratch.path()).doing("reading", scratch.path())?;
-    let app_dir = dir.join("app");
-    unpack_slug(&spec.slug, &app_dir, env, output)?;
-    let command = match &spec.command {
-        DynoCommand::ProcessType(name) => {
-            let process_types = read_process_types(&spec.slug, &app_dir, env, output, parse_procfile)?;
-            resolve_process_type(name, process_types)?
-        }
-        DynoCommand::Command(args) if args.is_empty() => return Err(DynoError::NoCommand.into()),
-        DynoCommand::Command(args) => boot::command_line(args).map_err(|_| DynoError::NulInCommand)?,
-    };
-    env.interrupt.check()?;
-    let code = boot_dyno(spec, &Place { bash: &bash, dir: &dir, app_dir: &app_dir }, &command, env, output);
-    remove_scratch(&dir, output);
-    Ok(code?)
-}
-
-struct Place<'a> {
-    bash: &'a Path,
-    /// The temporary directory.
-    dir: &'a Path,
-    /// The app's directory in it.
-    app_dir: &'a Path,
-}
-
-fn resolve_process_type(
-    name: &str,
-    mut process_types: BTreeMap<String, String>,
-) -> std::result::Result<OsString, DynoError> {
-    match process_types.remove(name) {
-        Some(command) if command.trim().is_empty() => Err(DynoError::EmptyCommand { name: name.to_owned() }),
-        Some(command) => Ok(command.into()),
-        None => {
-            let declared = process_types.into_keys().collect();
-            Err(DynoError::NoSuchType { name: name.to_owned(), declared })
+    let launcher = launch::Launcher::new(spec, env, output, parse_procfile)?;
+    let mut prepared = launcher.prepare()?;
+    if spec.release_first {
+        match formation::run_release(&launcher, prepared)? {
+            formation::Released::Stopped(code) => return Ok(code),
+            formation::Released::Done => prepared = launcher.prepare()?,
         }
     }
-}
-
-fn boot_dyno(
-    spec: &DynoSpec,
-    place: &Place<'_>,
-    line: &OsStr,
-    env: &Env,
-    output: &Output,
-) -> std::result::Result<u8, DynoError> {
-    let Place { bash, dir, app_dir } = *place;
-    let at_terminal = io::stdin().is_terminal();
-    let is_once = matches!(spec.command, DynoCommand::Command(_));
-    // A group of its own would be in the background of the terminal, and stopped (SIGTTIN) as soon as it reads
-    // from there: what runs once at a terminal, a Python prompt for example, stays in our group.
-    let is_foreground = is_once && at_terminal;
-    let port = boot::resolve_port(spec.port, &spec.command, &spec.config_vars);
-    let environment = boot::environment(&Surroundings {
-        app_dir,
-        dyno: &boot::dyno_name(&spec.command, std::process::id()),
-        asked_port: spec.port,
-        port,
-        term: env.var("TERM").filter(|_| at_terminal || env.stdout_is_terminal),
-        config_vars: &spec.config_vars,
-    });
-    let script = boot::boot_script(app_dir, bash, line).map_err(|_| DynoError::NulInCommand)?;
-    announce(line, app_dir, port, output);
-
-    let mut command = Command::new(bash);
-    command.arg("-c").arg(script).current_dir(app_dir).env_clear().envs(environment);
-    if !is_foreground {
-        command.process_group(0);
-    }
-    if at_terminal && !is_foreground {
-        // For the same reason: a server has nothing to read from there, and some (Django's reloader) try.
-        command.stdin(Stdio::null());
-    }
-    // What loses its parent comes to us, and not to the machine's init: it is the dyno's, and ends with it.
-    // Without that, which a sandbox may forbid, it is still found if it stays in the group.
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    let start = |source| DynoError::Start { bash: bash.to_owned(), dir: app_dir.to_owned(), source };
-    let mut child = command.spawn().map_err(start)?;
-    output.event(Event::ProcessStarted { program: "bash".to_owned() });
-    let mut family = Family::of(child.id(), !is_foreground, dir);
-    let rules = StopRules { timeout: spec.stop_timeout, is_foreground };
-    let code = supervise(&mut child, &mut family, &rules, env, output).map_err(|source| {
-        family.kill();
-        DynoError::Wait { source }
-    })?;
-    if !is_once {
-        output.step(format!("Process exited with status {code}"));
-    }
-    Ok(code)
-}
-
-fn announce(line: &OsStr, app_dir: &Path, port: Option<u16>, output: &Output) {
-    output.step(format!("Starting process with command `{}`", line.to_string_lossy()));
-    output.detail(format!("The app is in {}, on Heroku in /app", app_dir.display()));
-    if let Some(port) = port {
-        output.detail(format!("Its address is http://localhost:{port} (PORT={port})"));
-        if boot::is_port_taken(port) {
-            output.warning("run::port-taken", format!("Port {port} is taken by another program."));
-        }
-    }
-}
-
-/// Deletes the app, also what it has made unwritable. What can't be deleted is named.
-fn remove_scratch(dir: &Path, output: &Output) {
-    if files::remove_dir_all(dir).is_ok() {
-        return;
-    }
-    let mut dirs = vec![dir.to_owned()];
-    while let Some(dir) = dirs.pop() {
-        let _ = files::set_mode(&dir, 0o700);
-        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        dirs.extend(below.map(|entry| entry.path()));
-    }
-    if let Err(error) = files::remove_dir_all(dir) {
-        output.notice(format!("{} couldn't be deleted: {}.", dir.display(), error.source));
-    }
+    formation::run(&launcher, prepared)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::path::Path;
+    use std::process::Command;
     use std::thread::{self, JoinHandle};
     use std::time::Instant;
 
@@ -278,15 +233,21 @@ mod tests {
         fn new(tar: TarFile, command: DynoCommand) -> Self {
             let dir = tempfile::tempdir().unwrap();
             let slug = tar.slug(dir.path());
+            let log = Captured::default();
             let out = dir.path().to_str().unwrap().to_owned();
             let spec = DynoSpec {
                 slug,
                 command,
                 port: None,
+                has_router: false,
                 config_vars: BTreeMap::from([("OUT".to_owned(), out)]),
-                stop_timeout: STOP_TIMEOUT,
+                size: None,
+                isolate_by: None,
+                timing: Timing { boot_timeout: BOOT_TIMEOUT, stop_timeout: STOP_TIMEOUT, restart: None },
+                release_first: false,
+                log: SharedLog::new(log.clone(), false, false),
             };
-            Self { dir, spec, env: Env::for_tests(&[]), log: Captured::default() }
+            Self { dir, spec, env: Env::for_tests(&[]), log }
         }
 
         /// A web process that is this script.
@@ -326,6 +287,14 @@ mod tests {
             let since = Instant::now();
             while !self.dir.path().join(name).exists() {
                 assert!(since.elapsed() < Duration::from_secs(30), "no {name}; log: {}", self.log.text());
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+
+        fn wait_for_log(&self, text: &str) {
+            let since = Instant::now();
+            while !self.log.text().contains(text) {
+                assert!(since.elapsed() < Duration::from_secs(30), "no `{text}` in {}", self.log.text());
                 thread::sleep(Duration::from_millis(10));
             }
         }
@@ -382,7 +351,8 @@ mod tests {
         assert!(log.contains(&format!("http://localhost:{port} ")), "{log}");
         assert!(
             log.ends_with(
-                "-----> Stopping all processes with SIGTERM\n-----> Process exited with status 143\n"
+                "-----> Stopping all processes with SIGTERM\n-----> Process exited with status 143\n\
+                 -----> State changed from up to complete\n"
             ),
             "{log}"
         );
@@ -472,9 +442,14 @@ mod tests {
     #[test]
     fn a_process_that_ignores_sigterm_is_killed_when_its_time_is_over() {
         let mut dyno = TestDyno::web("trap '' TERM\ntouch \"$OUT/ready\"\nwhile :; do sleep 0.02; done\n");
-        dyno.spec.stop_timeout = Duration::from_millis(300);
-        assert_eq!(dyno.run_and_signal(15), 128 + 9);
-        assert!(dyno.log.text().contains("didn't exit within 0.3 seconds of SIGTERM"), "{}", dyno.log.text());
+        dyno.spec.timing.stop_timeout = Duration::from_millis(300);
+        assert_eq!(dyno.run_and_signal(15), EXIT_TIMEOUT_CODE);
+        let log = dyno.log.text();
+        assert!(
+            log.contains("Error R12 (Exit timeout) -> At least one process failed to exit within"),
+            "{log}"
+        );
+        assert!(log.contains("0.3 seconds of SIGTERM"), "{log}");
     }
 
     #[test]
@@ -513,7 +488,7 @@ mod tests {
             .file("./app/Procfile", "web: bash run.sh\n")
             .file("./app/run.sh", &format!("{DESCENDANTS}\n{end}\n"));
         let mut dyno = TestDyno::new(tar, DynoCommand::ProcessType("web".into()));
-        dyno.spec.stop_timeout = Duration::from_millis(500);
+        dyno.spec.timing.stop_timeout = Duration::from_millis(500);
         dyno
     }
 
@@ -526,7 +501,8 @@ mod tests {
     #[test]
     fn nobody_survives_the_stop_of_a_dyno() {
         let dyno = dyno_with_descendants("exec sleep 300");
-        assert_eq!(dyno.run_and_signal(15), 128 + 15);
+        // One of them ignores SIGTERM.
+        assert_eq!(dyno.run_and_signal(15), EXIT_TIMEOUT_CODE);
         assert_descendants_gone(&dyno);
     }
 
@@ -535,6 +511,188 @@ mod tests {
         let dyno = dyno_with_descendants("exit 3");
         assert_eq!(dyno.run().unwrap(), 3);
         assert_descendants_gone(&dyno);
+    }
+
+    /// A Python of this machine, which is not a shim that looks elsewhere without our environment.
+    fn python() -> Option<String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found =
+            std::env::split_paths(&path).map(|dir| dir.join("python3")).find(|path| path.is_file())?;
+        let output = Command::new(found).args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
+        Some(String::from_utf8(output.stdout).ok()?.trim().to_owned()).filter(|path| !path.is_empty())
+    }
+
+    /// A slug whose process types are these Python scripts.
+    fn python_dyno(scripts: &[(&str, &str)], command: DynoCommand) -> Option<TestDyno> {
+        let Some(python) = python() else {
+            println!("SKIPPED: there is no python3 on PATH");
+            return None;
+        };
+        let procfile: String =
+            scripts.iter().map(|(name, _)| format!("{name}: exec {python} -u {name}.py\n")).collect();
+        let tar = TarFile::new().dir("./app/").file("./app/Procfile", &procfile);
+        let tar =
+            scripts.iter().fold(tar, |tar, (name, script)| tar.file(&format!("./app/{name}.py"), script));
+        Some(TestDyno::new(tar, command))
+    }
+
+    fn web() -> DynoCommand {
+        DynoCommand::ProcessType("web".into())
+    }
+
+    const LISTEN: &str = "import os, socket, time\nserver = socket.socket()\n\
+         server.bind((os.environ.get('HOST', '0.0.0.0'), int(os.environ['PORT']) + int(os.environ.get('OFF', '0'))))\n\
+         server.listen()\nopen(os.environ['OUT'] + '/ready', 'w').close()\ntime.sleep(300)\n";
+
+    #[test]
+    fn a_web_process_that_listens_is_up() {
+        let Some(dyno) = python_dyno(&[("web", LISTEN)], web()) else { return };
+        let running = dyno.start();
+        dyno.wait_for_log("State changed from starting to up");
+        dyno.env.interrupt.set(15);
+        assert_eq!(running.join().unwrap().unwrap(), 128 + 15);
+        assert!(!dyno.log.text().contains("Error R"), "{}", dyno.log.text());
+    }
+
+    #[test]
+    fn a_web_process_that_never_binds_is_killed_and_told_where_it_listens() {
+        for (vars, expected) in [
+            (&[("OFF", "1")][..], "It listens on 0.0.0.0:"),
+            (&[("HOST", "127.0.0.1")], "which only this machine reaches"),
+            (&[("HOST", "no-such-host.invalid")], ""),
+        ] {
+            let Some(mut dyno) = python_dyno(&[("web", LISTEN)], web()) else { return };
+            dyno.spec.timing.boot_timeout = Duration::from_millis(1500);
+            dyno.spec.config_vars.extend(vars.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+            let code = dyno.run().unwrap();
+            let log = dyno.log.text();
+            if expected.is_empty() {
+                // It crashes before its time is over.
+                assert_eq!(code, 1);
+                assert!(log.contains("State changed from starting to crashed\n"), "{log}");
+                continue;
+            }
+            assert_eq!(code, BOOT_TIMEOUT_CODE, "{log}");
+            let lines = "-----> Stopping process with SIGKILL\n-----> Process exited with status 137\n\
+                         -----> State changed from starting to crashed\n";
+            assert!(log.ends_with(lines), "{log}");
+            let line = "-----> Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 1.5 \
+                        seconds of launch\n";
+            assert!(log.contains(line) && log.contains(expected), "{log}");
+        }
+    }
+
+    #[test]
+    fn memory_over_the_quota_is_told_and_far_over_it_is_the_end() {
+        const EAT: &str = "import os, time\nfor _ in range(int(os.environ['STEPS'])):\n\
+             \x20   globals().setdefault('held', []).append(bytearray(os.urandom(1)) * (70 << 20))\n    time.sleep(1.2)\n\
+             open(os.environ['OUT'] + '/ready', 'w').close()\ntime.sleep(300)\n";
+        for (steps, code) in [("1", 128 + 15), ("3", MEMORY_CODE)] {
+            let Some(mut dyno) = python_dyno(&[("worker", EAT)], DynoCommand::ProcessType("worker".into()))
+            else {
+                return;
+            };
+            dyno.spec.size = Some(DynoSize { name: "tiny", quota_mb: 64, kill_percent: 200, cores: 1 });
+            dyno.spec.config_vars.insert("STEPS".into(), steps.into());
+            let running = dyno.start();
+            dyno.wait_for_log("Error R14 (Memory quota exceeded)");
+            if steps == "1" {
+                dyno.env.interrupt.set(15);
+            }
+            assert_eq!(running.join().unwrap().unwrap(), code);
+            let log = dyno.log.text();
+            assert!(log.contains("-----> Process running mem="), "{log}");
+            assert_eq!(
+                log.contains("-----> Error R15 (Memory quota vastly exceeded)\n"),
+                code == MEMORY_CODE,
+                "{log}"
+            );
+        }
+    }
+
+    fn formation(types: &[(&str, u16)]) -> DynoCommand {
+        DynoCommand::Formation(types.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect())
+    }
+
+    fn procfile_dyno(procfile: &str, command: DynoCommand) -> TestDyno {
+        TestDyno::new(TarFile::new().dir("./app/").file("./app/Procfile", procfile), command)
+    }
+
+    #[test]
+    fn a_formation_has_a_name_a_directory_and_lines_for_each() {
+        let say = "echo \"$DYNO at $PORT\"; echo oops >&2; echo \"$HOME\" >> \"$OUT/homes\"; touch mine; ls; exec sleep 300";
+        let dyno = procfile_dyno(
+            &format!("worker: {say}\nclock: {say}\n"),
+            formation(&[("worker", 2), ("clock", 1)]),
+        );
+        let running = dyno.start();
+        dyno.wait_for_log("worker.2 | oops");
+        dyno.wait_for_log("clock.1  | oops");
+        dyno.wait_for_log("worker.1 | oops");
+        thread::sleep(Duration::from_millis(200));
+        dyno.env.interrupt.set(2);
+        assert_eq!(running.join().unwrap().unwrap(), 0, "they ended as they were told");
+        let log = dyno.log.text();
+        for line in [
+            "worker.1 > State changed from starting to up\n",
+            "worker.1 | worker.1 at 50",
+            "worker.2 | worker.2 at 50",
+            "clock.1  | clock.1 at 51",
+            "clock.1  > Stopping all processes with SIGTERM\n",
+            "clock.1  > Process exited with status 143\n",
+            "clock.1  > State changed from up to complete\n",
+        ] {
+            assert!(log.contains(line), "{line} in {log}");
+        }
+        let homes: std::collections::BTreeSet<String> =
+            dyno.out("homes").lines().map(str::to_owned).collect();
+        assert_eq!(homes.len(), 3, "{homes:?}");
+        assert!(homes.iter().all(|home| !Path::new(home).exists()), "{homes:?}");
+    }
+
+    #[test]
+    fn the_end_of_one_dyno_is_the_end_of_all() {
+        let dyno =
+            procfile_dyno("worker: exec sleep 300\nclock: sleep 0.3; exit 9\n", formation(&[("all", 1)]));
+        assert_eq!(dyno.run().unwrap(), 9);
+        let log = dyno.log.text();
+        assert!(log.contains("clock.1  > State changed from up to crashed\n"), "{log}");
+        assert!(log.contains("worker.1 > State changed from up to complete\n"), "{log}");
+    }
+
+    #[test]
+    fn a_crashed_dyno_comes_back_at_once_and_then_later_and_later() {
+        let mut dyno =
+            procfile_dyno("worker: echo x >> \"$OUT/starts\"; exit 1\n", formation(&[("worker", 1)]));
+        dyno.spec.timing.restart = Some(Duration::from_millis(200));
+        let running = dyno.start();
+        dyno.wait_for_log("worker.1 > Restarting in 0.4 seconds");
+        dyno.env.interrupt.set(15);
+        assert_eq!(running.join().unwrap().unwrap(), 0);
+        let log = dyno.log.text();
+        assert_eq!(dyno.out("starts").lines().count(), 3, "{log}");
+        assert_eq!(log.matches("State changed from crashed to starting").count(), 2, "{log}");
+        assert!(log.find("Restarting in 0.2 ") < log.find("Restarting in 0.4 "), "{log}");
+    }
+
+    #[test]
+    fn the_release_phase_comes_first_and_decides() {
+        for (release, code) in [("exit 0", Some(7)), ("exit 3", None)] {
+            let procfile = format!(
+                "release: echo $DYNO > \"$OUT/release\"; {release}\nworker: test -e \"$OUT/release\" && exit 7\n"
+            );
+            let mut dyno = procfile_dyno(&procfile, DynoCommand::ProcessType("worker".into()));
+            dyno.spec.release_first = true;
+            match (dyno.run(), code) {
+                (Ok(found), Some(code)) => assert_eq!(found, code),
+                (Err(failure), None) => {
+                    assert_eq!(failure.code(), ErrorCode::RunReleaseFailed);
+                    assert!(!dyno.log.text().contains("test -e"), "{}", dyno.log.text());
+                }
+                (found, code) => panic!("{found:?} {code:?}"),
+            }
+            assert!(dyno.out("release").starts_with("release."));
+        }
     }
 
     #[test]

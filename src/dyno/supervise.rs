@@ -1,159 +1,361 @@
-//! Watching a dyno from its start to its end: signals in, exit code out, and nobody left behind.
+//! One dyno from its start to its end, looked at again and again: is it up, does it use too much memory, has it
+//! ended, and is nobody left behind?
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::family::{Family, send};
-use crate::env::Env;
+use super::family::{Family, Process, send};
+use super::log::{Listening, Voice};
+use super::memory::{Gauge, Verdict};
+use super::ports::{Binding, judge, listening};
+use super::scratch::Scratch;
 use crate::host::clock::Stopwatch;
-use crate::output::Output;
 
-const TICK: Duration = Duration::from_millis(20);
-/// The table of processes takes a few milliseconds to read.
-const STOPPING_TICK: Duration = Duration::from_millis(50);
-/// How often it is read while all is well.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the table of processes is read while all is well: it takes a few milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// And while something is waited for.
+const LOOK_OFTEN: Duration = Duration::from_millis(50);
 /// How long what is left over may take after its main process has ended by itself.
-const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SIGKILL may take: a process that the kernel holds can't be waited for.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
-/// A wrapper that passes on what the terminal has sent as well makes two signals out of one Ctrl-C.
-const ONE_SIGNAL: Duration = Duration::from_millis(200);
 
-const SIGINT: usize = 2;
-const KILLED: u8 = 128 + 9;
+/// The exit code of a web process that didn't bind to its port in time.
+pub const BOOT_TIMEOUT_CODE: u8 = 110;
+/// The exit code of a dyno that had to be killed as it didn't end on SIGTERM.
+pub const EXIT_TIMEOUT_CODE: u8 = 112;
+/// The exit code of a dyno that used far too much memory.
+pub const MEMORY_CODE: u8 = 115;
 
-/// How a dyno is ended.
-pub(super) struct StopRules {
+/// How a dyno is watched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
     /// How long its processes may take after SIGTERM.
-    pub(super) timeout: Duration,
-    /// Whether it is in the foreground of a terminal, with us: it gets the terminal's Ctrl-C itself.
-    pub(super) is_foreground: bool,
+    pub(super) stop_timeout: Duration,
+    /// How long a web process may take to bind to its port, and the port.
+    pub(super) boot: Option<(Duration, u16)>,
+    /// Whether it is a command that runs once: there is no talk of states then.
+    pub(super) is_once: bool,
+    /// Whether its main process only holds the dyno together, and is told nothing.
+    pub(super) is_wrapped: bool,
+}
+
+/// What a dyno that was started is made of.
+pub(super) struct Parts {
+    pub(super) child: Child,
+    pub(super) family: Family,
+    pub(super) rules: Rules,
+    pub(super) voice: Voice,
+    pub(super) listening: Listening,
+    pub(super) gauge: Option<Gauge>,
+    pub(super) scratch: Scratch,
+    /// A locked file: the dyno ends when it is closed.
+    pub(super) alive: Option<File>,
+}
+
+/// How a dyno has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// Its exit code, or what stands for it.
+    pub(super) code: u8,
+    /// Whether it was asked to.
+    pub(super) was_asked: bool,
+    /// How long it had been up.
+    pub(super) up_for: Duration,
+}
+
+/// A dyno that runs.
+pub(super) struct Dyno {
+    parts: Parts,
+    phase: Phase,
+    started: Stopwatch,
+    up: Option<Stopwatch>,
+    looked: Stopwatch,
+    ended: Option<u8>,
+    was_asked: bool,
+    /// The exit code that stands for what it was killed for.
+    killed_for: Option<u8>,
+    warned_of_loopback: bool,
 }
 
 enum Phase {
-    Running { looked: Stopwatch },
+    Running,
     Stopping { since: Stopwatch, timeout: Duration, told: BTreeSet<i32>, tell: bool },
     Killing { since: Stopwatch },
 }
 
-impl Phase {
-    fn stopping(timeout: Duration) -> Self {
-        Self::Stopping { since: Stopwatch::start(), timeout, told: BTreeSet::new(), tell: true }
-    }
-
-    fn killing() -> Self {
-        Self::Killing { since: Stopwatch::start() }
-    }
-}
-
-/// Waits for the end of a dyno and returns its exit code. SIGINT and SIGTERM to us become SIGTERM to each of its
-/// processes, as on Heroku, and SIGKILL when their time is over or the signal comes again.
-pub(super) fn supervise(
-    child: &mut Child,
-    family: &mut Family,
-    rules: &StopRules,
-    env: &Env,
-    output: &Output,
-) -> io::Result<u8> {
-    let mut ended = None;
-    let mut phase = Phase::Running { looked: Stopwatch::start() };
-    loop {
-        if ended.is_none() {
-            ended = child.try_wait()?.map(exit_code);
-            if ended.is_some() {
-                phase = after_end(phase, rules);
-            }
+impl Dyno {
+    /// Begins to watch.
+    pub(super) fn new(parts: Parts) -> Self {
+        let mut dyno = Self {
+            parts,
+            phase: Phase::Running,
+            started: Stopwatch::start(),
+            up: None,
+            looked: Stopwatch::start(),
+            ended: None,
+            was_asked: false,
+            killed_for: None,
+            warned_of_loopback: false,
+        };
+        if dyno.parts.rules.boot.is_none() {
+            dyno.come_up();
         }
-        phase = react(phase, take_signal(env), rules, output);
-        let living = match &mut phase {
-            Phase::Running { looked } => {
-                if looked.elapsed() > LOOK_EVERY {
-                    family.look();
-                    *looked = Stopwatch::start();
-                }
+        dyno
+    }
+
+    /// Returns whether it is up: a web process listens on its port.
+    pub(super) fn is_up(&self) -> bool {
+        self.up.is_some() && matches!(self.phase, Phase::Running)
+    }
+
+    /// Returns whether it was asked to end, or has begun to.
+    pub(super) fn is_stopping(&self) -> bool {
+        !matches!(self.phase, Phase::Running)
+    }
+
+    /// Asks each of its processes to end.
+    pub(super) fn stop(&mut self) {
+        self.was_asked = true;
+        if matches!(self.phase, Phase::Running) {
+            self.parts.voice.say("Stopping all processes with SIGTERM");
+            self.phase = stopping(self.parts.rules.stop_timeout);
+        }
+    }
+
+    /// Ends all of its processes at once.
+    pub(super) fn kill(&mut self) {
+        self.was_asked = true;
+        if !matches!(self.phase, Phase::Killing { .. }) {
+            self.parts.voice.say("Stopping all processes with SIGKILL");
+            self.phase = Phase::Killing { since: Stopwatch::start() };
+        }
+    }
+
+    /// Looks at it. When it has ended with all of its processes, this is said, and returned.
+    pub(super) fn tick(&mut self) -> io::Result<Option<Ending>> {
+        self.look_for_end()?;
+        let living = match &mut self.phase {
+            Phase::Running => {
+                self.watch();
                 true
             }
-            Phase::Stopping { told, tell, .. } => {
-                let living = family.look();
-                // Only who is there now: what they start meanwhile may be there to end well.
-                if std::mem::take(tell) {
-                    for process in living.iter().filter(|process| told.insert(process.pid)) {
-                        send(*process, Signal::TERM);
-                    }
-                    if living.is_empty() && ended.is_none() {
-                        // There is no /proc here: the group is all that is known.
-                        family.terminate_group();
-                    }
+            Phase::Stopping { since, timeout, .. } => {
+                if since.elapsed() > *timeout {
+                    self.run_out_of_time();
                 }
-                !living.is_empty()
+                self.tell()
             }
             Phase::Killing { since } => {
-                family.kill();
-                let _ = child.kill();
-                let living = !family.look().is_empty();
-                if since.elapsed() > KILL_TIMEOUT {
-                    return Ok(ended.unwrap_or(KILLED));
-                }
-                living
+                let is_over = since.elapsed() > KILL_TIMEOUT;
+                self.parts.family.kill();
+                let _ = self.parts.child.kill();
+                !is_over && !self.parts.family.look().is_empty()
             }
         };
-        match (ended, &phase) {
-            (Some(code), _) if !living => return Ok(code),
-            (None, Phase::Running { .. }) => std::thread::sleep(TICK),
-            _ => std::thread::sleep(STOPPING_TICK),
+        match (self.ended, &self.phase) {
+            (Some(code), _) if !living => Ok(Some(self.end(code))),
+            (None, Phase::Killing { since }) if since.elapsed() > KILL_TIMEOUT => Ok(Some(self.end(128 + 9))),
+            _ => Ok(None),
         }
     }
-}
 
-/// Decides what comes next, now that the main process has ended: nobody else has a reason to stay.
-fn after_end(phase: Phase, rules: &StopRules) -> Phase {
-    match phase {
-        Phase::Running { .. } => Phase::stopping(LEFTOVERS_TIMEOUT.min(rules.timeout)),
-        Phase::Stopping { since, timeout, told, tell: _ } => {
-            Phase::Stopping { since, timeout, told, tell: true }
+    fn look_for_end(&mut self) -> io::Result<()> {
+        if self.ended.is_some() {
+            return Ok(());
         }
-        Phase::Killing { since } => Phase::Killing { since },
+        self.ended = self.parts.child.try_wait()?.map(exit_code);
+        if self.ended.is_none() {
+            return Ok(());
+        }
+        if let Some(line) = self.parts.gauge.as_ref().and_then(Gauge::killed_by_kernel) {
+            self.exceed_vastly(&line);
+        }
+        // Nobody else has a reason to stay.
+        match &mut self.phase {
+            Phase::Running => self.phase = stopping(LEFTOVERS_TIMEOUT.min(self.parts.rules.stop_timeout)),
+            Phase::Stopping { tell, .. } => *tell = true,
+            Phase::Killing { .. } => {}
+        }
+        Ok(())
     }
-}
 
-/// Decides what comes next, after a signal or when time is over.
-fn react(phase: Phase, signal: Option<usize>, rules: &StopRules, output: &Output) -> Phase {
-    match (phase, signal) {
-        // The program decides what Ctrl-C means to it: a Python prompt or a shell goes on.
-        (phase @ Phase::Running { .. }, Some(SIGINT)) if rules.is_foreground => phase,
-        (Phase::Running { .. }, Some(_)) => {
-            output.step("Stopping all processes with SIGTERM");
-            Phase::stopping(rules.timeout)
+    /// Sends SIGTERM to who is there now: what they start meanwhile may be there to end well.
+    fn tell(&mut self) -> bool {
+        let Parts { family, rules, .. } = &mut self.parts;
+        let Phase::Stopping { told, tell, .. } = &mut self.phase else { return true };
+        let is_due = std::mem::take(tell);
+        if !is_due && self.looked.elapsed() < LOOK_OFTEN {
+            return true;
         }
-        (Phase::Stopping { since, .. }, Some(_)) if since.elapsed() > ONE_SIGNAL => {
-            output.step("Stopping all processes with SIGKILL");
-            Phase::killing()
+        let living = family.look();
+        self.looked = Stopwatch::start();
+        if is_due {
+            let main = family.main();
+            let is_told = |process: &&Process| !(rules.is_wrapped && process.pid == main);
+            for process in living.iter().filter(is_told).filter(|process| told.insert(process.pid)) {
+                send(*process, Signal::TERM);
+            }
+            if living.is_empty() && self.ended.is_none() {
+                // There is no /proc here: the group is all that is known.
+                family.terminate_group();
+            }
         }
-        (Phase::Stopping { since, timeout, .. }, _) if since.elapsed() > timeout => {
-            output.warning(
-                "run::exit-timeout",
-                format!(
-                    "At least one process didn't exit within {} seconds of SIGTERM, and was killed.\n\n\
-                     On Heroku this is error R12.",
-                    timeout.as_secs_f32()
+        !living.is_empty()
+    }
+
+    fn watch(&mut self) {
+        let is_booting = self.up.is_none();
+        if self.looked.elapsed() < if is_booting { LOOK_OFTEN } else { LOOK_EVERY } {
+            return;
+        }
+        let pids: Vec<i32> = self.parts.family.look().iter().map(|process| process.pid).collect();
+        self.looked = Stopwatch::start();
+        match self.parts.gauge.as_mut().map(|gauge| gauge.look(&pids)) {
+            None | Some(Verdict::Fine) => {}
+            Some(Verdict::Exceeded(line)) => {
+                self.parts.voice.say(&line);
+                self.parts.voice.warn(
+                    "run::memory-quota-exceeded",
+                    "Error R14 (Memory quota exceeded)",
+                    "The dyno goes on, but on Heroku it swaps, and is slow. Use fewer processes \
+                     (WEB_CONCURRENCY), find what holds the memory, or use a bigger --size.",
+                );
+            }
+            Some(Verdict::VastlyExceeded(line)) => return self.exceed_vastly(&line),
+        }
+        if let (true, Some((timeout, port))) = (is_booting, self.parts.rules.boot) {
+            self.watch_boot(&pids, timeout, port);
+        }
+    }
+
+    fn watch_boot(&mut self, pids: &[i32], timeout: Duration, port: u16) {
+        let binding = judge(port, &listening(pids));
+        if binding == Binding::Open {
+            return self.come_up();
+        }
+        if let Binding::Loopback(address) = binding
+            && !std::mem::replace(&mut self.warned_of_loopback, true)
+        {
+            self.parts.voice.warn(
+                "run::bound-to-loopback",
+                &format!("The web process listens on {address}, which only this machine reaches."),
+                &format!(
+                    "Heroku's router comes from another one, and finds nobody: error R10. Bind to 0.0.0.0, \
+                     for example with gunicorn --bind 0.0.0.0:$PORT (PORT is {port} here)."
                 ),
             );
-            Phase::killing()
         }
-        (phase, _) => phase,
+        if self.started.elapsed() > timeout {
+            let line = format!(
+                "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {} seconds of launch",
+                timeout.as_secs_f32()
+            );
+            self.parts.voice.warn("run::boot-timeout", &line, &advice(port, &binding));
+            self.kill_for(BOOT_TIMEOUT_CODE, "Stopping process with SIGKILL");
+        }
+    }
+
+    fn come_up(&mut self) {
+        self.up = Some(Stopwatch::start());
+        self.say_state("starting", "up");
+    }
+
+    fn run_out_of_time(&mut self) {
+        let Phase::Stopping { timeout, .. } = self.phase else { return };
+        let line = format!(
+            "Error R12 (Exit timeout) -> At least one process failed to exit within {} seconds of SIGTERM",
+            timeout.as_secs_f32()
+        );
+        self.parts.voice.warn(
+            "run::exit-timeout",
+            &line,
+            "It loses what it was doing on Heroku, too. Handle SIGTERM, finish what is being done, and exit.",
+        );
+        // What is left over from a process that has ended by itself takes nothing away from its exit code.
+        let code = self.ended.filter(|_| !self.was_asked).unwrap_or(EXIT_TIMEOUT_CODE);
+        self.kill_for(code, "Stopping remaining processes with SIGKILL");
+    }
+
+    fn exceed_vastly(&mut self, line: &str) {
+        self.parts.voice.say(line);
+        self.parts.voice.warn(
+            "run::memory-quota-vastly-exceeded",
+            "Error R15 (Memory quota vastly exceeded)",
+            "Use fewer processes (WEB_CONCURRENCY), find what holds the memory, or use a bigger --size.",
+        );
+        self.kill_for(MEMORY_CODE, "Stopping process with SIGKILL");
+    }
+
+    fn kill_for(&mut self, code: u8, line: &str) {
+        self.parts.voice.say(line);
+        self.killed_for = Some(code);
+        self.phase = Phase::Killing { since: Stopwatch::start() };
+    }
+
+    fn end(&mut self, code: u8) -> Ending {
+        self.parts.listening.drain();
+        if !self.parts.rules.is_once {
+            self.parts.voice.say(&format!("Process exited with status {code}"));
+        }
+        let is_well = self.killed_for.is_none() && (self.was_asked || code == 0);
+        let from = if self.up.is_some() { "up" } else { "starting" };
+        self.say_state(from, if is_well { "complete" } else { "crashed" });
+        Ending {
+            code: self.killed_for.unwrap_or(code),
+            was_asked: self.was_asked,
+            up_for: self.up.map_or(Duration::ZERO, |since| since.elapsed()),
+        }
+    }
+
+    fn say_state(&self, from: &str, to: &str) {
+        if !self.parts.rules.is_once {
+            self.parts.voice.say(&format!("State changed from {from} to {to}"));
+        }
     }
 }
 
-/// Takes the signal, so that the next one shows.
-fn take_signal(env: &Env) -> Option<usize> {
-    Some(env.interrupt.flag().swap(0, Ordering::SeqCst)).filter(|signal| *signal != 0)
+impl Drop for Dyno {
+    fn drop(&mut self) {
+        // Only a dyno that was lost from sight still has processes.
+        if self.ended.is_none() {
+            self.parts.family.kill();
+            let _ = self.parts.child.kill();
+            let _ = self.parts.child.wait();
+        }
+        self.parts.alive = None;
+        self.parts.gauge = None;
+        self.parts.scratch.remove();
+    }
+}
+
+fn stopping(timeout: Duration) -> Phase {
+    Phase::Stopping { since: Stopwatch::start(), timeout, told: BTreeSet::new(), tell: true }
+}
+
+fn advice(port: u16, binding: &Binding) -> String {
+    let found = match binding {
+        Binding::Open => String::new(),
+        Binding::Loopback(address) => format!(
+            "It listens on {address}, which only this machine reaches, and not Heroku's router. Bind to \
+             0.0.0.0."
+        ),
+        Binding::Elsewhere(addresses) if addresses.is_empty() => {
+            "It doesn't listen anywhere. See what it wrote last: it may wait for a database or another service."
+                .to_owned()
+        }
+        Binding::Elsewhere(addresses) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("It listens on {} instead.", addresses.join(", "))
+        }
+    };
+    format!("{found} PORT is {port} here: use it, for example by gunicorn --bind 0.0.0.0:$PORT.")
 }
 
 /// Returns the exit code as a shell has it: 128 and its number for a signal.

@@ -846,6 +846,16 @@ catalogue! {
         exit_code: 3,
     }
 
+    RunReleaseFailed => {
+        id: "run::release-failed",
+        title: "The release phase failed.",
+        fix: indoc! {"
+            See what the process wrote above. On Heroku the release would be
+            given up, and the one before it would go on running.
+        "},
+        exit_code: 1,
+    }
+
     // The router.
     RouterPortTaken => {
         id: "router::port-taken",

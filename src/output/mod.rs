@@ -37,6 +37,22 @@ pub enum ColorChoice {
     Never,
 }
 
+impl ColorChoice {
+    /// Returns whether colours are used on a stream.
+    pub fn is_on(self, is_terminal: bool, env: &Env) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if env.var("NO_COLOR").is_some() => false,
+            Self::Auto => env.is_on("CLICOLOR_FORCE") || (is_terminal && !is_dumb(env)),
+        }
+    }
+}
+
+fn is_dumb(env: &Env) -> bool {
+    env.text("TERM") == Some("dumb")
+}
+
 /// Where the build log goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -85,13 +101,8 @@ impl Output {
         let OutputOptions { format, color, quiet, stream } = options;
         let to_stdout = format == Format::Json || stream == Stream::Stdout;
         let is_terminal = if to_stdout { env.stdout_is_terminal } else { env.stderr_is_terminal };
-        let dumb = env.text("TERM") == Some("dumb");
-        let color = match color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto if env.var("NO_COLOR").is_some() => false,
-            ColorChoice::Auto => env.is_on("CLICOLOR_FORCE") || (is_terminal && !dumb),
-        };
+        let dumb = is_dumb(env);
+        let color = color.is_on(is_terminal, env);
         let bars =
             format == Format::Text && !quiet && env.stderr_is_terminal && !dumb && env.var("CI").is_none();
         Self(Arc::new(Mutex::new(Inner {

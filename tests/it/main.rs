@@ -20,5 +20,6 @@ mod native;
 mod package;
 mod real_tools;
 mod router;
+mod run;
 mod steps;
 mod support;

@@ -48,6 +48,12 @@ pub(super) enum Command {
     Sbom(Sbom),
     /// Make the catalogue of Python runtimes anew
     Inventory(Inventory),
+    /// The first process of a dyno, which slugc starts itself
+    #[command(name = crate::dyno::INSIDE_COMMAND, hide = true)]
+    DynoInit {
+        /// What describes the dyno
+        file: std::path::PathBuf,
+    },
     /// Pack slugc as a buildpack that platforms can fetch
     Package(Package),
 }

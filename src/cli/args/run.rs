@@ -5,24 +5,43 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::dyno::{BOOT_TIMEOUT, DynoSize, RESTART_DELAY, STOP_TIMEOUT};
+
+/// What follows the options in the help.
+const AFTER_HELP: &str = "\
+Exit codes: the process's own, 128+N if signal N ended it; 110 if a web process didn't bind to its port in time (R10), \
+112 if processes had to be killed at the end (R12), 115 if they used far too much memory (R15). See docs/running.md.
+
+Ctrl-C stops all processes with SIGTERM, a second one kills them. SIGUSR1 restarts the dynos one after the other, from \
+what the slug is then.";
+
 /// `slugc run`
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Run {
     /// The slug
     #[arg(value_name = "SLUG")]
     pub(in crate::cli) slug: PathBuf,
 
     /// The process type to run
-    #[arg(value_name = "TYPE", default_value = "web", conflicts_with = "command_line")]
+    #[arg(value_name = "TYPE", default_value = "web", conflicts_with_all = ["command_line", "formation"])]
     pub(in crate::cli) process_type: String,
 
     /// A command to run instead of a process type
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "formation")]
     pub(in crate::cli) command_line: Vec<OsString>,
 
-    /// The port for a web process [default: 5000, or a free one]
+    /// Run several dynos, for example web=2,worker=1; all=1 is one of each process type
+    #[arg(long, value_name = "TYPE=N", value_delimiter = ',', value_parser = parse_scale)]
+    pub(in crate::cli) formation: Vec<(String, u16)>,
+
+    /// The port for a web process, or the router's [default: 5000, or a free one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(in crate::cli) port: Option<u16>,
+
+    /// Route requests to web dynos as Heroku's router does; --formation does that whenever --port is given
+    #[arg(long, conflicts_with = "command_line")]
+    pub(in crate::cli) router: bool,
 
     /// Config vars from a file of NAME=value lines
     #[arg(long, value_name = "FILE")]
@@ -35,11 +54,92 @@ pub(in crate::cli) struct Run {
     /// A config var
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_assignment)]
     pub(in crate::cli) set: Vec<(String, String)>,
+
+    /// How much memory and how many cores each dyno has: eco, basic, standard-1x, standard-2x, performance-m,
+    /// performance-l, performance-l-ram, performance-xl, performance-2xl; or unlimited
+    #[arg(long, value_name = "SIZE", default_value = DynoSize::USUAL.name, value_parser = parse_size)]
+    pub(in crate::cli) size: SizeChoice,
+
+    /// Run in a plain directory, without namespaces of its own
+    #[arg(long)]
+    pub(in crate::cli) no_isolate: bool,
+
+    /// Run the process type `release` first, and nothing else if it fails
+    #[arg(long, conflicts_with = "command_line")]
+    pub(in crate::cli) release: bool,
+
+    /// Start a dyno again when it has ended: at once the first time, then after --restart-delay, then later
+    #[arg(long, conflicts_with = "command_line")]
+    pub(in crate::cli) restart: bool,
+
+    /// How many seconds a dyno waits that has crashed twice
+    #[arg(long, value_name = "SECONDS", default_value_t = RESTART_DELAY.as_secs(), requires = "restart")]
+    pub(in crate::cli) restart_delay: u64,
+
+    /// How many seconds a web process has to bind to its port
+    #[arg(long, value_name = "SECONDS", default_value_t = BOOT_TIMEOUT.as_secs())]
+    pub(in crate::cli) boot_timeout: u64,
+
+    /// How many seconds processes have between SIGTERM and SIGKILL
+    #[arg(long, value_name = "SECONDS", default_value_t = STOP_TIMEOUT.as_secs())]
+    pub(in crate::cli) stop_timeout: u64,
+}
+
+/// A size, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct SizeChoice(pub(in crate::cli) Option<DynoSize>);
+
+fn parse_size(text: &str) -> Result<SizeChoice, String> {
+    if text == "unlimited" {
+        return Ok(SizeChoice(None));
+    }
+    let names = || DynoSize::ALL.iter().map(|size| size.name).collect::<Vec<_>>().join(", ");
+    DynoSize::named(text)
+        .map(|size| SizeChoice(Some(size)))
+        .ok_or_else(|| format!("the sizes are {} and unlimited", names()))
+}
+
+fn parse_scale(text: &str) -> Result<(String, u16), String> {
+    const MOST: u16 = 100;
+    let (name, count) = text.split_once('=').ok_or("write TYPE=N, for example web=2,worker=1")?;
+    let count = count.parse().ok().filter(|count| *count <= MOST);
+    match count {
+        Some(count) if !name.is_empty() => Ok((name.to_owned(), count)),
+        _ => Err(format!("write TYPE=N, where N is a number up to {MOST}")),
+    }
 }
 
 fn parse_assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dynos_are_counted_by_process_type() {
+        for (text, expected) in [
+            ("web=2", Some(("web", 2))),
+            ("my-worker=0", Some(("my-worker", 0))),
+            ("web", None),
+            ("=1", None),
+            ("web=x", None),
+            ("web=-1", None),
+            ("web=101", None),
+        ] {
+            let expected = expected.map(|(name, count)| (name.to_owned(), count));
+            assert_eq!(parse_scale(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_herokus_names() {
+        assert_eq!(parse_size("unlimited"), Ok(SizeChoice(None)));
+        assert_eq!(parse_size("eco").unwrap().0.unwrap().quota_mb, 512);
+        assert!(parse_size("xxl").unwrap_err().contains("performance-2xl and unlimited"));
     }
 }

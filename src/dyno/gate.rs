@@ -1,0 +1,61 @@
+//! The router before the web dynos of a run, and what it is told of them.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::log::Voice;
+use crate::router::{Backend, Backends, Router, RouterError, RouterLimits, State};
+
+/// How long responses may take once no dyno is left to send them.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A router and its table of dynos.
+pub(super) struct Gate {
+    router: Option<Router>,
+    backends: Backends,
+    /// What the table says, so that it is changed only when something has changed.
+    told: BTreeMap<String, State>,
+}
+
+impl Gate {
+    /// Starts a router on a port of this machine. What it says goes through the voice.
+    pub(super) fn open(port: u16, voice: Voice) -> Result<Self, RouterError> {
+        let backends = Backends::new();
+        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let speaker = voice.clone();
+        let router = Router::start(listen, backends.clone(), RouterLimits::default(), move |line| {
+            speaker.say(line);
+        })?;
+        voice.say(&format!("The router's address is http://localhost:{}", router.address().port()));
+        Ok(Self { router: Some(router), backends, told: BTreeMap::new() })
+    }
+
+    /// Says what a dyno is doing.
+    pub(super) fn tell(&mut self, name: &str, port: u16, state: State) {
+        if self.told.get(name) != Some(&state) {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            self.backends.set(Backend { name: name.to_owned(), address }, state);
+            self.told.insert(name.to_owned(), state);
+        }
+    }
+
+    /// Says that a dyno is gone, and won't come back.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.backends.remove(name);
+        self.told.remove(name);
+    }
+
+    /// Returns how many requests a dyno has.
+    pub(super) fn in_flight(&self, name: &str) -> usize {
+        self.backends.in_flight(name)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if let Some(router) = self.router.take() {
+            router.stop(GRACE);
+        }
+    }
+}

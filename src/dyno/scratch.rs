@@ -1,0 +1,57 @@
+//! The directory of a dyno: the unpacked app and whatever it writes. It is gone when the dyno is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::host::files::{self, FileContext, FileError};
+use crate::output::Output;
+
+/// A temporary directory that is deleted with all that was made in it.
+pub(super) struct Scratch {
+    held: Option<tempfile::TempDir>,
+    dir: PathBuf,
+    output: Output,
+}
+
+impl Scratch {
+    /// Makes one where this machine keeps temporary files.
+    pub(super) fn make(output: &Output) -> Result<Self, FileError> {
+        let held = files::temp_dir(None)?;
+        // As /proc will show it.
+        let dir = fs::canonicalize(held.path()).doing("reading", held.path())?;
+        Ok(Self { held: Some(held), dir, output: output.clone() })
+    }
+
+    /// Returns its path.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Returns the path of the app in it.
+    pub(super) fn app_dir(&self) -> PathBuf {
+        self.dir.join("app")
+    }
+
+    /// Deletes it, also what the app has made unwritable. What can't be deleted is named.
+    pub(super) fn remove(&mut self) {
+        if self.held.take().is_none_or(|held| held.close().is_ok()) {
+            return;
+        }
+        let mut dirs = vec![self.dir.clone()];
+        while let Some(dir) = dirs.pop() {
+            let _ = files::set_mode(&dir, 0o700);
+            let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+            let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            dirs.extend(below.map(|entry| entry.path()));
+        }
+        if let Err(error) = files::remove_dir_all(&self.dir) {
+            self.output.notice(format!("{} couldn't be deleted: {}.", self.dir.display(), error.source));
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
