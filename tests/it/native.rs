@@ -61,7 +61,11 @@ fn contents(root: &Path) -> BTreeMap<PathBuf, String> {
             let bytes = fs::read(entry.path()).unwrap();
             let is_script = dir.ends_with("bin") && bytes.starts_with(b"#!");
             let what = if name == "direct_url.json" {
-                serde_json::from_slice::<serde_json::Value>(&bytes).unwrap().to_string()
+                // In any order.
+                format!(
+                    "{:?}",
+                    serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(&bytes).unwrap()
+                )
             } else if is_script {
                 script(&String::from_utf8(bytes).unwrap())
             } else {

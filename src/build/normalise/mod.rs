@@ -30,6 +30,9 @@ pub struct BuildPlaces {
 /// What installers leave for themselves, and must not be in a slug.
 const INSTALLER_FILES: &[&str] = &["uv_cache.json", "uv_build.json"];
 
+/// What version control keeps in a checkout: of no use in a slug, and credentials can be in it.
+const REPOSITORIES: &[&str] = &[".git", ".hg", ".svn", ".bzr"];
+
 /// Normalises the packages below `.heroku/python` of the tree.
 pub fn normalise(places: &BuildPlaces) -> Result<(), FileError> {
     let prefix = places.tree.join(".heroku/python");
@@ -94,7 +97,7 @@ fn remove_leftovers(prefix: &Path, site_packages: &Path, changes: &mut Changes) 
     let mut directories = Vec::new();
     for entry in walk(prefix) {
         let (name, path) = (entry.file_name().to_string_lossy(), entry.path());
-        if entry.file_type().is_dir() && (name == "__pycache__" || name == ".git") {
+        if entry.file_type().is_dir() && (name == "__pycache__" || REPOSITORIES.contains(&&*name)) {
             directories.push(path.to_owned());
         } else if entry.file_type().is_file()
             && (name.ends_with(".pyc") || (INSTALLER_FILES.contains(&&*name) && is_in_dist_info(path)))
@@ -195,6 +198,8 @@ mod tests {
             let script = places.tree.join(".heroku/python/bin/x");
             fs::write(&script, format!("#!{}/bin/python3\nimport x\n", places.runtime.display())).unwrap();
             fs::write(info.join("uv_cache.json"), "{}").unwrap();
+            fs::create_dir_all(places.tree.join(".heroku/python/src/x/.hg")).unwrap();
+            fs::write(places.tree.join(".heroku/python/src/x/.hg/hgrc"), "[paths]\n").unwrap();
             fs::write(info.join("direct_url.json"), format!("{{\"url\":\"file://{}\"}}", base.join("app").display()))
                 .unwrap();
             fs::write(site_packages.join("x.pth"), format!("{}\n", base.join("app/src").display())).unwrap();

@@ -105,7 +105,7 @@ fn every_form_of_a_package_is_read() {
         ),
         (
             "url = 'file:///etc/p.zip'",
-            "pdm.lock, p: this isn't the http or https URL of an archive: file:///etc/p.zip.",
+            "pdm.lock, p: only archives with an http or https URL can be used, or paths in the app: file:///etc/p.zip.",
         ),
         ("hg = 'https://h.example/p'", "pdm.lock, p: it comes from hg."),
         ("extras = []", "pdm.lock, p: it has no version."),

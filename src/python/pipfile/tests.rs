@@ -155,7 +155,7 @@ fn what_cannot_be_used_is_refused_by_name() {
         (r#"{"version": "==1\n-e ."}"#, r"Pipfile.lock, p: this isn't a version: 1\n-e.."),
         (
             r#"{"file": "file:///etc/p.zip"}"#,
-            "Pipfile.lock, p: this isn't the http or https URL of an archive: file:///etc/p.zip.",
+            "Pipfile.lock, p: only archives with an http or https URL can be used, or paths in the app: file:///etc/p.zip.",
         ),
     ] {
         let lock = format!(r#"{{"default": {{"p": {entry}}}}}"#);
