@@ -118,7 +118,8 @@ impl Survey {
             test: settings.test,
         };
         let mut inputs = inputs::read_inputs(&reading)?;
-        let files: Vec<&[u8]> = inputs.files.values().map(Vec::as_slice).collect();
+        let mut files: Vec<&[u8]> = inputs.files.values().map(Vec::as_slice).collect();
+        files.extend(inputs.rendered.iter().map(|rendered| rendered.text.as_bytes()));
         let mut installer_env = env.clone();
         let for_installer = settings.config_vars.for_installer_of(&files);
         installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));

@@ -13,24 +13,39 @@ use crate::host::{probe, url};
 use crate::output::Output;
 use crate::plan::{Inputs, PackageManager};
 use crate::python::locked::LockedIndex;
+use crate::python::pip_config::PipConfig;
 use crate::python::requirements::{GlobalOption, RequirementKind};
 use crate::python::url::has_credentials;
 
 /// What Poetry's variables for the credentials of an index begin with.
 const POETRY_PREFIX: &str = "POETRY_HTTP_BASIC_";
+/// What uv's begin with.
+const UV_PREFIX: &str = "UV_INDEX_";
+
+/// How a rendered requirements file says that a host's certificate isn't checked.
+pub(super) const TRUSTED_HOST: &str = "--trusted-host ";
 
 /// An index, and what its credentials are made of.
 #[derive(Clone, PartialEq, Eq)]
 struct Index {
     /// With credentials.
     url: String,
-    /// Where these are from, in words.
+    /// Where these are from, or could be: a sentence.
     origin: String,
+}
+
+/// Which indexes are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Those that there are credentials for.
+    WithCredentials,
+    /// All, because something went wrong.
+    All,
 }
 
 /// An index doesn't accept the credentials.
 #[derive(Debug, thiserror::Error)]
-#[error("{index} answered 401 (Unauthorized). Its user name and password come from {origin}.")]
+#[error("{index} answered 401 (Unauthorized). {origin}")]
 pub struct IndexRefused {
     index: String,
     origin: String,
@@ -47,16 +62,21 @@ impl UserError for IndexRefused {
 }
 
 impl Survey {
-    /// Asks every index that there are credentials for.
-    pub(super) fn check_indexes(&self, env: &Env, output: &Output) -> Result<()> {
+    /// Asks indexes whether they accept the credentials that there are.
+    pub(super) fn check_indexes(&self, asked: Asked, env: &Env, output: &Output) -> Result<()> {
         let name = self.some_package().unwrap_or_default();
         let mut env = env.clone();
         if let Some(cert) = &self.pip.cert {
             env.vars.entry("SSL_CERT_FILE".into()).or_insert_with(|| cert.into());
         }
         for Index { url, origin } in self.indexes() {
+            // The installer may know others, from a .netrc for example: it is right until it fails.
+            if asked == Asked::WithCredentials && !has_credentials(&url) {
+                continue;
+            }
             let _bar = output.progress("Asking the package index", None);
-            let page = url::join(&url, &name) + "/";
+            // A variable that isn't set stays as it is, and an address can't have braces.
+            let page = (url::join(&url, &name) + "/").replace('{', "%7B").replace('}', "%7D");
             if probe::status(&page, &env)? == Some(401) {
                 let index = url::redact(&url);
                 return Err(IndexRefused { index, origin }.into());
@@ -81,13 +101,45 @@ impl Survey {
         named.next().or_else(rendered)
     }
 
+    /// What the names of the variables for an index's credentials begin with, if its tool has such.
+    fn variables_for(&self, url: &str) -> Option<String> {
+        let prefix = match self.package_manager {
+            PackageManager::Poetry => POETRY_PREFIX,
+            PackageManager::Uv | PackageManager::Pyproject => UV_PREFIX,
+            _ => return None,
+        };
+        let index = self.inputs.indexes.iter().find(|index| index.url == url)?;
+        Some(format!("{prefix}{}", shouted(&index.name)))
+    }
+
+    /// Returns pip's configuration with the hosts that requirements files trust, too: uv only takes them from there.
+    pub(super) fn pip_for_uv(&self) -> PipConfig {
+        let mut pip = self.pip.clone();
+        let entries = self.inputs.requirements.iter().flat_map(|requirements| &requirements.entries);
+        pip.trusted_hosts.extend(entries.filter_map(|entry| match &entry.kind {
+            RequirementKind::Option(GlobalOption::TrustedHost(host)) => Some(host.clone()),
+            _ => None,
+        }));
+        let rendered = self.inputs.rendered.iter().flat_map(|rendered| rendered.text.lines());
+        pip.trusted_hosts
+            .extend(rendered.filter_map(|line| line.strip_prefix(TRUSTED_HOST)).map(str::to_owned));
+        pip
+    }
+
     fn indexes(&self) -> Vec<Index> {
         let env = &self.installer_env;
         let mut indexes = Vec::new();
         let mut add = |text: &str, file: &str| {
             let url = expanded(text, env);
-            if has_credentials(&url) && !indexes.iter().any(|index: &Index| index.url == url) {
-                indexes.push(Index { url, origin: origin(text, file, env) });
+            if url.starts_with("http") && !indexes.iter().any(|index: &Index| index.url == url) {
+                let origin = match (has_credentials(&url), self.variables_for(&url)) {
+                    (true, _) => format!("Its user name and password come from {}.", origin(text, file, env)),
+                    (false, Some(prefix)) => {
+                        format!("It has no credentials: {prefix}_USERNAME and {prefix}_PASSWORD aren't set.")
+                    }
+                    (false, None) => format!("It has no credentials: the URL in {file} holds none."),
+                };
+                indexes.push(Index { url, origin });
             }
         };
         if self.package_manager == PackageManager::Uv || self.package_manager == PackageManager::Pyproject {
@@ -157,7 +209,8 @@ fn expanded(text: &str, env: &Env) -> String {
 
 /// The credentials that uv takes from the environment for an index with a name.
 fn with_uv_credentials(index: &LockedIndex, env: &Env) -> String {
-    with_variables(&index.url, &format!("UV_INDEX_{}", shouted(&index.name)), env).unwrap_or_default()
+    let prefix = format!("{UV_PREFIX}{}", shouted(&index.name));
+    with_variables(&index.url, &prefix, env).unwrap_or_else(|| index.url.clone())
 }
 
 fn shouted(name: &str) -> String {

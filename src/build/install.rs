@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::bytecode::compile_bytecode;
 use super::dependencies::{InstallTarget, Mode, Tool, install};
 use super::execute::{Survey, Workshop, layer_plan};
-use super::index_access::with_poetry_credentials;
+use super::index_access::{Asked, TRUSTED_HOST, with_poetry_credentials};
 use super::inputs::TEST_REQUIREMENTS;
 use super::layers::{Layer, provide_layer};
 use super::local::{left_out, own_source};
@@ -101,7 +101,7 @@ impl Survey {
         shop: Workshop<'_>,
     ) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
-        self.check_indexes(env, output)?;
+        self.check_indexes(Asked::WithCredentials, env, output)?;
         let work = store.scratch()?;
         let is_native = matches!(tool, Chosen::Native(..));
         let source = self.source(share, is_native);
@@ -122,10 +122,15 @@ impl Survey {
                     Share::Own => LeaveOut::Packages(self.inputs.local.iter().flat_map(left_out).collect()),
                 };
                 let target = SyncTarget { tree, python, directory, test, leave_out: &leave_out };
-                runtime = sync(uv, &target, &self.pip, store, env, output)?;
+                runtime = sync(uv, &target, &self.pip, store, env, output).or_else(|failure| {
+                    if failure.code() == self.package_manager.install_error() {
+                        self.check_indexes(Asked::All, env, output)?;
+                    }
+                    Err(failure)
+                })?;
             }
             Chosen::Engine(tool) => {
-                let sheet = self.sheet(share, directory, work.path(), env)?;
+                let sheet = self.sheet(share, directory, work.path(), matches!(tool, Tool::Uv(_)), env)?;
                 let target = InstallTarget {
                     tree,
                     python,
@@ -137,7 +142,14 @@ impl Survey {
                     failure: manager.install_error(),
                     quiet: false,
                 };
-                install(tool, &target, &self.pip, store, env, output)?;
+                let pip = if matches!(tool, Tool::Uv(_)) { &self.pip_for_uv() } else { &self.pip };
+                install(tool, &target, pip, store, env, output).or_else(|failure| {
+                    // What an installer says of an index that refuses it is that it has no such package.
+                    if failure.code() == self.package_manager.install_error() {
+                        self.check_indexes(Asked::All, env, output)?;
+                    }
+                    Err(failure)
+                })?;
             }
         }
         if let (Source::Copy(app), Some(staged), true) = (&source, &staged, share != Share::Others) {
@@ -187,7 +199,7 @@ impl Survey {
     }
 
     /// Writes down what is to be installed.
-    fn sheet(&self, share: Share, directory: &Path, work: &Path, env: &Env) -> Result<Sheet> {
+    fn sheet(&self, share: Share, directory: &Path, work: &Path, is_uv: bool, env: &Env) -> Result<Sheet> {
         let place = work.join("requirements");
         let part = match (share, &self.inputs.local) {
             (Share::Own, Some(local)) => Some(&local.own),
@@ -196,7 +208,7 @@ impl Survey {
         };
         let mut sheet = match (part, &self.inputs.rendered) {
             (Some(Part::Rendered(rendered)), _) | (None, Some(rendered)) => {
-                self.write_rendered(rendered, &place, env)?
+                self.write_rendered(rendered, &place, is_uv, env)?
             }
             (Some(Part::Files(files)), _) => {
                 write_files(&place, files)?;
@@ -216,12 +228,15 @@ impl Survey {
         Ok(sheet)
     }
 
-    fn write_rendered(&self, rendered: &Rendered, place: &Path, env: &Env) -> Result<Sheet> {
+    fn write_rendered(&self, rendered: &Rendered, place: &Path, is_uv: bool, env: &Env) -> Result<Sheet> {
         let Rendered { text, complete, hashed } = rendered;
         let text = match self.package_manager {
             PackageManager::Poetry => &with_poetry_credentials(text, &self.inputs, env),
             _ => text,
         };
+        // uv gets them otherwise, and would warn.
+        let is_passed = |line: &&str| !(is_uv && line.starts_with(TRUSTED_HOST));
+        let text: String = text.lines().filter(is_passed).map(|line| format!("{line}\n")).collect();
         let file = place.join("requirements.txt");
         files::create_dir_all(place)?;
         files::write_atomically(&file, text.as_bytes())?;
