@@ -19,7 +19,7 @@ use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
 use crate::env::Env;
 use crate::error::Result;
-use crate::host::files;
+use crate::host::files::{self, FileError};
 use crate::output::Output;
 use crate::slug::tree::{Entry, EntryKind, index_directory};
 
@@ -67,19 +67,19 @@ pub fn find_changes(before: &BTreeMap<&[u8], &EntryKind>, dir: &Path, env: &Env)
 }
 
 /// Moves what has changed from one directory to another on the same file system.
-pub fn move_changes(changed: &[Entry], from: &Path, to: &Path) -> Result<()> {
-    for Entry { path, kind } in changed {
+pub fn move_changes<'a>(
+    changed: impl IntoIterator<Item = &'a [u8]>,
+    from: &Path,
+    to: &Path,
+) -> std::result::Result<(), FileError> {
+    for path in changed {
         let (from, to) = (place(from, path), place(to, path));
-        if let Some(parent) = to.parent() {
-            files::create_dir_all(parent)?;
+        if from.is_dir() && !from.is_symlink() {
+            files::create_dir_all(&to)?;
+            continue;
         }
-        match kind {
-            EntryKind::Directory => files::create_dir_all(&to)?,
-            EntryKind::File { .. } => files::rename(&from, &to)?,
-            EntryKind::Symlink { target } => {
-                files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?;
-            }
-        }
+        files::create_dir_all(to.parent().unwrap_or(&to))?;
+        files::rename(&from, &to)?;
     }
     Ok(())
 }
@@ -94,26 +94,46 @@ pub fn settle_changes(
     output: &Output,
 ) -> Result<Vec<PathBuf>> {
     let changes = find_changes(&entries_before(&built.layers, app_entries), build_dir, env)?;
-    let is_installed = |path: &[u8]| path.starts_with(INSTALLED);
-    let installed: Vec<Entry> =
-        changes.changed.iter().filter(|entry| is_installed(&entry.path)).cloned().collect();
-    // Aside, so that only what has changed is gone through and compiled again; not in the store, which may be on
-    // another file system.
-    let aside = files::temp_dir(Some(&build_dir.join(".heroku")))?;
-    move_changes(&installed, build_dir, aside.path())?;
-    make_movable(aside.path(), build_dir, built, env, output)?;
-    let stale = changes.removed.iter().filter(|path| path.ends_with(b".pyc"));
-    for path in stale.chain(&changes.timestamped).filter(|path| is_installed(path)) {
-        files::remove_file(&place(build_dir, path))?;
-    }
-    for path in paths_below(aside.path()) {
-        let (from, to) = (aside.path().join(&path), build_dir.join(&path));
-        if !from.is_dir() || from.is_symlink() {
-            files::create_dir_all(to.parent().unwrap_or(build_dir))?;
-            files::rename(&from, &to)?;
+    let changed = changes.changed.iter().map(|entry| entry.path.as_slice());
+    let (bytecode, others): (Vec<&[u8]>, Vec<&[u8]>) = changed
+        .clone()
+        .chain(changes.timestamped.iter().map(Vec::as_slice))
+        .filter(|path| path.starts_with(INSTALLED))
+        .partition(|path| path.ends_with(b".pyc"));
+    let mut installed: BTreeSet<Vec<u8>> = others.into_iter().map(<[u8]>::to_vec).collect();
+    let mut stale: BTreeSet<&[u8]> =
+        changes.removed.iter().map(Vec::as_slice).filter(|path| path.ends_with(b".pyc")).collect();
+    // Whatever a hook has compiled is compiled anew, unless its source isn't there.
+    for path in bytecode {
+        if let Some(source) = source_of(path).filter(|source| place(build_dir, source).is_file()) {
+            installed.insert(source);
+            stale.insert(path);
         }
     }
-    Ok(changes.changed.iter().map(|entry| PathBuf::from(OsStr::from_bytes(&entry.path))).collect())
+    for path in stale.iter().filter(|path| path.starts_with(INSTALLED)) {
+        files::remove_file(&place(build_dir, path))?;
+    }
+    if !installed.is_empty() {
+        settle_installed(&installed, build_dir, built, env, output)?;
+    }
+    Ok(changed.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
+}
+
+/// Goes through what has changed aside, so that only that is treated and compiled again; not in the store, which may
+/// be on another file system.
+fn settle_installed(
+    installed: &BTreeSet<Vec<u8>>,
+    build_dir: &Path,
+    built: &Built,
+    env: &Env,
+    output: &Output,
+) -> Result<()> {
+    let aside = files::temp_dir(Some(&build_dir.join(".heroku")))?;
+    move_changes(installed.iter().map(Vec::as_slice), build_dir, aside.path())?;
+    make_movable(aside.path(), build_dir, built, env, output)?;
+    let paths = paths_below(aside.path());
+    move_changes(paths.iter().map(|path| path.as_os_str().as_bytes()), aside.path(), build_dir)?;
+    Ok(())
 }
 
 fn place(dir: &Path, path: &[u8]) -> PathBuf {
@@ -129,6 +149,15 @@ fn bytecode_of<'a>(path: &[u8], before: &BTreeMap<&'a [u8], &EntryKind>) -> Vec<
         .map(|(path, _)| *path)
         .take_while(|path| path.starts_with(&prefix))
         .collect()
+}
+
+/// Returns the source that bytecode in a `__pycache__` was compiled from.
+fn source_of(bytecode: &[u8]) -> Option<Vec<u8>> {
+    let path = Path::new(OsStr::from_bytes(bytecode));
+    let directory = path.parent().filter(|parent| parent.ends_with("__pycache__"))?.parent()?;
+    let name = path.file_name()?.as_bytes();
+    let module = OsStr::from_bytes(name.split(|byte| *byte == b'.').next()?);
+    Some(directory.join(module).with_extension("py").into_os_string().into_encoded_bytes())
 }
 
 /// The second word of a `.pyc` says by what it is checked: 0 is the source's time.

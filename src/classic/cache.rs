@@ -25,8 +25,11 @@ pub(super) const LINEAGE: &str = "app";
 const LAYERS: &[&str] = &["runtime", "pip", "dependencies", super::corpora::LAYER];
 
 /// What Heroku's own buildpack has in the cache: of no use here, and large.
-const FOREIGN_DIRS: &[&str] = &["python", "python-poetry", "python-uv"];
-const FOREIGN_FILES: &[&str] = &["python-stack", "python-version", "requirements.txt"];
+const FOREIGN_DIRS: &[&str] = &["python", "python-poetry", "python-uv", "src", "vendor"];
+const FOREIGN_FILES: &[&str] =
+    &["python-stack", "python-version", "python-sqlite3-version", "requirements.txt"];
+/// Where its earlier versions noted what a build was.
+const FOREIGN_DATA: &[&str] = &["build-data/python", "build-data/python-prev"];
 
 /// What the cache was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +140,9 @@ impl<'a> Cache<'a> {
         }
         for name in FOREIGN_FILES {
             files::remove_file(&foreign.join(name))?;
+        }
+        for name in FOREIGN_DATA {
+            files::remove_file(&self.dir.join(name))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::classic::{door, warm_cache};
+use crate::package::unpack;
 use crate::support::{Run, TestApp, has_program, run, skip};
 
 fn app(files: &[(&str, &str)]) -> TestApp {
@@ -139,7 +140,7 @@ fn four_variables_are_enough_in_any_directory_and_from_any_path() {
     let test = "import unittest\nclass Test(unittest.TestCase):\n    def test(self): pass\n";
     let app = app(&[("requirements.txt", ""), ("test_app.py", test)]);
     warm_cache(&app.out.join("no/such/cache"));
-    let buildpack = buildpack(&app.out, "a read-only \"buildpack\" for $HOME");
+    let buildpack = unpack(&app.out.join("a read-only \"buildpack\" for $HOME"));
     let mode = |mode| {
         for dir in [&buildpack, &buildpack.join("bin")] {
             fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();

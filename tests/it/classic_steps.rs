@@ -49,6 +49,7 @@ const HOOK: &str = "site=$(python -c 'import sysconfig; print(sysconfig.get_path
     echo 'print(\"new\")' > $site/patched.py\n\
     echo 'print(\"added\")' > $site/added.py\n\
     python -m compileall -q $site/added.py\n\
+    python -m compileall -q -f --invalidation-mode checked-hash $site/patched.py $site/kept.py\n\
     printf '#!%s/.heroku/python/bin/python3\\nimport added\\n' \"$BUILD_DIR\" > .heroku/python/bin/greet\n\
     chmod +x .heroku/python/bin/greet\n\
     echo \"$BUILD_DIR/src\" > $site/app.pth\n\
@@ -61,12 +62,19 @@ fn what_a_hook_installs_and_edits_works_where_the_app_runs() {
         ("bin/post_compile", HOOK),
         ("src/from_source.py", "print('from the source')\n"),
     ]);
-    install(&mut app, &[("patched.py", "print('old')\n"), ("unwanted.py", "print('unwanted')\n")]);
+    install(
+        &mut app,
+        &[
+            ("patched.py", "print('old')\n"),
+            ("unwanted.py", "print('unwanted')\n"),
+            ("kept.py", "print('kept')\n"),
+        ],
+    );
     let (compiled, build_dir) = compile(&app, 1);
     assert!(!compiled.stdout.contains("path of the build directory"), "{}", compiled.stdout);
     for (script, expected) in [
         ("greet", "added\n"),
-        ("python -c 'import patched'", "new\n"),
+        ("python -c 'import patched, kept'", "new\nkept\n"),
         ("python -c 'import from_source'", "from the source\n"),
         ("python -c 'import unwanted' 2>/dev/null || echo gone", "gone\n"),
     ] {
@@ -110,6 +118,13 @@ fn a_hook_may_call_pip() {
     assert!(ran.stdout.contains("| moo |") && ran.stdout.contains("cowsay==6.1\n"), "{}", ran.stdout);
     let left = files_with(&build_dir.with_extension("moved").join(".heroku"), "build_1_of_this_app");
     assert_eq!(left, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_hook_may_take_python_away() {
+    let app = built_app(&[("requirements.txt", ""), ("bin/post_compile", "rm -r .heroku\n")]);
+    let (_, build_dir) = compile(&app, 1);
+    assert!(!build_dir.join(".heroku").exists());
 }
 
 #[test]

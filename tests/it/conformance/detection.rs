@@ -101,6 +101,11 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(
         Checks,
+        "A stack that was never heard of fails it with another message.",
+        Runs(|world| stacks_fail(world, &["heroku-99", "HEROKU-24", "ubuntu"], "checks::stack::unknown")),
+    ),
+    row(
+        Checks,
         "`.heroku/python` in the app, file or directory, fails the build.",
         Fails(
             &[

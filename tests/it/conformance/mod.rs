@@ -2,8 +2,12 @@
 //! `docs/compatibility.md` is generated from them.
 
 mod builds;
+mod cache;
 mod detection;
 mod doors;
+mod installers;
+mod order;
+mod report;
 mod steps;
 mod versions;
 mod world;
@@ -32,6 +36,7 @@ struct Row {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Section {
     Detect,
+    Order,
     Checks,
     PackageManager,
     VersionOrigin,
@@ -39,6 +44,7 @@ enum Section {
     RuntimeTxt,
     PipfileLock,
     Resolution,
+    Installers,
     Cache,
     Environment,
     Hooks,
@@ -48,12 +54,14 @@ enum Section {
     Report,
     Tests,
     Output,
+    Messages,
 }
 
 impl Section {
     fn title(self) -> &'static str {
         match self {
             Self::Detect => "bin/detect",
+            Self::Order => "The order of a build",
             Self::Checks => "Checks before a build",
             Self::PackageManager => "Choice of the package manager",
             Self::VersionOrigin => "Where the Python version comes from",
@@ -61,6 +69,7 @@ impl Section {
             Self::RuntimeTxt => "runtime.txt",
             Self::PipfileLock => "The Python version in Pipfile.lock",
             Self::Resolution => "From the request to a version",
+            Self::Installers => "Tools and dependencies",
             Self::Cache => "The cache",
             Self::Environment => "Environment",
             Self::Hooks => "Hooks",
@@ -70,6 +79,7 @@ impl Section {
             Self::Report => "bin/report",
             Self::Tests => "bin/test-compile and bin/test",
             Self::Output => "The build log",
+            Self::Messages => "Messages",
         }
     }
 }
@@ -79,6 +89,7 @@ impl Section {
     fn source(self) -> &'static str {
         match self {
             Self::Detect => "bin/detect",
+            Self::Order => "bin/compile",
             Self::Checks => "lib/checks.sh",
             Self::PackageManager => "lib/package_manager.sh",
             Self::VersionOrigin
@@ -86,6 +97,7 @@ impl Section {
             | Self::RuntimeTxt
             | Self::PipfileLock
             | Self::Resolution => "lib/python_version.sh",
+            Self::Installers => "lib/pip.sh, lib/pipenv.sh, lib/poetry.sh, lib/uv.sh, lib/python.sh",
             Self::Cache => "lib/cache.sh",
             Self::Environment => "bin/compile, vendor/",
             Self::Hooks => "lib/hooks.sh",
@@ -95,6 +107,7 @@ impl Section {
             Self::Report => "bin/report, lib/build_data.sh",
             Self::Tests => "bin/test-compile",
             Self::Output => "lib/output.sh",
+            Self::Messages => "all of them; each message has a snapshot in `tests/it/snapshots/messages`",
         }
     }
 }
@@ -159,7 +172,17 @@ impl Row {
 
 /// Returns every row, sorted by section.
 fn rows() -> Vec<Row> {
-    let tables = [detection::ROWS, versions::ROWS, builds::ROWS, steps::ROWS, doors::ROWS];
+    let tables = [
+        detection::ROWS,
+        order::ROWS,
+        versions::ROWS,
+        installers::ROWS,
+        builds::ROWS,
+        cache::ROWS,
+        steps::ROWS,
+        doors::ROWS,
+        report::ROWS,
+    ];
     let mut rows: Vec<Row> = tables.concat();
     rows.sort_by_key(|row| row.section);
     rows
@@ -193,6 +216,22 @@ fn rules_of_python_versions_are_kept() {
 #[test]
 fn rules_of_cache_and_environment_are_kept() {
     check(builds::ROWS);
+}
+
+#[test]
+fn rules_of_what_the_cache_knows_are_kept() {
+    check(cache::ROWS);
+}
+
+#[test]
+fn rules_of_the_order_and_of_installers_are_kept() {
+    check(order::ROWS);
+    check(installers::ROWS);
+}
+
+#[test]
+fn rules_of_the_report_are_kept() {
+    check(report::ROWS);
 }
 
 #[test]

@@ -188,7 +188,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
-const MANAGE: &str = "import sys\nprint('collected', sys.argv[1:])\n";
+pub(super) const MANAGE: &str = "import sys\nprint('collected', sys.argv[1:])\n";
 
 /// Runs a script as `bin/pre_compile` of an app that can't be built, and returns the log.
 fn hook_output(script: &str) -> String {
@@ -213,7 +213,7 @@ fn hooks_run_anyway(_: &World) {
 }
 
 /// Prepares an app in which a uv of our own installs an empty package of that name.
-fn with_package(world: &World, package: &str, files: &[(&str, &str)]) -> Option<Build> {
+pub(super) fn with_package(world: &World, package: &str, files: &[(&str, &str)]) -> Option<Build> {
     let mut all = vec![("requirements.txt", "something\n")];
     all.extend_from_slice(files);
     let mut build = world.ready(&all)?;

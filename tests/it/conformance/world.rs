@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::steps::{MANAGE, with_package};
 use crate::support::{Run, TestApp, run, skip};
 
 /// Gives the checks their apps.
 #[derive(Default)]
 pub(super) struct World {
     built: OnceCell<Option<Build>>,
+    full: OnceCell<Option<(Build, String)>>,
 }
 
 /// An app on its way through the buildpack.
@@ -64,6 +66,27 @@ impl World {
             Some(build)
         };
         self.built.get_or_init(make).as_ref()
+    }
+
+    /// Returns an app whose build has every step but for that of Python, and the build's log.
+    pub(super) fn full(&self) -> Option<(&Build, &str)> {
+        let make = || {
+            let files = [
+                ("bin/pre_compile", "true\n"),
+                ("bin/post_compile", "true\n"),
+                ("manage.py", MANAGE),
+                ("nltk.txt", "brown\n"),
+                ("nltk/__init__.py", ""),
+                ("nltk/downloader.py", "print('downloaded')\n"),
+                ("check_python_version.py", ""),
+            ];
+            let build = with_package(self, "django", &files)?;
+            fs::remove_file(build.app.dir.join(".python-version")).unwrap();
+            fs::remove_dir_all(build.cache.join(".slugc/v1/layers/pip")).unwrap();
+            let log = build.compile().success().stdout;
+            Some((build, log))
+        };
+        self.full.get_or_init(make).as_ref().map(|(build, log)| (build, log.as_str()))
     }
 }
 
@@ -167,7 +190,11 @@ fn prepared_cache() -> Option<&'static Path> {
     let version = python()?;
     let dir = CACHE.get_or_init(|| {
         let build = Build::new(&[("requirements.txt", ""), (".python-version", &version)]);
-        build.compile().success();
+        let log = build.compile().success().stdout;
+        let places =
+            ["-----> Copying Python ", "-----> Installing pip ", "-----> Installing dependencies using "]
+                .map(|step| log.find(step).unwrap_or_else(|| panic!("no {step:?} in {log}")));
+        assert!(places.is_sorted(), "{log}");
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance-cache");
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
