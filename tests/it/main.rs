@@ -5,13 +5,17 @@
 mod architecture;
 mod bad_input;
 mod build;
+mod buildpack;
 mod classic;
 mod classic_cache;
 mod classic_doors;
 mod conformance;
 mod django;
 mod docs;
+mod fixture_builds;
+mod fixtures;
 mod flask;
+mod index;
 mod managers;
 mod package;
 mod steps;
