@@ -1,4 +1,5 @@
-//! Whether a directory holds a Python app: any of the names that Heroku's buildpack knows.
+//! Whether a directory holds a Python app: any of the names that Heroku's buildpack knows, and
+//! pylock.toml, which it doesn't build.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ const NAMES: &[&str] = &[
     "poetry.lock",
     "uv.lock",
     "pdm.lock",
+    "pylock.toml",
     "pyproject.toml",
     // The Python version.
     ".python-version",

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::support::{Run, TestApp, run};
+use crate::buildpack::made_once;
+use crate::support::{Run, TestApp, copy_as_it_is, run};
 
 /// Runs `bin/NAME` with the program that is tested.
 pub(crate) fn door(app: &TestApp, name: &str, arguments: &[&Path]) -> Run {
@@ -14,28 +15,23 @@ pub(crate) fn door(app: &TestApp, name: &str, arguments: &[&Path]) -> Run {
     run(&mut command)
 }
 
-/// Puts the cache of a build of an app with an empty requirements.txt there: making a runtime anew for each test
-/// would take minutes.
+/// Returns the cache of a build of an app with an empty requirements.txt: making a runtime anew for each test would
+/// take minutes.
+pub(crate) fn shared_cache() -> &'static Path {
+    static SHARED: OnceLock<PathBuf> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        made_once("classic", |dir| {
+            let mut app = TestApp::new(&[("requirements.txt", "")]);
+            app.set("STACK", "heroku-24");
+            door(&app, "compile", &[&app.dir, dir]).success();
+        })
+    })
+}
+
+/// Puts a copy of it there.
 pub(crate) fn warm_cache(cache: &Path) {
-    static WARM: OnceLock<PathBuf> = OnceLock::new();
-    let warm = WARM.get_or_init(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("classic-{}", std::process::id()));
-        // Those of test runs that have ended.
-        for entry in fs::read_dir(dir.parent().unwrap()).unwrap().flatten() {
-            let name = entry.file_name().into_string().unwrap();
-            if let Some(process) = name.strip_prefix("classic-")
-                && !Path::new("/proc").join(process).exists()
-            {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-        let mut app = TestApp::new(&[("requirements.txt", "")]);
-        app.set("STACK", "heroku-24");
-        door(&app, "compile", &[&app.dir, &dir]).success();
-        dir
-    });
-    fs::create_dir_all(cache.parent().unwrap()).unwrap();
-    assert!(Command::new("cp").arg("-a").arg(warm).arg(cache).status().unwrap().success());
+    fs::create_dir_all(cache).unwrap();
+    copy_as_it_is(shared_cache(), cache);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::buildpack::unpack;
 use crate::classic::{door, warm_cache};
-use crate::package::unpack;
 use crate::support::{Run, TestApp, has_program, run, skip};
 
 fn app(files: &[(&str, &str)]) -> TestApp {

@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod build;
+mod buildpack;
 mod classic;
 mod classic_cache;
 mod classic_doors;
@@ -12,7 +13,10 @@ mod classic_steps;
 mod conformance;
 mod django;
 mod docs;
+mod fixture_builds;
+mod fixtures;
 mod flask;
+mod index;
 mod indexes;
 mod internal_error;
 mod managers;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::buildpack::unpack;
 use crate::classic::warm_cache;
-use crate::package::unpack;
 use crate::steps::install;
 use crate::support::{Run, TestApp, run, skip};
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
+use crate::buildpack::{package, unpack};
 use crate::support::{Run, TestApp, can_unshare, run, skip};
 
 const APP: &[(&str, &str)] = &[
@@ -13,25 +13,6 @@ const APP: &[(&str, &str)] = &[
     ("app.py", "import sys; print('hello from', sys.prefix)\n"),
     ("Procfile", "web: python app.py\n"),
 ];
-
-/// Makes the package of the program that is tested, once for all tests.
-fn package() -> &'static Path {
-    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
-    PACKAGE.get_or_init(|| {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("buildpack.tgz");
-        let app = TestApp::new(&[]);
-        let made = app.run(&["package", "classic", "-o", file.to_str().unwrap()]).success();
-        assert_eq!(made.stdout, format!("{}\n", file.display()));
-        file
-    })
-}
-
-/// Unpacks the package.
-pub(crate) fn unpack(into: &Path) -> PathBuf {
-    fs::create_dir_all(into).unwrap();
-    run(Command::new("tar").arg("xzf").arg(package()).arg("-C").arg(into)).success();
-    into.to_owned()
-}
 
 /// The buildpack at a place of its own, and how a harness calls it.
 struct Harness<'a> {

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use tempfile::TempDir;
 
+use crate::index::index;
 use crate::support::{TestApp, has_program, run, skip};
 
-/// The tools, in virtual environments that all tests share.
+/// A directory for the tools, with a Python for them, that all tests share.
 pub(crate) fn tools() -> Option<&'static Path> {
     static TOOLS: OnceLock<Option<TempDir>> = OnceLock::new();
     let dir = TOOLS.get_or_init(|| {
@@ -18,24 +19,31 @@ pub(crate) fn tools() -> Option<&'static Path> {
         }
         let dir = tempfile::tempdir().unwrap();
         run(Command::new("python3").args(["-m", "venv"]).arg(dir.path())).success();
-        fs::create_dir(dir.path().join("all")).unwrap();
-        // What they need themselves doesn't fit together.
-        for (name, tool) in [
-            ("uv", "uv==0.12.5"),
-            ("pipenv", "pipenv==2026.7.1"),
-            ("poetry", "poetry==2.4.1"),
-            // The extra holds the versions of what it needs, newer ones of which it can't use.
-            ("pdm", "pdm[locked]==2.29.3"),
-        ] {
-            let venv = dir.path().join(name);
-            run(Command::new("python3").args(["-m", "venv"]).arg(&venv)).success();
-            run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", tool])).success();
-            std::os::unix::fs::symlink(venv.join("bin").join(name), dir.path().join("all").join(name))
-                .unwrap();
-        }
         Some(dir)
     });
     dir.as_ref().map(TempDir::path)
+}
+
+/// Returns the program of a tool, which is installed when it is first asked for. Each has a virtual environment of its
+/// own: what they need themselves doesn't fit together.
+fn tool(tools: &Path, name: &str) -> PathBuf {
+    static UV: Once = Once::new();
+    static PIPENV: Once = Once::new();
+    static POETRY: Once = Once::new();
+    static PDM: Once = Once::new();
+    let (once, requirement) = match name {
+        "uv" => (&UV, "uv==0.12.5"),
+        "pipenv" => (&PIPENV, "pipenv==2026.7.1"),
+        "poetry" => (&POETRY, "poetry==2.4.1"),
+        // The extra holds the versions of what it needs, newer ones of which it can't use.
+        _ => (&PDM, "pdm[locked]==2.29.3"),
+    };
+    let venv = tools.join(name);
+    once.call_once(|| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv)).success();
+        run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", requirement])).success();
+    });
+    venv.join("bin").join(name)
 }
 
 /// Makes an app and locks it by this command.
@@ -68,7 +76,7 @@ pub(crate) fn online(files: &[(&str, &str)]) -> TestApp {
 /// Runs a command of a tool in an app, as on a machine of its own.
 pub(crate) fn lock(app: &TestApp, tools: &Path, command: &str) {
     let mut words = command.split(' ');
-    let mut process = Command::new(tools.join("all").join(words.next().unwrap()));
+    let mut process = Command::new(tool(tools, words.next().unwrap()));
     let path = std::env::join_paths([tools.join("bin"), PathBuf::from("/usr/bin"), PathBuf::from("/bin")]);
     // As on a machine of its own: nothing of an outer project.
     process.args(words).current_dir(&app.dir).env_clear().envs(&app.env).env("PATH", path.unwrap());
@@ -89,12 +97,8 @@ pub(crate) const PROJECT: &str = "[project]\nname = \"shop\"\nversion = \"0.1\"\
                        dependencies = [\"six==1.16.0\"]\n[dependency-groups]\ndev = [\"iniconfig\"]\n";
 
 /// Names the index as a source of Poetry's own: in this way it asks for no more than pip does, so that a mirror will
-/// do. The URL is the one that uv writes into its lock file.
+/// do.
 pub(crate) fn poetry_source() -> String {
-    let Some(app) = locked_app(&[("pyproject.toml", PROJECT)], "uv lock --quiet") else {
-        return String::new();
-    };
-    let lock = fs::read_to_string(app.dir.join("uv.lock")).unwrap();
-    let url = lock.split("registry = \"").nth(1).unwrap().split('"').next().unwrap();
+    let url = index().map(|index| index.simple.as_str()).unwrap_or_default();
     format!("[[tool.poetry.source]]\nname = \"index\"\nurl = \"{url}/\"\npriority = \"primary\"\n")
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -69,18 +70,12 @@ impl TestApp {
     /// Makes an app of a fixture, built with the real uv from the package index, in a store of its own.
     pub(crate) fn online(fixture: &str) -> Self {
         let mut app = Self::new(&[]);
-        copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture), &app.dir);
+        copy_tree(&self::fixture(fixture), &app.dir);
         app.store = app.out.parent().unwrap().join("store");
         app.set("SLUGC_CACHE_DIR", app.store.clone());
         app.env.remove(&OsString::from("SLUGC_UV"));
         app.env.remove(&OsString::from("SLUGC_PYTHON_SOURCE"));
-        // How this machine reaches the package index.
-        for (name, value) in std::env::vars_os() {
-            let text = name.to_string_lossy().to_uppercase();
-            if text.starts_with("PIP_") || text.ends_with("_PROXY") || text.starts_with("SSL_CERT") {
-                app.env.insert(name, value);
-            }
-        }
+        app.env.extend(machines_index());
         app
     }
 
@@ -163,6 +158,47 @@ impl Run {
         let events = self.events();
         let found = events.into_iter().rfind(|event| event["event"] == name);
         found.unwrap_or_else(|| panic!("no event `{name}` in\n{}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// Returns the variables by which this machine reaches the package index.
+pub(crate) fn machines_index() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| {
+        let text = name.to_string_lossy().to_uppercase();
+        text.starts_with("PIP_") || text.ends_with("_PROXY") || text.starts_with("SSL_CERT")
+    })
+}
+
+/// Returns the newest Python of this machine that is supported, as `3.N`.
+pub(crate) fn python_minor() -> Option<&'static str> {
+    static PYTHON: OnceLock<Option<String>> = OnceLock::new();
+    let found = PYTHON.get_or_init(|| {
+        let found = (10..=14).rev().map(|minor| format!("3.{minor}")).find(|version| {
+            let app = TestApp::new(&[("requirements.txt", ""), (".python-version", version)]);
+            app.run(&["plan", app.dir.to_str().unwrap()]).code == Some(0)
+        });
+        if found.is_none() {
+            skip("this machine has no Python that a build could copy");
+        }
+        found
+    });
+    found.as_deref()
+}
+
+/// Returns the directory of a fixture.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// Copies a directory's content as it is: links, permissions and times.
+pub(crate) fn copy_as_it_is(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("-a").arg(from.join(".")).arg(to)).success();
+}
+
+/// Copies a directory's content, or links its files if it can: they are never changed in place.
+pub(crate) fn link_as_it_is(from: &Path, to: &Path) {
+    if run(Command::new("cp").arg("-al").arg(from.join(".")).arg(to)).code != Some(0) {
+        copy_as_it_is(from, to);
     }
 }
 

@@ -66,6 +66,8 @@ pub(super) const ROWS: &[Row] = &[
         "Only the top level directory counts, and names are case-sensitive.",
         Ignores(&["backend/requirements.txt", "PIPFILE", "App.py", "wsgi.py", "package.json"]),
     ),
+    row(Detect, "`pylock.toml` alone doesn't make a Python app.", Detects(&["pylock.toml"]))
+        .differs("it does, as it can be built."),
     row(Detect, "Symbolic links are followed; one that leads nowhere doesn't count.", Runs(links_are_followed)),
     row(
         Detect,

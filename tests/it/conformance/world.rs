@@ -7,7 +7,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::steps::{MANAGE, with_package};
-use crate::support::{Run, TestApp, run, skip};
+use crate::support::{Run, TestApp, copy_as_it_is, link_as_it_is, python_minor, run};
+
+pub(super) use crate::support::python_minor as python;
 
 /// Gives the checks their apps.
 #[derive(Default)]
@@ -53,8 +55,8 @@ impl World {
         if build.app.dir.join(".python-version").exists() {
             return Some(build);
         }
-        fs::write(build.app.dir.join(".python-version"), format!("{}\n", python()?)).unwrap();
-        link_or_copy_dir(prepared_cache()?, &build.cache);
+        fs::write(build.app.dir.join(".python-version"), format!("{}\n", python_minor()?)).unwrap();
+        link_as_it_is(prepared_cache()?, &build.cache);
         Some(build)
     }
 
@@ -166,30 +168,12 @@ impl Build {
     }
 }
 
-/// Returns the newest Python of this machine that is supported, as `3.N`.
-pub(super) fn python() -> Option<String> {
-    static PYTHON: OnceLock<Option<String>> = OnceLock::new();
-    PYTHON
-        .get_or_init(|| {
-            let found = (10..=14).rev().map(|minor| format!("3.{minor}")).find(|version| {
-                let build = Build::new(&[("requirements.txt", ""), (".python-version", version)]);
-                // The cache is thrown away, what it takes to fill it isn't: see `prepared_cache`.
-                build.app.run(&["plan", build.app.dir.to_str().unwrap()]).code == Some(0)
-            });
-            if found.is_none() {
-                skip("this machine has no Python that a build could copy");
-            }
-            found
-        })
-        .clone()
-}
-
 /// Returns a cache directory in which a build of an empty app has left its Python.
 fn prepared_cache() -> Option<&'static Path> {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
-    let version = python()?;
+    let version = python_minor()?;
     let dir = CACHE.get_or_init(|| {
-        let build = Build::new(&[("requirements.txt", ""), (".python-version", &version)]);
+        let build = Build::new(&[("requirements.txt", ""), (".python-version", version)]);
         let log = build.compile().success().stdout;
         let places =
             ["-----> Copying Python ", "-----> Installing pip ", "-----> Installing dependencies using "]
@@ -198,22 +182,10 @@ fn prepared_cache() -> Option<&'static Path> {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance-cache");
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
-        copy_dir(&build.cache, &dir);
+        copy_as_it_is(&build.cache, &dir);
         dir
     });
     Some(dir)
-}
-
-/// Copies a directory as it is: links, permissions and times.
-fn copy_dir(from: &Path, to: &Path) {
-    run(Command::new("cp").arg("-a").arg(from.join(".")).arg(to)).success();
-}
-
-/// Copies a directory whose files are never changed in place.
-fn link_or_copy_dir(from: &Path, to: &Path) {
-    if run(Command::new("cp").arg("-al").arg(from.join(".")).arg(to)).code != Some(0) {
-        copy_dir(from, to);
-    }
 }
 
 /// Returns a text without the margin of a box and its line ends, so that wrapping doesn't matter.
