@@ -153,6 +153,9 @@ fn app(files: &[(&str, &str)]) -> TestApp {
 
 pub(crate) fn real(files: &[(&str, &str)]) -> TestApp {
     let mut app = TestApp::new(files);
+    // Not the store of the other tests: the uv that stands in there makes other layers under the same keys.
+    app.store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-of-real-tools");
+    app.set("SLUGC_CACHE_DIR", app.store.clone());
     app.env.remove(std::ffi::OsStr::new("SLUGC_UV"));
     for (name, value) in std::env::vars_os() {
         let text = name.to_string_lossy().to_uppercase();
