@@ -129,9 +129,11 @@ impl Platform {
         link_as_it_is(unpacked, &buildpack);
         copy_as_it_is(&fixture(name), &source);
         let mut env: BTreeMap<OsString, OsString> =
-            [("HOME", "/app"), ("PATH", PATH), ("LANG", "C.UTF-8"), ("STACK", "heroku-24")]
+            [("PATH", PATH), ("LANG", "C.UTF-8"), ("STACK", "heroku-24")]
                 .map(|(name, value)| (name.into(), value.into()))
                 .into();
+        // Not /app, where there may be one: builds that run side by side would link their Pythons there.
+        env.insert("HOME".into(), root.path().join("home").into());
         // How the tests come by an interpreter.
         for name in ["PYENV_ROOT", "SLUGC_PYTHON_SOURCE"] {
             env.extend(machine.env.get(OsStr::new(name)).map(|value| (name.into(), value.clone())));
