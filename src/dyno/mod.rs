@@ -15,6 +15,7 @@ mod ports;
 mod scale;
 mod scratch;
 mod size;
+mod slot;
 mod supervise;
 
 use std::collections::BTreeMap;
