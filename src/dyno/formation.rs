@@ -12,6 +12,7 @@ use super::gate::Gate;
 use super::launch::{Launcher, Order, Prepared};
 use super::log::Voice;
 use super::scale::{expand, line_of, orders_of, single};
+use super::slot::{Retired, Slot};
 use super::supervise::{Dyno, EXIT_TIMEOUT_CODE, Ending};
 use super::{DynoCommand, DynoError};
 use crate::env::Env;
@@ -83,59 +84,6 @@ pub(super) fn run(launcher: &Launcher<'_>, prepared: Prepared) -> Result<u8> {
     };
     let slots = orders.into_iter().map(|(order, voice)| Slot::new(order, voice)).collect();
     Run { gate, ..Run::of(launcher, slots, is_single) }.finish(prepared)
-}
-
-/// The place of one dyno in the formation: the dyno itself comes and goes.
-struct Slot {
-    order: Order,
-    voice: Voice,
-    dyno: Option<Dyno>,
-    /// A new dyno that will take over when it is up.
-    successor: Option<(Dyno, u16)>,
-    /// How often a successor has taken over.
-    generation: u32,
-    crashes: usize,
-    /// When the next dyno is to be started.
-    due: Option<(Stopwatch, Duration)>,
-    /// Whether the end of the dyno is only the first half of a restart.
-    restarts: bool,
-}
-
-impl Slot {
-    fn new(order: Order, voice: Voice) -> Self {
-        let due = Some((Stopwatch::start(), Duration::ZERO));
-        Self { order, voice, dyno: None, successor: None, generation: 0, crashes: 0, due, restarts: false }
-    }
-
-    /// What the router calls the dyno: `web.1`, and `web.1-2` if it is the second there, as both are known for a while.
-    fn name_at_gate(&self) -> String {
-        match self.generation {
-            0 => self.order.name.clone(),
-            earlier => format!("{}-{}", self.order.name, earlier + 1),
-        }
-    }
-
-    /// What the dyno is doing, in the router's eyes.
-    fn state(&self) -> State {
-        match &self.dyno {
-            Some(dyno) if dyno.is_stopping() => State::Stopping,
-            Some(dyno) if dyno.is_up() => State::Up,
-            Some(_) => State::Starting,
-            None if self.due.is_some() && self.crashes == 0 => State::Starting,
-            None => State::Crashed,
-        }
-    }
-
-    fn dynos(&mut self) -> impl Iterator<Item = &mut Dyno> {
-        self.dyno.iter_mut().chain(self.successor.iter_mut().map(|(dyno, _)| dyno))
-    }
-}
-
-/// A dyno that has been replaced, and finishes what it does.
-struct Retired {
-    dyno: Dyno,
-    name: String,
-    since: Stopwatch,
 }
 
 /// All dynos, until none is left.

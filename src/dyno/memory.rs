@@ -44,6 +44,9 @@ impl Gauge {
             // Who was started before the first one was in the group.
             pids.iter().filter_map(|pid| u32::try_from(*pid).ok()).for_each(|pid| group.take(pid));
         }
+        if let Some(line) = self.killed_by_kernel() {
+            return Verdict::VastlyExceeded(line);
+        }
         let in_group = self.group.as_ref().and_then(MemoryGroup::used);
         let used = in_group.unwrap_or_else(|| pids.iter().map(|pid| memory_of(*pid)).sum());
         self.judge(used)

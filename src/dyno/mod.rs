@@ -15,6 +15,7 @@ mod ports;
 mod scale;
 mod scratch;
 mod size;
+mod slot;
 mod supervise;
 
 use std::collections::BTreeMap;
@@ -608,6 +609,23 @@ mod tests {
                 "{log}"
             );
         }
+    }
+
+    #[test]
+    fn a_child_that_the_kernel_ends_for_want_of_memory_ends_the_dyno() {
+        let Some(python) = python() else {
+            println!("SKIPPED: there is no python3 on PATH");
+            return;
+        };
+        // Whoever starts it again, as gunicorn does with its workers, would go on for ever.
+        let eat =
+            format!("{python} -c 'import os, time; held = os.urandom(1) * (400 << 20); time.sleep(100)'");
+        let procfile = format!("worker: while :; do {eat}; sleep 0.1; done\n");
+        let mut dyno = procfile_dyno(&procfile, DynoCommand::ProcessType("worker".into()));
+        dyno.spec.size = Some(DynoSize { name: "tiny", quota_mb: 64, kill_percent: 200, cores: 1 });
+        assert_eq!(dyno.run().unwrap(), MEMORY_CODE);
+        let log = dyno.log.text();
+        assert_eq!(log.matches("Error R15 (Memory quota vastly exceeded)").count(), 1, "{log}");
     }
 
     fn formation(types: &[(&str, u16)]) -> DynoCommand {

@@ -174,7 +174,8 @@ impl Dyno {
         if self.ended.is_none() {
             return Ok(());
         }
-        if let Some(line) = self.parts.gauge.as_ref().and_then(Gauge::killed_by_kernel) {
+        let by_kernel = self.parts.gauge.as_ref().and_then(Gauge::killed_by_kernel);
+        if let Some(line) = by_kernel.filter(|_| self.killed_for.is_none()) {
             self.exceed_vastly(&line);
         }
         // Nobody else has a reason to stay.

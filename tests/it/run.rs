@@ -406,7 +406,7 @@ fn gunicorn_is_watched_as_on_heroku() {
         \x20   if environ['PATH_INFO'] == '/sleep':\n\
         \x20       print('asleep', flush=True)\n\
         \x20       time.sleep(90)\n\
-        \x20   start('200 OK', [])\n\
+        \x20   start('200 OK', [('Content-Length', '1')])\n\
         \x20   return [os.environ['WEB_CONCURRENCY'].encode()]\n";
     fs::write(app.dir.join("probe.py"), wsgi).unwrap();
     let procfile = "web: gunicorn --graceful-timeout 100 --bind ${BIND-0.0.0.0:$PORT} ${MODULE-probe:app}\n";
@@ -449,7 +449,7 @@ fn gunicorn_is_watched_as_on_heroku() {
         (elsewhere.as_str(), format!("It listens on {elsewhere} instead.")),
     ] {
         let bind = format!("BIND={}", bind.replace("$PORT", &port_text));
-        let ran = app.run(&[&web[..], &["--boot-timeout", "10", "--set", &bind]].concat());
+        let ran = app.run(&[&web[..], &["--boot-timeout", "6", "--set", &bind]].concat());
         assert_eq!(ran.code, Some(110), "{}", ran.stderr);
         assert!(
             ran.stderr.contains("Error R10 (Boot timeout) -> Web process failed to bind"),
