@@ -18,7 +18,7 @@ const READ: usize = 128 << 10;
 const LONGEST_KEPT: u64 = 16 << 20;
 
 /// No more is kept of all of them together.
-const MOST_KEPT: u64 = 128 << 20;
+const MOST_KEPT: u64 = 64 << 20;
 
 /// What a slug holds.
 #[derive(Debug)]
@@ -93,7 +93,13 @@ pub(super) fn read_contents(slug: &Path, env: &Env, output: &Output) -> Result<C
         pass.add(facts);
     }
     let checksums = entries.checksums().expect("a pass that has come to its end has checksums");
-    let Pass { entries: mut found, metadata, .. } = pass;
+    let Pass { entries: mut found, metadata, left_out, .. } = pass;
+    if left_out > 0 {
+        output.warning(
+            "inspect::metadata-too-large",
+            format!("{left_out} files with metadata are larger than metadata is, and weren't read.\n\nTheir distributions may be missing here."),
+        );
+    }
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(Contents { layout, size, checksums, entries: found, metadata })
 }
@@ -105,6 +111,7 @@ struct Pass {
     places: HashMap<Vec<u8>, usize>,
     metadata: BTreeMap<String, Vec<u8>>,
     kept: u64,
+    left_out: u64,
     buffer: Vec<u8>,
 }
 
@@ -125,6 +132,7 @@ impl Pass {
     fn read_file(&mut self, entry: &mut SlugEntry<'_>) -> Result<[u8; 32], SlugReadError> {
         let name = std::str::from_utf8(&entry.path).ok().filter(|path| is_metadata(path)).map(str::to_owned);
         let fits = entry.size <= LONGEST_KEPT && self.kept + entry.size <= MOST_KEPT;
+        self.left_out += u64::from(name.is_some() && !fits);
         let mut kept = name.filter(|_| fits).map(|name| (name, Vec::new()));
         let mut hash = Sha256::new();
         loop {

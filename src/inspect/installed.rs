@@ -51,6 +51,10 @@ pub(super) fn is_metadata(path: &str) -> bool {
     if ["Procfile", SBOM_PATH].contains(&path) || path.ends_with("/patchlevel.h") {
         return true;
     }
+    // Asked for every file of every build: most are done with here.
+    if !path.contains("-info") {
+        return false;
+    }
     let Some((_, inside)) = split_site_packages(path) else { return false };
     let Some((directory, file)) = inside.split_once('/') else {
         return InfoDir::parse(inside).is_some_and(|info| info.kind == InfoKind::EggInfo);

@@ -76,20 +76,20 @@ class Treemap {
     }
   }
 
-  /** Goes to the nearest cell in a direction, those beside the current one first. */
+  /** Goes to the nearest cell beyond an edge of the current one, those beside it first. */
   move([dx, dy]) {
-    const current = document.activeElement.box;
-    if (!current) return;
-    const middle = (box) => [box.x + box.width / 2, box.y + box.height / 2];
-    const [x, y] = middle(current);
+    const from = document.activeElement.box;
+    if (!from) return;
+    const [at, long, side, wide] = dx !== 0 ? ['x', 'width', 'y', 'height'] : ['y', 'height', 'x', 'width'];
+    const end = (box, start, length) => box[start] + box[length];
     let best = null, least = Infinity;
     for (const button of this.buttons) {
-      const [bx, by] = middle(button.box);
-      const along = (bx - x) * dx + (by - y) * dy;
-      if (button.box === current || along <= 1) continue;
-      const across = dx !== 0
-        ? Math.max(0, Math.abs(by - y) - button.box.height / 2) : Math.max(0, Math.abs(bx - x) - button.box.width / 2);
-      const distance = along + 3 * across;
+      const box = button.box;
+      const beyond = dx + dy > 0 ? box[at] - end(from, at, long) : from[at] - end(box, at, long);
+      if (button.box === from || beyond < -1) continue;
+      const beside = Math.max(0, box[side] - end(from, side, wide), from[side] - end(box, side, wide));
+      const skew = Math.abs(box[side] + box[wide] / 2 - from[side] - from[wide] / 2);
+      const distance = beyond + 3 * beside + skew / 1000;
       if (distance < least) { least = distance; best = button; }
     }
     if (best) this.activate(best);

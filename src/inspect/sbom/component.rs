@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::documents;
 use crate::inspect::installed::Installed;
 use crate::python::distribution::{DirectUrl, Licence};
+use crate::python::url::without_credentials;
 
 /// The type of what programs run on.
 pub(super) const PLATFORM: &str = "platform";
@@ -229,7 +230,7 @@ fn website(label: &str, url: &str) -> Option<Reference> {
         "changelog" | "changes" | "releasenotes" | "whatsnew" | "history" => "release-notes",
         _ => return None,
     };
-    let url = is_web_address(url).then(|| url.to_owned())?;
+    let url = is_web_address(url).then(|| without_credentials(url))?;
     Some(Reference { kind, url, comment: None, hashes: Vec::new() })
 }
 

@@ -159,6 +159,12 @@ pub(super) const ROWS: &[Row] = &[
         let found = build.door("detect", &[Path::new(".").join(build.app.dir.strip_prefix("/").unwrap()).as_path()]);
         assert_eq!(found.stdout, "Python\n");
     })),
+    row(
+        Environment,
+        "Nothing in the app lists what was installed.",
+        Elsewhere("inspect::the_classic_buildpack_writes_the_same_list"),
+    )
+    .differs("the list of components (SBOM) is in `.heroku/sbom.cdx.json`, as in the slugs of `slugc build`."),
 ];
 
 fn a_failed_build_leaves_the_cache(world: &World) {
