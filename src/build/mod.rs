@@ -1,6 +1,7 @@
 //! Carries a plan out: runtime, dependencies, bytecode, and the slug or the build directory made of them.
 
 pub mod bytecode;
+pub mod check;
 pub mod collectstatic;
 pub mod config_vars;
 pub mod dependencies;

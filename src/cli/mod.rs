@@ -2,7 +2,11 @@
 
 mod args;
 mod build;
+mod check;
+mod completions;
+mod explain;
 mod inventory;
+mod man;
 mod package;
 mod plan;
 mod run;
@@ -14,7 +18,7 @@ use clap::error::ErrorKind;
 
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result, UserError};
-use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
+use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream, uses_color};
 use args::{Arguments, Command};
 
 pub use args::command_line;
@@ -37,6 +41,23 @@ pub fn run(env: &Env) -> ExitCode {
         Command::Run(run) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(run::run(run, env, &output), &output)
+        }
+        Command::Check(check) => {
+            let output = output(&arguments, Format::Text, env);
+            let color = uses_color(arguments.color, env.stdout_is_terminal, env);
+            exit_code(check::run(check, color, env, &output), &output)
+        }
+        Command::Explain(explain) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(explain::run(explain), &output)
+        }
+        Command::Completions(completions) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(completions::run(completions), &output)
+        }
+        Command::Man(man) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(man::run(man, env, &output), &output)
         }
         Command::Inventory(inventory) => {
             let output = output(&arguments, Format::Text, env);

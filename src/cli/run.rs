@@ -23,24 +23,34 @@ pub(super) fn run(arguments: &Run, env: &Env, output: &Output) -> Result<u8> {
         slug: env.absolute(&arguments.slug),
         command,
         port: arguments.port,
-        config_vars: read_config_vars(arguments, env)?,
+        config_vars: config_vars(
+            arguments.env_dir.as_deref(),
+            arguments.env_file.as_deref(),
+            &arguments.set,
+            env,
+        )?,
         stop_timeout: STOP_TIMEOUT,
     };
     run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()))
 }
 
 /// Reads the config vars: `--set` wins over `--env-file`, which wins over `--env-dir`.
-fn read_config_vars(arguments: &Run, env: &Env) -> Result<BTreeMap<String, String>> {
-    let mut vars = match &arguments.env_dir {
+pub(super) fn config_vars(
+    env_dir: Option<&Path>,
+    env_file: Option<&Path>,
+    set: &[(String, String)],
+    env: &Env,
+) -> Result<BTreeMap<String, String>> {
+    let mut vars = match env_dir {
         Some(dir) => read_env_dir(&env.absolute(dir))?,
         None => BTreeMap::new(),
     };
-    if let Some(file) = &arguments.env_file {
+    if let Some(file) = env_file {
         let path = env.absolute(file);
         let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
         vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
     }
-    vars.extend(arguments.set.iter().cloned());
+    vars.extend(set.iter().cloned());
     Ok(vars)
 }
 

@@ -84,12 +84,7 @@ impl Output {
         let to_stdout = format == Format::Json || stream == Stream::Stdout;
         let is_terminal = if to_stdout { env.stdout_is_terminal } else { env.stderr_is_terminal };
         let dumb = env.text("TERM") == Some("dumb");
-        let color = match color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto if env.var("NO_COLOR").is_some() => false,
-            ColorChoice::Auto => env.is_on("CLICOLOR_FORCE") || (is_terminal && !dumb),
-        };
+        let color = uses_color(color, is_terminal, env);
         let bars =
             format == Format::Text && !quiet && env.stderr_is_terminal && !dumb && env.var("CI").is_none();
         Self(Arc::new(Mutex::new(Inner {
@@ -171,6 +166,11 @@ impl Output {
         }
     }
 
+    /// Returns whether only warnings and errors are written.
+    pub fn is_quiet(&self) -> bool {
+        self.inner().quiet
+    }
+
     /// Returns how often what has happened so far.
     pub fn counters(&self) -> Counters {
         self.inner().counters.clone()
@@ -180,6 +180,17 @@ impl Output {
     /// on a terminal only, and is gone when it is dropped.
     pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
         Progress::start(self.inner().bars.as_ref(), label, total)
+    }
+}
+
+/// Decides whether what goes to a stream is coloured.
+pub fn uses_color(choice: ColorChoice, is_terminal: bool, env: &Env) -> bool {
+    let dumb = env.text("TERM") == Some("dumb");
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if env.var("NO_COLOR").is_some() => false,
+        ColorChoice::Auto => env.is_on("CLICOLOR_FORCE") || (is_terminal && !dumb),
     }
 }
 

@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod build;
+mod check;
 mod classic;
 mod classic_cache;
 mod classic_doors;

@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod build;
+mod check;
 mod package;
 mod run;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::output::ColorChoice;
 
 pub(super) use build::{AppArguments, Build, InstallerChoice, Plan};
+pub(super) use check::{Check, CheckFormat, Completions, Explain, Man};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;
 
@@ -38,6 +40,14 @@ pub(super) enum Command {
     Plan(Plan),
     /// Run a process type of a slug as a dyno does
     Run(Run),
+    /// Say what would keep an app or a slug from booting
+    Check(Check),
+    /// Explain an error, a warning or a finding by its id
+    Explain(Explain),
+    /// Print a script for a shell's completion
+    Completions(Completions),
+    /// Write manual pages
+    Man(Man),
     /// Make the catalogue of Python runtimes anew
     Inventory(Inventory),
     /// Pack slugc as a buildpack that platforms can fetch
