@@ -1,6 +1,6 @@
 //! The app's own Python code: which file a module is, and which files the app's processes import.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -13,6 +13,7 @@ use super::servers::{is_dotted, server_of, target};
 pub(super) struct Code<'a> {
     facts: &'a Facts,
     parsed: RefCell<BTreeMap<String, Option<Rc<Module>>>>,
+    reached: OnceCell<Vec<Reached>>,
 }
 
 /// Where a module is.
@@ -42,7 +43,7 @@ pub(super) struct Reached {
 impl<'a> Code<'a> {
     /// Looks at an app.
     pub(super) fn new(facts: &'a Facts) -> Self {
-        Self { facts, parsed: RefCell::default() }
+        Self { facts, parsed: RefCell::default(), reached: OnceCell::new() }
     }
 
     /// Parses a file of the app, once.
@@ -174,7 +175,11 @@ impl<'a> Code<'a> {
     }
 
     /// Returns the files that the app's processes run or import for certain, as far as that can be told.
-    pub(super) fn reached(&self) -> Vec<Reached> {
+    pub(super) fn reached(&self) -> &[Reached] {
+        self.reached.get_or_init(|| self.follow_imports())
+    }
+
+    fn follow_imports(&self) -> Vec<Reached> {
         let mut queue: VecDeque<Reached> = VecDeque::new();
         for process in self.facts.processes() {
             for invoked in parse_command(process.command) {

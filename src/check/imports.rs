@@ -72,7 +72,7 @@ pub(super) fn check_imports(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let Some(installed) = &facts.installed else { return Vec::new() };
     let reached = code.reached();
     let mut wanted = Vec::new();
-    for reached in &reached {
+    for reached in reached {
         wanted.extend(wanted_by(code, reached));
     }
     let mut findings = Vec::new();

@@ -34,7 +34,11 @@ fn unpinned(facts: &Facts) -> Option<Finding> {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let shown = names[..names.len().min(SHOWN)].join(", ");
     let message = format!("Without an exact version: {shown}{more}.");
-    Some(Finding::new(FindingCode::RequirementsUnpinned, message).at(place(facts, entry, "any version fits")))
+    Some(Finding::new(FindingCode::RequirementsUnpinned, message).at(place(
+        facts,
+        entry,
+        "more than one version fits",
+    )))
 }
 
 fn place(facts: &Facts, entry: &RequirementEntry, label: &str) -> Option<Snippet> {
