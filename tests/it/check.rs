@@ -591,7 +591,7 @@ fn nothing_is_said_of_what_only_looks_wrong() {
             flask,
             (".heroku/python/bin/hypercorn", ""),
         ],
-        &[("Procfile", "web: gunicorn legacy:app\n"), ("legacy.py", "print 'Python 2'\nimport nowhere\n")],
+        &[("Procfile", "web: gunicorn legacy:app\n"), ("legacy.py", "app = = 1\nimport nowhere\n")],
     ] {
         let (_dir, slug) = slug_with_executables(files, &["release.sh"]);
         let run = check(&app, &slug, &["--static", "--format", "json"]);
