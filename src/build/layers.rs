@@ -82,6 +82,11 @@ pub fn provide_layer(
     Ok(Layer { name: plan.name, key: digest, path, entries })
 }
 
+/// Returns the layer of the store, if it is there.
+pub fn find_layer(plan: &LayerPlan, store: &Store) -> Result<Option<Layer>> {
+    read_layer(plan, &plan.key.digest(), store)
+}
+
 /// Returns whether the store has this layer.
 pub fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
     store.layer(plan.name, &plan.key.digest()).is_some()

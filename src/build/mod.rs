@@ -2,6 +2,7 @@
 
 pub mod bytecode;
 pub mod changes;
+pub mod check;
 pub mod collectstatic;
 pub mod config_vars;
 pub mod dependencies;

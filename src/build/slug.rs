@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::check::{Made, tell_findings};
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
 use super::layers::Layer;
 use super::sbom::sbom_tree;
@@ -53,8 +54,8 @@ pub struct SlugRequest {
 }
 
 /// The source of a build; what was checked out for it goes away with it.
-struct Source {
-    app: AppSource,
+pub(super) struct Source {
+    pub(super) app: AppSource,
     commit: Option<String>,
     commit_time: Option<u64>,
     _checkout: Option<Checkout>,
@@ -112,6 +113,14 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     }
     suggest_procfile(app, &built, shop);
     tell_process_types(&built, shop);
+    let made = Made {
+        app,
+        app_entries: &app_entries,
+        built: &built,
+        staged: staged.as_ref().map(|staged| &staged.layer),
+        lineage: &request.settings.lineage,
+    };
+    tell_findings(&made, shop)?;
 
     let work = store.scratch()?;
     let ready = Ready { app, app_entries, pre_compiled, staged, built: &built };
@@ -222,7 +231,8 @@ fn tell_slug(request: &SlugRequest, slug: &Slug, shop: Workshop<'_>) {
     });
 }
 
-fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
+/// Reads the app: the directory, or a commit.
+pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
     let Workshop { store, env, output, .. } = shop;
     if let Some(revision) = &request.commit {
         let checkout = export_commit(&request.source, revision, &store.root().join("tmp"), env, output)?;

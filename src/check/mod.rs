@@ -2,3 +2,70 @@
 //!
 //! Facts are gathered from a directory, a slug or a build that has just ended; the checks are functions of those
 //! facts. Confirming a finding by booting the app is the dyno's work.
+//!
+//! A check that can't be sure says nothing: an alarm that is wrong once isn't heeded the next time.
+
+pub mod boot;
+pub mod catalogue;
+mod code;
+mod command;
+pub mod confirm;
+pub mod facts;
+mod files;
+pub mod finding;
+pub mod gather;
+mod imports;
+mod installed;
+mod libraries;
+mod listening;
+mod module;
+mod procfile;
+mod programs;
+pub mod report;
+mod requirements;
+mod secrets;
+mod servers;
+mod stack;
+mod standard;
+mod storage;
+mod suggest;
+mod target;
+
+use code::Code;
+use facts::Facts;
+use finding::Finding;
+
+pub use catalogue::{FindingCode, FindingEntry, Severity, render_findings_markdown};
+pub use suggest::closest;
+pub use target::{Target, targets};
+
+/// Checks an app by its facts: no disk, no clock, nothing is executed. The worst findings come first.
+pub fn check(facts: &Facts) -> Vec<Finding> {
+    let code = Code::new(facts);
+    let mut findings = [
+        procfile::check_procfile(facts),
+        programs::check_programs(facts),
+        target::check_targets(facts, &code),
+        listening::check_listening(facts, &code),
+        imports::check_imports(facts, &code),
+        requirements::check_requirements(facts),
+        storage::check_storage(facts, &code),
+        libraries::check_libraries(facts),
+        files::check_files(facts),
+        secrets::check_secrets(facts),
+    ]
+    .concat();
+    sort(&mut findings);
+    findings
+}
+
+/// Sorts findings: the worst first, then by place. One that is there twice is told once.
+pub fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by(|a, b| key(a).cmp(&key(b)));
+    findings.dedup();
+}
+
+fn key(finding: &Finding) -> (Severity, FindingCode, Option<&str>, usize, &str) {
+    let line = finding.place.as_ref().map_or(0, |place| place.line);
+    (finding.severity, finding.code, finding.file_name(), line, &finding.message)
+}

@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.max_size = arguments.max_size;
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
-    request.settings.config_vars = read_config_vars(arguments, env)?;
+    request.settings.config_vars =
+        config_vars(arguments.env_dir.as_deref(), arguments.env_file.as_deref(), env)?;
     let slug = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
@@ -38,14 +39,14 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
 }
 
 /// Reads the config vars: the file wins over the directory.
-fn read_config_vars(arguments: &Build, env: &Env) -> Result<ConfigVars> {
-    let dir = arguments.env_dir.as_ref().map(|dir| env.absolute(dir));
+pub(super) fn config_vars(env_dir: Option<&Path>, env_file: Option<&Path>, env: &Env) -> Result<ConfigVars> {
+    let dir = env_dir.map(|dir| env.absolute(dir));
     if let Some(dir) = &dir {
         // Buildpacks may be given one that isn't there; whoever names one here means one that is.
         fs::read_dir(dir).doing("reading", dir)?;
     }
     let mut vars = ConfigVars::read(dir.as_deref())?;
-    if let Some(file) = &arguments.env_file {
+    if let Some(file) = env_file {
         let path = env.absolute(file);
         let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
         vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);

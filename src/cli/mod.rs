@@ -2,9 +2,13 @@
 
 mod args;
 mod build;
+mod check;
+mod completions;
 mod diff;
+mod explain;
 mod inspect;
 mod inventory;
+mod man;
 mod package;
 mod plan;
 mod run;
@@ -51,6 +55,23 @@ pub fn run(env: &Env) -> ExitCode {
             exit_code(sbom::run(sbom, env, &output), &output)
         }
         Command::DynoInit { file } => crate::dyno::run_inside(file, env),
+        Command::Check(check) => {
+            let output = output(&arguments, Format::Text, env);
+            let color = arguments.color.is_on(env.stdout_is_terminal, env);
+            exit_code(check::run(check, color, env, &output), &output)
+        }
+        Command::Explain(explain) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(explain::run(explain), &output)
+        }
+        Command::Completions(completions) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(completions::run(completions), &output)
+        }
+        Command::Man(man) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(man::run(man, env, &output), &output)
+        }
         Command::Inventory(inventory) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(inventory::run(inventory, env), &output)

@@ -27,7 +27,7 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         command,
         port: run.port,
         has_router: run.router || (!run.formation.is_empty() && run.port.is_some()),
-        config_vars: read_config_vars(run, env)?,
+        config_vars: config_vars(run.env_dir.as_deref(), run.env_file.as_deref(), &run.set, env)?,
         size: run.size.0,
         // Whoever has deleted the program since it was started gets a plain directory.
         isolate_by: std::env::current_exe().ok().filter(|_| !run.no_isolate),
@@ -43,17 +43,22 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
 }
 
 /// Reads the config vars: `--set` wins over `--env-file`, which wins over `--env-dir`.
-fn read_config_vars(arguments: &Run, env: &Env) -> Result<BTreeMap<String, String>> {
-    let mut vars = match &arguments.env_dir {
+pub(super) fn config_vars(
+    env_dir: Option<&Path>,
+    env_file: Option<&Path>,
+    set: &[(String, String)],
+    env: &Env,
+) -> Result<BTreeMap<String, String>> {
+    let mut vars = match env_dir {
         Some(dir) => read_env_dir(&env.absolute(dir))?,
         None => BTreeMap::new(),
     };
-    if let Some(file) = &arguments.env_file {
+    if let Some(file) = env_file {
         let path = env.absolute(file);
         let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
         vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
     }
-    vars.extend(arguments.set.iter().cloned());
+    vars.extend(set.iter().cloned());
     Ok(vars)
 }
 

@@ -818,6 +818,15 @@ catalogue! {
         exit_code: 3,
     }
 
+    // Explanations.
+    ExplainUnknownId => {
+        id: "explain::unknown-id",
+        title: "Nothing has this id.",
+        fix: indoc! {"
+            `slugc explain` lists every id.
+        "},
+        exit_code: 2,
+    }
     // Running.
     RunNoSuchType => {
         id: "run::no-such-process-type",

@@ -3,13 +3,17 @@
 
 mod catalogue;
 mod render;
+mod warnings;
 
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 pub use catalogue::{Entry, ErrorCode};
-pub use render::{render_catalogue_markdown, render_text};
+pub use render::{render_catalogue_markdown, render_snippet, render_text};
+pub use warnings::{WARNINGS, WarningEntry, render_warnings_markdown};
 
 /// An error that a user gets to see.
 ///
@@ -36,7 +40,7 @@ pub trait UserError: Error {
 }
 
 /// A place in a file of the app, shown with a caret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snippet {
     /// The file's name as the user knows it, relative to the app.
     pub file: String,

@@ -29,7 +29,8 @@ pub fn render_text(failure: &Failure) -> String {
     parts.join("\n\n")
 }
 
-fn render_snippet(snippet: &Snippet) -> String {
+/// Renders a place in a file with a caret under what is at fault.
+pub fn render_snippet(snippet: &Snippet) -> String {
     let Snippet { file, line, text, span, label } = snippet;
     let source = AnnotatedSnippet::source(text.as_str())
         .line_start(*line)

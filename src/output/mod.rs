@@ -198,6 +198,11 @@ impl Output {
         }
     }
 
+    /// Returns whether only warnings and errors are written.
+    pub fn is_quiet(&self) -> bool {
+        self.inner().quiet
+    }
+
     /// Returns how often what has happened so far.
     pub fn counters(&self) -> Counters {
         self.inner().counters.clone()

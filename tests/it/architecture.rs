@@ -64,7 +64,7 @@ fn a_room_uses_only_rooms_on_lower_floors() {
 
 #[test]
 fn a_file_has_at_most_four_hundred_lines_unless_it_is_a_table() {
-    const TABLES: &[&str] = &["src/error/catalogue.rs"];
+    const TABLES: &[&str] = &["src/error/catalogue.rs", "src/check/catalogue.rs"];
     let mut wrong = Vec::new();
     for file in rust_files() {
         let text = std::fs::read_to_string(&file).unwrap();

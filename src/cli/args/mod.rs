@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod build;
+mod check;
 mod inspect;
 mod package;
 mod run;
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::output::ColorChoice;
 
 pub(super) use build::{AppArguments, Build, Plan};
+pub(super) use check::{Check, CheckFormat, Completions, Explain, Man};
 pub(super) use inspect::{Diff, Inspect, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;
@@ -46,6 +48,14 @@ pub(super) enum Command {
     Diff(Diff),
     /// Print the list of components of a slug (SBOM), as CycloneDX
     Sbom(Sbom),
+    /// Say what would keep an app or a slug from booting
+    Check(Check),
+    /// Explain an error, a warning or a finding by its id
+    Explain(Explain),
+    /// Print a script for a shell's completion
+    Completions(Completions),
+    /// Write manual pages
+    Man(Man),
     /// Make the catalogue of Python runtimes anew
     Inventory(Inventory),
     /// The first process of a dyno, which slugc starts itself

@@ -10,7 +10,7 @@ use crate::dyno::{BOOT_TIMEOUT, DynoSize, RESTART_DELAY, STOP_TIMEOUT};
 /// What follows the options in the help.
 const AFTER_HELP: &str = "\
 Exit codes: the process's own, 128+N if signal N ended it; 110 if a web process didn't bind to its port in time (R10), \
-112 if processes had to be killed at the end (R12), 115 if they used far too much memory (R15). See docs/running.md.
+112 if processes had to be killed at the end (R12), 115 if they used far too much memory (R15). See docs/run.md.
 
 Ctrl-C stops all processes with SIGTERM, a second one kills them. SIGUSR1 restarts the dynos one after the other, from \
 what the slug is then.";
@@ -109,7 +109,7 @@ fn parse_scale(text: &str) -> Result<(String, u16), String> {
     }
 }
 
-fn parse_assignment(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

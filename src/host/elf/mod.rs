@@ -6,9 +6,11 @@
 
 mod run_path;
 mod strip;
+mod versions;
 
 pub use run_path::{run_path, set_run_path};
 pub use strip::strip;
+pub use versions::needed_glibc;
 
 /// A file that can't be read or edited as ELF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

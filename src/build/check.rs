@@ -1,0 +1,161 @@
+//! The checks of `slugc check`, on what a build knows: before it, from the layers that the store has; after it,
+//! remembered by what went in.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::execute::{Built, Survey, Workshop};
+use super::layers::{Layer, find_layer};
+use super::slug::{SlugRequest, read};
+use super::stage;
+use super::survey::digest_of_source;
+use crate::app::source::AppSource;
+use crate::check::facts::{Facts, Installed};
+use crate::check::finding::Finding;
+use crate::check::gather::{LayerFiles, read_app, read_layers};
+use crate::check::{Severity, check};
+use crate::env::Env;
+use crate::error::{Failure, Result};
+use crate::plan::Plan;
+use crate::slug::tree::Entry;
+use crate::store::Store;
+
+/// Belongs to the keys of what is remembered: it changes when the checks do.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+
+/// How many findings a build shows in full.
+const SHOWN: usize = 3;
+
+/// What is known of an app before it is built.
+pub struct Known {
+    /// The facts; what is installed is among them if the store has the layers.
+    pub facts: Facts,
+    /// Why it can't be built, if that is known already.
+    pub failure: Option<Failure>,
+}
+
+/// Gathers the facts about an app without building it.
+pub fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Result<Known> {
+    let source = read(request, shop)?;
+    let mut facts = read_app(&source.app);
+    let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
+    let plan = Survey::read(source.app, &mut entries, request.settings.clone(), shop)
+        .and_then(|survey| survey.plan());
+    let failure = match plan {
+        Ok(plan) => {
+            if let Some(layers) = known_layers(&plan, shop.store)? {
+                let layers: Vec<&Layer> = layers.iter().collect();
+                facts.installed = Some(installed(&layers, &request.settings.lineage, shop.store, shop.env)?);
+            }
+            None
+        }
+        Err(failure) => Some(failure),
+    };
+    Ok(Known { facts, failure })
+}
+
+/// Returns the layers of a plan if the store has every one.
+fn known_layers(plan: &Plan, store: &Store) -> Result<Option<Vec<Layer>>> {
+    let mut layers = Vec::new();
+    for layer in &plan.layers {
+        match find_layer(layer, store)? {
+            Some(layer) => layers.push(layer),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(layers))
+}
+
+/// What layers have installed, and which layers they were.
+#[derive(Serialize, Deserialize)]
+struct RememberedInstalled {
+    key: String,
+    installed: Installed,
+}
+
+/// Gathers what layers have installed, or remembers it: a change of the app's code leaves them as they are.
+fn installed(layers: &[&Layer], lineage: &str, store: &Store, env: &Env) -> Result<Installed> {
+    let mut hasher = Sha256::new();
+    hasher.update(VERSION);
+    for layer in layers {
+        hasher.update(format!("\0{}\0{}", layer.name, layer.key));
+    }
+    let key = hex::encode(hasher.finalize());
+    if let Some(known) = store.document::<RememberedInstalled>("installed", lineage)
+        && known.key == key
+    {
+        return Ok(known.installed);
+    }
+    let trees: Vec<_> = layers.iter().map(|layer| (layer.tree(), &layer.entries)).collect();
+    let files: Vec<LayerFiles<'_>> =
+        trees.iter().map(|(root, entries)| LayerFiles { root, entries }).collect();
+    let known = RememberedInstalled { key, installed: read_layers(&files, env)? };
+    store.put_document("installed", lineage, &known)?;
+    Ok(known.installed)
+}
+
+/// What was found, and in what.
+#[derive(Serialize, Deserialize)]
+struct RememberedFindings {
+    key: String,
+    findings: Vec<Finding>,
+}
+
+/// What a build has made.
+pub(super) struct Made<'a> {
+    pub(super) app: &'a AppSource,
+    pub(super) app_entries: &'a [Entry],
+    pub(super) built: &'a Built,
+    /// What the app's own steps have changed.
+    pub(super) staged: Option<&'a Layer>,
+    pub(super) lineage: &'a str,
+}
+
+/// Tells what is wrong with what a build has made. Nothing is read if nothing has changed.
+pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
+    if shop.output.is_quiet() {
+        return Ok(());
+    }
+    let findings = findings(made, shop)?;
+    // What the Procfile's linter says has been told at the beginning of the build.
+    let is_new = |finding: &&Finding| {
+        finding.severity != Severity::Note && !finding.code.entry().id.starts_with("procfile::")
+    };
+    let new: Vec<&Finding> = findings.iter().filter(is_new).collect();
+    for finding in new.iter().take(SHOWN) {
+        let entry = finding.code.entry();
+        let place = finding.place.as_ref().map(|place| format!("{}, line {}: ", place.file, place.line));
+        let place = place.unwrap_or_default();
+        let text = format!("{}\n{place}{}\n\n{}", entry.title, finding.message, entry.fix.trim_end());
+        shop.output.warning(entry.id, text);
+    }
+    for finding in new.iter().skip(SHOWN) {
+        shop.output.detail(format!("Warning: {} ({})", finding.message, finding.code.entry().id));
+    }
+    if new.len() > SHOWN {
+        shop.output.detail("`slugc check` shows each of them in full.");
+    }
+    Ok(())
+}
+
+fn findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
+    let Made { app, app_entries, built, staged, lineage } = *made;
+    let layers: Vec<&Layer> = built.layers.iter().chain(staged).collect();
+    let mut hasher = Sha256::new();
+    hasher.update(VERSION);
+    hasher.update(digest_of_source(app_entries));
+    for layer in &layers {
+        hasher.update(format!("\0{}\0{}", layer.name, layer.key));
+    }
+    let key = hex::encode(hasher.finalize());
+    if let Some(known) = shop.store.document::<RememberedFindings>("findings", lineage)
+        && known.key == key
+    {
+        return Ok(known.findings);
+    }
+    let mut facts = read_app(app);
+    facts.installed = Some(installed(&layers, lineage, shop.store, shop.env)?);
+    let known = RememberedFindings { key, findings: check(&facts) };
+    shop.store.put_document("findings", lineage, &known)?;
+    Ok(known.findings)
+}

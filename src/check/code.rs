@@ -1,0 +1,305 @@
+//! The app's own Python code: which file a module is, and which files the app's processes import.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use super::command::{Invoked, join, parse_command};
+use super::facts::{Facts, Process};
+use super::module::{Module, parse_module};
+use super::servers::{is_dotted, server_of, target};
+
+/// The app's code, parsed as far as somebody has asked.
+pub(super) struct Code<'a> {
+    facts: &'a Facts,
+    parsed: RefCell<BTreeMap<String, Option<Rc<Module>>>>,
+    reached: OnceCell<Vec<Reached>>,
+}
+
+/// Where a module is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A file of the app.
+    File(String),
+    /// Somewhere in the app, but not as a text: a package without `__init__.py`, a compiled module.
+    Opaque,
+    /// The app has nothing of its first name.
+    Nothing,
+    /// The app has its first name, but not the rest; the names that are there.
+    Partly(Vec<String>),
+}
+
+/// A file that an app's process imports or runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reached {
+    /// The file.
+    pub(super) file: String,
+    /// The directories that its imports are looked up in.
+    pub(super) roots: Vec<String>,
+    /// Its own package, for relative imports.
+    pub(super) package: String,
+}
+
+impl<'a> Code<'a> {
+    /// Looks at an app.
+    pub(super) fn new(facts: &'a Facts) -> Self {
+        Self { facts, parsed: RefCell::default(), reached: OnceCell::new() }
+    }
+
+    /// Parses a file of the app, once.
+    pub(super) fn module(&self, file: &str) -> Option<Rc<Module>> {
+        if let Some(known) = self.parsed.borrow().get(file) {
+            return known.clone();
+        }
+        let parsed = self.facts.texts.get(file).and_then(|text| parse_module(text)).map(Rc::new);
+        self.parsed.borrow_mut().insert(file.to_owned(), parsed.clone());
+        parsed
+    }
+
+    /// Finds a module of the app, by its name with dots.
+    pub(super) fn find(&self, module: &str, roots: &[String]) -> Found {
+        let mut partly = None;
+        for root in roots {
+            match self.find_below(module, root) {
+                Found::Nothing => {}
+                Found::Partly(names) => partly = Some(names),
+                found => return found,
+            }
+        }
+        partly.map_or(Found::Nothing, Found::Partly)
+    }
+
+    fn find_below(&self, module: &str, root: &str) -> Found {
+        let mut path = root.to_owned();
+        let parts: Vec<&str> = module.split('.').collect();
+        for (index, part) in parts.iter().enumerate() {
+            let parent = path.clone();
+            path = join(&path, part);
+            let is_last = index + 1 == parts.len();
+            let file = format!("{path}.py");
+            let init = format!("{path}/__init__.py");
+            if is_last && self.facts.has_file(&init) {
+                return Found::File(init);
+            }
+            if is_last && self.facts.has_file(&file) {
+                return Found::File(file);
+            }
+            if self.facts.has_dir(&path) {
+                // A link may lead anywhere.
+                if is_last || self.facts.files.get(&path).is_some_and(|entry| entry.is_link) {
+                    return Found::Opaque;
+                }
+                continue;
+            }
+            if self.is_compiled(&path) || (!is_last && self.facts.has_file(&file)) {
+                return Found::Opaque;
+            }
+            // A package that extends its own path, or makes its modules by itself.
+            let parent_is_open = self
+                .facts
+                .texts
+                .get(&format!("{parent}/__init__.py"))
+                .is_some_and(|text| text.contains("__path__") || text.contains("sys.modules"));
+            if index > 0 && parent_is_open {
+                return Found::Opaque;
+            }
+            return if index == 0 { Found::Nothing } else { Found::Partly(self.names_in(&parent)) };
+        }
+        Found::Nothing
+    }
+
+    fn is_compiled(&self, path: &str) -> bool {
+        let start = format!("{path}.");
+        self.facts
+            .files
+            .range(start.clone()..)
+            .take_while(|(name, _)| name.starts_with(&start))
+            .any(|(name, _)| [".so", ".pyc", ".pyd", ".pyx"].iter().any(|end| name.ends_with(end)))
+    }
+
+    /// Returns the names of the modules in a directory.
+    pub(super) fn names_in(&self, dir: &str) -> Vec<String> {
+        let start = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let below = self.facts.files.range(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
+        let mut names: Vec<String> = below
+            .filter_map(|(name, entry)| {
+                let rest = &name[start.len()..];
+                let rest = if entry.is_dir { rest } else { rest.strip_suffix(".py")? };
+                (is_dotted(rest) && !rest.contains(['/', '.']) && !rest.starts_with("__"))
+                    .then(|| rest.to_owned())
+            })
+            .collect();
+        names.dedup();
+        names
+    }
+
+    /// Returns whether a file of the app binds a name at its top level, `None` if that can't be told.
+    pub(super) fn binds(&self, file: &str, name: &str, roots: &[String]) -> Option<bool> {
+        self.binds_at(file, name, roots, &mut BTreeSet::new())
+    }
+
+    fn binds_at(
+        &self,
+        file: &str,
+        name: &str,
+        roots: &[String],
+        seen: &mut BTreeSet<String>,
+    ) -> Option<bool> {
+        if !seen.insert(file.to_owned()) {
+            return Some(false);
+        }
+        let module = self.module(file)?;
+        // A submodule that somebody has imported is an attribute of its package.
+        let dir = file.strip_suffix("/__init__.py");
+        let is_submodule = dir.is_some_and(|dir| {
+            self.facts.has_file(&format!("{dir}/{name}.py")) || self.facts.has_dir(&format!("{dir}/{name}"))
+        });
+        if module.names.contains(name) || is_submodule {
+            return Some(true);
+        }
+        if module.is_open {
+            return None;
+        }
+        let package = package_of(file);
+        for star in &module.stars {
+            let (full, roots) = absolute(star, &package, roots)?;
+            match self.find(&full, &roots) {
+                Found::File(file) => match self.binds_at(&file, name, &roots, seen) {
+                    Some(false) => {}
+                    other => return other,
+                },
+                _ => return None,
+            }
+        }
+        Some(false)
+    }
+
+    /// Returns the files that the app's processes run or import for certain, as far as that can be told.
+    pub(super) fn reached(&self) -> &[Reached] {
+        self.reached.get_or_init(|| self.follow_imports())
+    }
+
+    fn follow_imports(&self) -> Vec<Reached> {
+        let mut queue: VecDeque<Reached> = VecDeque::new();
+        for process in self.facts.processes() {
+            for invoked in parse_command(process.command) {
+                queue.extend(self.entry(&invoked));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        let mut reached = Vec::new();
+        while let Some(next) = queue.pop_front() {
+            if !seen.insert(next.file.clone()) {
+                continue;
+            }
+            if let Some(module) = self.module(&next.file) {
+                queue.extend(self.imported_by(&next, &module));
+                queue.extend(self.django_settings(&next, &module));
+            }
+            reached.push(next);
+        }
+        reached
+    }
+
+    /// Returns the file that a program starts with.
+    fn entry(&self, invoked: &Invoked) -> Vec<Reached> {
+        let roots = roots_of(invoked);
+        if let Some(script) = invoked.script() {
+            let dir = script.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned();
+            let is_there = self.facts.has_file(&script);
+            return is_there
+                .then(|| Reached { file: script, roots: vec![dir, String::new()], package: String::new() })
+                .into_iter()
+                .collect();
+        }
+        let names = match server_of(invoked) {
+            Some(server) => target(server, invoked).map(|word| vec![word.split(':').next().unwrap_or(word)]),
+            None if invoked.program == "celery" => Some(invoked.option(&["-A", "--app"])),
+            None => None,
+        };
+        names
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|name| self.files_on_the_way(name.split(':').next().unwrap_or(name), &roots))
+            .collect()
+    }
+
+    /// Returns a module's file and those of the packages that it is in: all of them are run.
+    fn files_on_the_way(&self, module: &str, roots: &[String]) -> Vec<Reached> {
+        let parts: Vec<&str> = module.split('.').collect();
+        (1..=parts.len())
+            .filter_map(|length| match self.find(&parts[..length].join("."), roots) {
+                Found::File(file) => {
+                    Some(Reached { package: package_of(&file), file, roots: roots.to_vec() })
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn imported_by(&self, from: &Reached, module: &Module) -> Vec<Reached> {
+        let mut found = Vec::new();
+        for import in module.imports.iter().filter(|import| import.certain) {
+            let Some((full, roots)) = absolute(&import.module, &from.package, &from.roots) else { continue };
+            found.extend(self.files_on_the_way(&full, &roots));
+            for name in &import.names {
+                let full = if full.is_empty() { name.clone() } else { format!("{full}.{name}") };
+                if let Found::File(file) = self.find(&full, &roots) {
+                    found.push(Reached { package: package_of(&file), file, roots: roots.clone() });
+                }
+            }
+        }
+        found.into_iter().map(|reached| Reached { roots: from.roots.clone(), ..reached }).collect()
+    }
+
+    /// Django imports the module that `DJANGO_SETTINGS_MODULE` names.
+    fn django_settings(&self, from: &Reached, module: &Module) -> Vec<Reached> {
+        let named = module.calls.iter().filter(|call| call.callee.ends_with("environ.setdefault"));
+        named
+            .filter(|call| call.args.first().is_some_and(|name| name.contains("DJANGO_SETTINGS_MODULE")))
+            .filter_map(|call| super::module::string_literal(call.args.get(1)?))
+            .flat_map(|settings| self.files_on_the_way(&settings, &from.roots))
+            .collect()
+    }
+}
+
+/// Returns the directories that a program imports from, relative to the app. `PYTHONPATH` has the app's own.
+pub(super) fn roots_of(invoked: &Invoked) -> Vec<String> {
+    let mut roots = Vec::new();
+    for option in ["--chdir", "--app-dir", "--pythonpath", "--workdir"] {
+        roots.extend(
+            invoked
+                .option(&[option])
+                .iter()
+                .flat_map(|dirs| dirs.split(','))
+                .map(|dir| join(&invoked.dir, dir)),
+        );
+    }
+    roots.push(invoked.dir.clone());
+    roots.push(String::new());
+    roots.dedup();
+    roots
+}
+
+/// Returns the directory of a file as a package's path.
+fn package_of(file: &str) -> String {
+    file.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned())
+}
+
+/// Makes a module's name absolute: the name, and where it is looked up. A relative one is looked up in the
+/// directory that its dots lead to.
+pub(super) fn absolute(module: &str, package: &str, roots: &[String]) -> Option<(String, Vec<String>)> {
+    let rest = module.trim_start_matches('.');
+    let dots = module.len() - rest.len();
+    if dots == 0 {
+        return Some((rest.to_owned(), roots.to_vec()));
+    }
+    let parts: Vec<&str> = package.split('/').filter(|part| !part.is_empty()).collect();
+    let dir = parts.get(..parts.len().checked_sub(dots - 1)?)?.join("/");
+    Some((rest.to_owned(), vec![dir]))
+}
+
+/// Returns the web process, if there is one.
+pub(super) fn web_process(facts: &Facts) -> Option<Process<'_>> {
+    facts.processes().into_iter().find(|process| process.name == "web")
+}

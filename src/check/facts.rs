@@ -1,0 +1,127 @@
+//! The facts that the checks decide on: values, however they were gathered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::procfile::Procfile;
+use crate::python::requirements::Requirements;
+
+/// What is known about an app.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The Procfile and its text.
+    pub procfile: Option<(Procfile, String)>,
+    /// The app's own files, without what a build adds, by their paths relative to the app.
+    pub files: BTreeMap<String, FileFacts>,
+    /// The text of those that checks may want to read.
+    pub texts: BTreeMap<String, String>,
+    /// pip's requirements, if they are pip's and can be read.
+    pub requirements: Option<Requirements>,
+    /// What is installed; unknown before the first build.
+    pub installed: Option<Installed>,
+    /// The stack that the slug is for.
+    pub stack: String,
+}
+
+/// What is known about a file of the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileFacts {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether it can be executed.
+    pub executable: bool,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// Whether it is a symbolic link, whose target isn't looked at.
+    pub is_link: bool,
+}
+
+/// What a build has installed below `.heroku/python`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// The minor version of Python, as in `3.13`.
+    pub python: Option<String>,
+    /// The names in Python's `bin`.
+    pub programs: BTreeSet<String>,
+    /// The top level names that can be imported, Python's own included.
+    pub modules: BTreeSet<String>,
+    /// Whether a `.pth` file may lead to more.
+    pub leads_elsewhere: bool,
+    /// The distributions.
+    pub distributions: Vec<InstalledDistribution>,
+    /// Programs and shared libraries that need others.
+    pub objects: Vec<ObjectFacts>,
+    /// The names of all files that look like shared libraries.
+    pub libraries: BTreeSet<String>,
+}
+
+/// What is known about an installed distribution.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledDistribution {
+    /// Its name, as it writes it.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it requires, as its metadata has it.
+    pub requires: Vec<String>,
+    /// The top level names that it brings.
+    pub modules: BTreeSet<String>,
+}
+
+/// What is known about a program or shared library.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectFacts {
+    /// Its path, relative to the app.
+    pub path: String,
+    /// The libraries that it needs.
+    pub needed: Vec<String>,
+    /// The newest version of glibc that it needs, as in 2.38.
+    pub glibc: Option<(u32, u32)>,
+}
+
+impl Facts {
+    /// Returns whether the app has a regular file of this path, or a link that may be one.
+    pub fn has_file(&self, path: &str) -> bool {
+        self.files.get(path).is_some_and(|file| !file.is_dir)
+    }
+
+    /// Returns whether the app has a directory of this path, or a link that may be one.
+    pub fn has_dir(&self, path: &str) -> bool {
+        self.files.get(path).is_some_and(|file| file.is_dir || file.is_link)
+    }
+
+    /// Returns the process types and their commands with the number of the line of each.
+    pub fn processes(&self) -> Vec<Process<'_>> {
+        let Some((procfile, text)) = &self.procfile else { return Vec::new() };
+        let line_of = |name: &str, command: &str| {
+            let lines = text.lines().enumerate();
+            let found = lines.filter(|(_, line)| {
+                let line = line.trim_start_matches('\u{feff}').trim();
+                line.starts_with(name) && line.ends_with(command.trim_end())
+            });
+            found.last().map(|(index, line)| (index + 1, line.trim_end()))
+        };
+        procfile
+            .processes
+            .iter()
+            .map(|(name, command)| {
+                let (line, text) = line_of(name, command).unwrap_or((1, ""));
+                Process { name, command, line, text }
+            })
+            .collect()
+    }
+}
+
+/// A process type.
+#[derive(Debug, Clone, Copy)]
+pub struct Process<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its command.
+    pub command: &'a str,
+    /// The number of the Procfile's line, from 1.
+    pub line: usize,
+    /// That line.
+    pub text: &'a str,
+}

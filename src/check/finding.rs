@@ -1,0 +1,82 @@
+//! A finding: what is wrong in this app, where, and by which entry of the catalogue.
+
+use serde::{Deserialize, Serialize};
+
+use super::catalogue::{FindingCode, Severity};
+use crate::app::procfile::{ProcfileFinding, Severity as LintSeverity};
+use crate::error::Snippet;
+
+/// Something that was found in the app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The catalogue's entry.
+    pub code: FindingCode,
+    /// How bad it is: the entry's severity, unless the place makes it less.
+    pub severity: Severity,
+    /// One or more sentences about what was found in this app.
+    pub message: String,
+    /// The line at fault.
+    pub place: Option<Snippet>,
+    /// The file at fault, where it has no lines.
+    pub file: Option<String>,
+}
+
+impl Finding {
+    /// Makes a finding of the entry's severity.
+    pub fn new(code: FindingCode, message: impl Into<String>) -> Self {
+        Self { code, severity: code.entry().severity, message: message.into(), place: None, file: None }
+    }
+
+    /// Says where it is.
+    pub fn at(mut self, place: Option<Snippet>) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// Says which file it is.
+    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// Makes it less, or more.
+    pub fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Returns the file at fault.
+    pub fn file_name(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.file.as_str()).or(self.file.as_deref())
+    }
+
+    /// Takes over what the Procfile's linter says; `text` is the Procfile's.
+    pub fn of_procfile(found: &ProcfileFinding, text: &str) -> Option<Self> {
+        let code = FindingCode::ALL.iter().copied().find(|code| code.entry().id == found.id)?;
+        let severity = match found.severity {
+            LintSeverity::Info => Severity::Note,
+            LintSeverity::Warning => Severity::Warning,
+            LintSeverity::Error => Severity::Error,
+        };
+        let place = line_of(text, found.line).map(|line| Snippet {
+            file: "Procfile".to_owned(),
+            line: found.line,
+            span: 0..line.len(),
+            text: line,
+            label: String::new(),
+        });
+        Some(Self::new(code, found.text.clone()).with_severity(severity).at(place))
+    }
+}
+
+/// Returns a line of a text, from 1, without its end.
+pub(super) fn line_of(text: &str, number: usize) -> Option<String> {
+    text.replace("\r\n", "\n").split(['\n', '\r']).nth(number.checked_sub(1)?).map(str::to_owned)
+}
+
+/// Points at the first place in a line where some words stand.
+pub(super) fn point_at(file: &str, number: usize, line: &str, words: &str, label: &str) -> Snippet {
+    let start = line.find(words).filter(|_| !words.is_empty());
+    let span = start.map_or(0..line.len(), |start| start..start + words.len());
+    Snippet { file: file.to_owned(), line: number, text: line.to_owned(), span, label: label.to_owned() }
+}

@@ -1,0 +1,129 @@
+//! Requirements that leave open what is installed, and those that contradict each other.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use pep440_rs::{Operator, Version, VersionSpecifiers};
+
+use super::catalogue::FindingCode;
+use super::facts::{Facts, Installed};
+use super::finding::{Finding, line_of, point_at};
+use crate::error::Snippet;
+use crate::python::distribution::{Dependency, MarkerValues};
+use crate::python::requirements::{RequirementEntry, RequirementKind, normalised_name};
+
+/// How many names a message lists.
+const SHOWN: usize = 6;
+
+/// Checks the requirements, and what was installed by them.
+pub(super) fn check_requirements(facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = unpinned(facts).into_iter().collect();
+    findings.extend(conflicts(facts));
+    findings.extend(facts.installed.iter().flat_map(installed_conflicts));
+    findings
+}
+
+fn unpinned(facts: &Facts) -> Option<Finding> {
+    let requirements = facts.requirements.as_ref()?;
+    let names = requirements.unpinned();
+    let first = names.first()?;
+    let entry = requirements.entries.iter().find(|entry| {
+        matches!(&entry.kind, RequirementKind::Named { name, .. } if name == first) && !entry.constraint
+    })?;
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    let message = format!("Without an exact version: {shown}{more}.");
+    Some(Finding::new(FindingCode::RequirementsUnpinned, message).at(place(
+        facts,
+        entry,
+        "more than one version fits",
+    )))
+}
+
+fn place(facts: &Facts, entry: &RequirementEntry, label: &str) -> Option<Snippet> {
+    let requirements = facts.requirements.as_ref()?;
+    let text = String::from_utf8_lossy(requirements.files.get(&entry.file)?).into_owned();
+    let line = line_of(&text, entry.line)?;
+    // Options of the line may hold credentials.
+    let words = match &entry.kind {
+        RequirementKind::Named { text, .. } if !text.contains("://") => {
+            text.split(';').next()?.trim().to_owned()
+        }
+        _ => return None,
+    };
+    let line = if line.contains("://") { words.clone() } else { line };
+    Some(point_at(&entry.file, entry.line, &line, &words, label))
+}
+
+/// A requirement by name, without a marker: it holds everywhere.
+struct Plain<'a> {
+    entry: &'a RequirementEntry,
+    specifiers: VersionSpecifiers,
+    text: &'a str,
+}
+
+fn conflicts(facts: &Facts) -> Vec<Finding> {
+    let Some(requirements) = &facts.requirements else { return Vec::new() };
+    let mut by_name: BTreeMap<&str, Vec<Plain<'_>>> = BTreeMap::new();
+    for entry in &requirements.entries {
+        let RequirementKind::Named { name, text, .. } = &entry.kind else { continue };
+        if text.contains([';', '@']) {
+            continue;
+        }
+        let start = text.find(['=', '<', '>', '~', '!']).unwrap_or(text.len());
+        let Ok(specifiers) = VersionSpecifiers::from_str(text[start..].trim()) else { continue };
+        by_name.entry(name).or_default().push(Plain { entry, specifiers, text });
+    }
+    let mut findings = Vec::new();
+    for (name, entries) in by_name {
+        let exact = entries.iter().find_map(|plain| Some((plain, exact_version(&plain.specifiers)?)));
+        let Some((pinned, version)) = exact else { continue };
+        let against = entries.iter().find(|plain| !plain.specifiers.contains(&version));
+        if let Some(other) = against {
+            let place_of = |plain: &Plain<'_>| format!("{}, line {}", plain.entry.file, plain.entry.line);
+            let message = format!(
+                "{name}: {} asks for `{}`, and {} for `{}`.",
+                place_of(pinned),
+                pinned.text,
+                place_of(other),
+                other.text
+            );
+            let place = place(facts, other.entry, "contradicts another line");
+            findings.push(Finding::new(FindingCode::RequirementsConflict, message).at(place));
+        }
+    }
+    findings
+}
+
+fn exact_version(specifiers: &VersionSpecifiers) -> Option<Version> {
+    specifiers.iter().find(|one| *one.operator() == Operator::Equal).map(|one| one.version().clone())
+}
+
+/// What `pip check` does.
+fn installed_conflicts(installed: &Installed) -> Vec<Finding> {
+    let versions: BTreeMap<String, &str> = installed
+        .distributions
+        .iter()
+        .map(|found| (normalised_name(&found.name), found.version.as_str()))
+        .collect();
+    let values = installed
+        .python
+        .as_deref()
+        .map(|version| MarkerValues::of_linux(&format!("{version}.0"), std::env::consts::ARCH));
+    let Some(values) = values else { return Vec::new() };
+    let mut findings = Vec::new();
+    for distribution in &installed.distributions {
+        for dependency in distribution.requires.iter().filter_map(|text| Dependency::parse(text)) {
+            let Some(version) = versions.get(&dependency.name) else { continue };
+            if dependency.holds(&values, &Default::default()) && !dependency.allows(version) {
+                let message = format!(
+                    "{} {} needs `{}`, but {} {version} is installed.",
+                    distribution.name, distribution.version, dependency.text, dependency.name
+                );
+                findings.push(Finding::new(FindingCode::InstalledConflict, message));
+            }
+        }
+    }
+    findings
+}

@@ -1,0 +1,62 @@
+//! What may have been meant: the closest of the names that there are.
+
+/// Returns the one name that is one or two letters off, if the word is long enough for that to mean something.
+pub fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = match word.chars().count() {
+        0..=4 => return None,
+        5..=7 => 1,
+        _ => 2,
+    };
+    let mut near: Vec<(usize, &str)> = names
+        .into_iter()
+        .map(|name| (distance(word, name), name))
+        .filter(|(distance, _)| (1..=allowed).contains(distance))
+        .collect();
+    near.sort_unstable();
+    near.first().map(|(_, name)| *name)
+}
+
+/// Counts the letters that have to be added, removed or replaced, or swapped with the next one (the restricted
+/// Damerau-Levenshtein distance).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (index, row) in rows.iter_mut().enumerate() {
+        row[0] = index;
+    }
+    for (index, cell) in rows[0].iter_mut().enumerate() {
+        *cell = index;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        for (word, expected) in [
+            ("gunicron", Some("gunicorn")),
+            ("gunicor", Some("gunicorn")),
+            ("uvicorn", None),
+            ("unicorn", Some("gunicorn")),
+            ("bash", None),
+            ("gunicorn", None),
+        ] {
+            assert_eq!(closest(word, ["gunicorn", "celery"]), expected, "{word}");
+        }
+        assert_eq!(distance("abc", "acb"), 1);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,99 @@
+//! The arguments of `slugc check`, and of the commands that explain slugc itself.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+
+use super::AppArguments;
+use super::run::parse_assignment;
+
+/// What follows the options in the help.
+const AFTER_HELP: &str = "\
+Exit codes: 0 nothing is wrong, 1 there is an error (or a warning, with --deny-warnings), 2 a mistake on the command \
+line, 3 this machine's fault.
+
+Of a slug, the app is also imported by its own Python, unless --static is given. A directory is only read: what is \
+installed is known if the app was built before. `slugc explain ID` says more about a finding.";
+
+/// `slugc check`
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP, mut_arg("dir", |dir| dir.value_name("DIR|SLUG").help("The app's directory, or a slug")))]
+pub(in crate::cli) struct Check {
+    /// The app and how it would be built.
+    #[command(flatten)]
+    pub(in crate::cli) app: AppArguments,
+
+    /// Run nothing of the app
+    #[arg(long, conflicts_with = "boot")]
+    pub(in crate::cli) r#static: bool,
+
+    /// Boot the web process, too, and wait until it listens; a directory is built first
+    #[arg(long)]
+    pub(in crate::cli) boot: bool,
+
+    /// How many seconds the web process has to listen
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(in crate::cli) boot_timeout: u64,
+
+    /// Fail on warnings, too
+    #[arg(long)]
+    pub(in crate::cli) deny_warnings: bool,
+
+    /// How findings are written: for people, as JSON, as SARIF 2.1.0, or as annotations for GitHub's workflows
+    #[arg(long, value_enum, default_value = "text")]
+    pub(in crate::cli) format: CheckFormat,
+
+    /// The stack that the slug is for
+    #[arg(long, env = "STACK", value_name = "STACK", default_value = crate::check::gather::DEFAULT_STACK)]
+    pub(in crate::cli) stack: String,
+
+    /// Config vars from a file of NAME=value lines
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) env_file: Option<PathBuf>,
+
+    /// Config vars from a directory with a file for each
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) env_dir: Option<PathBuf>,
+
+    /// A config var
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    pub(in crate::cli) set: Vec<(String, String)>,
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum CheckFormat {
+    /// For people.
+    Text,
+    /// JSON.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Annotations for GitHub's workflows.
+    Github,
+}
+
+/// `slugc explain`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Explain {
+    /// The id of an error, a warning or a finding; all are listed without one
+    #[arg(value_name = "ID")]
+    pub(in crate::cli) id: Option<String>,
+}
+
+/// `slugc completions`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(in crate::cli) shell: Shell,
+}
+
+/// `slugc man`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Man {
+    /// Where the pages go, one for each command
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) dir: PathBuf,
+}

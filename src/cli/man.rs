@@ -1,0 +1,32 @@
+//! `slugc man`: a manual page for slugc and for each of its commands.
+
+use clap_mangen::Man as Page;
+
+use super::args::Man;
+use crate::env::Env;
+use crate::error::Result;
+use crate::host::files::{FileContext, create_dir_all, write_atomically};
+use crate::output::Output;
+
+/// Writes the pages.
+pub(super) fn run(arguments: &Man, env: &Env, output: &Output) -> Result<u8> {
+    let dir = env.absolute(&arguments.dir);
+    create_dir_all(&dir)?;
+    let mut command = super::command_line();
+    command.build();
+    let mut pages = vec![command.clone()];
+    pages.extend(
+        command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help").cloned(),
+    );
+    let count = pages.len();
+    for page in pages {
+        let name = page.get_display_name().unwrap_or_else(|| page.get_name()).replace(' ', "-");
+        let file = dir.join(format!("{name}.1"));
+        let page = page.version(env!("CARGO_PKG_VERSION"));
+        let mut text = Vec::new();
+        Page::new(page).render(&mut text).doing("writing", &file)?;
+        write_atomically(&file, &text)?;
+    }
+    output.detail(format!("{count} pages are in {}: `man -M` or `man ./slugc.1` shows them.", dir.display()));
+    Ok(0)
+}

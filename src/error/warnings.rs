@@ -1,0 +1,251 @@
+//! The table of every warning and note: what a build or a dyno says without stopping. Ids never change;
+//! `docs/warnings.md` is generated from it.
+//!
+//! What slugc says about lines of the Procfile is in the table of findings, as `slugc check` says it too.
+
+use indoc::indoc;
+
+/// What the table knows of one warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WarningEntry {
+    /// The stable name.
+    pub id: &'static str,
+    /// What was noticed, in a sentence.
+    pub title: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
+/// Every warning, by topic.
+pub const WARNINGS: &[WarningEntry] = &[
+    // The source.
+    WarningEntry {
+        id: "source::special-file",
+        title: "A socket, pipe or device is in the app's directory.",
+        fix: indoc! {"
+            Nothing, if a running server left it there. Name it in .gitignore
+            to be rid of the warning: a slug has files, directories and links.
+        "},
+    },
+    WarningEntry {
+        id: "source::lfs-pointer",
+        title: "A file is a pointer of Git LFS, not the file it stands for.",
+        fix: indoc! {"
+            Heroku doesn't fetch LFS files. Run `git lfs pull` and build the
+            directory, or keep the file outside of the app.
+        "},
+    },
+    WarningEntry {
+        id: "source::outside-link",
+        title: "A symbolic link leads out of the app.",
+        fix: indoc! {"
+            What it leads to isn't in the slug. Copy the file into the app, or
+            make the link lead to a file of the app.
+        "},
+    },
+    WarningEntry {
+        id: "source::build-dir-link",
+        title: "A symbolic link holds the path of the app on this machine.",
+        fix: indoc! {"
+            Make it relative (`ln -s ../x y`): the app is elsewhere on a dyno.
+        "},
+    },
+    WarningEntry {
+        id: "source::submodule-without-gitmodules",
+        title: "The commit has a submodule that .gitmodules doesn't name.",
+        fix: indoc! {"
+            Its files aren't in the slug. Add it with `git submodule add`, or
+            remove it with `git rm --cached`.
+        "},
+    },
+    // .slugignore.
+    WarningEntry {
+        id: "slugignore::no-match",
+        title: "A pattern in .slugignore matches nothing.",
+        fix: indoc! {"
+            Delete it, or see whether its name is misspelled. `*` matches no
+            leading dot, and a pattern with `/` counts from the top.
+        "},
+    },
+    WarningEntry {
+        id: "slugignore::needed-file",
+        title: "A pattern in .slugignore removes a file that the build needs.",
+        fix: indoc! {"
+            Make the pattern narrower: .slugignore is applied before the
+            build. What only the slug should lack goes in .slugignore.post.
+        "},
+    },
+    WarningEntry {
+        id: "slugignore::everything",
+        title: "The patterns in .slugignore remove nearly everything.",
+        fix: indoc! {"
+            Look for a pattern such as `*` or `/*`, and make it narrower.
+        "},
+    },
+    WarningEntry {
+        id: "slugignore::negation",
+        title: "A pattern in .slugignore starts with an exclamation mark.",
+        fix: indoc! {"
+            Heroku's .slugignore can't take a file back in. Name what is to be
+            left out instead. For a name that starts so, write `\\!`.
+        "},
+    },
+    WarningEntry {
+        id: "slugignore::outside",
+        title: "A pattern in .slugignore leads out of the app.",
+        fix: indoc! {"
+            Delete it: it has no effect.
+        "},
+    },
+    // Python and the packages.
+    WarningEntry {
+        id: "python-version::not-specified",
+        title: "The app doesn't say which version of Python it needs.",
+        fix: indoc! {"
+            Write the major version, such as 3.14, into .python-version, and
+            commit that.
+        "},
+    },
+    WarningEntry {
+        id: "python-version::deprecated",
+        title: "The Python version has little time left.",
+        fix: indoc! {"
+            Move to a newer Python before the one you use gets no more
+            security fixes.
+        "},
+    },
+    WarningEntry {
+        id: "python-version::newer-patch",
+        title: "The Python version has a newer patch release.",
+        fix: indoc! {"
+            Name the version without its last part (3.14, not 3.14.1): builds
+            then take the newest by themselves.
+        "},
+    },
+    WarningEntry {
+        id: "runtime-txt::deprecated",
+        title: "runtime.txt is deprecated.",
+        fix: indoc! {"
+            Delete runtime.txt and write the major version, such as 3.14, into
+            .python-version.
+        "},
+    },
+    WarningEntry {
+        id: "python-runtime::host-fallback",
+        title: "Python couldn't be downloaded, so this machine's was copied.",
+        fix: indoc! {"
+            Build where the catalogue can be reached, or set
+            SLUGC_PYTHON_MIRROR. `--python-source host` says that the copy is
+            meant; `--python-source catalogue` makes it an error.
+        "},
+    },
+    WarningEntry {
+        id: "install-dependencies::gdal",
+        title: "A package needs the GDAL library to be built.",
+        fix: indoc! {"
+            Add a buildpack that has it before this one.
+        "},
+    },
+    WarningEntry {
+        id: "install-dependencies::sqlite-headers",
+        title: "A package is built against SQLite's headers.",
+        fix: indoc! {"
+            Use Python's own sqlite3 module, or a version of the package that
+            has wheels.
+        "},
+    },
+    WarningEntry {
+        id: "install-dependencies::invalid-metadata",
+        title: "A package has metadata that pip doesn't take.",
+        fix: indoc! {"
+            Ask for a newer version of the package.
+        "},
+    },
+    WarningEntry {
+        id: "collectstatic-disabled-file",
+        title: "A file turns collectstatic off, which is an old way to do so.",
+        fix: indoc! {"
+            Delete .heroku/collectstatic_disabled, and set the config var
+            DISABLE_COLLECTSTATIC=1 instead.
+        "},
+    },
+    WarningEntry {
+        id: "build::path-in-file",
+        title: "A build step has written the build directory's path into files.",
+        fix: indoc! {"
+            Make the step write paths relative to the app: that directory
+            doesn't exist where the app runs.
+        "},
+    },
+    // The slug.
+    WarningEntry {
+        id: "slug::soft-limit",
+        title: "The slug is larger than 300 MB.",
+        fix: indoc! {"
+            Leave out what the app doesn't need when it runs: name it in
+            .slugignore. A large slug takes longer to boot.
+        "},
+    },
+    WarningEntry {
+        id: "slug::near-limit",
+        title: "The slug is close to the limit of 500 MB.",
+        fix: indoc! {"
+            Leave out what the app doesn't need when it runs: name it in
+            .slugignore, and look for packages that could be smaller.
+        "},
+    },
+    // The dyno.
+    WarningEntry {
+        id: "run::port-taken",
+        title: "Another program listens on the port.",
+        fix: indoc! {"
+            Stop that program, or choose another port with `--port`.
+        "},
+    },
+    WarningEntry {
+        id: "run::exit-timeout",
+        title: "A process didn't end in time after SIGTERM (R12).",
+        fix: indoc! {"
+            Let the app end on SIGTERM: a shell in between has to `exec` the
+            program, and a handler of the app has to return.
+        "},
+    },
+    WarningEntry {
+        id: "run::manifest-mismatch",
+        title: "The manifest beside the slug isn't that slug's.",
+        fix: indoc! {"
+            Keep slug.tgz and slug.json together as one build wrote them.
+        "},
+    },
+];
+
+/// Renders the table as the page `docs/warnings.md`.
+pub fn render_warnings_markdown() -> String {
+    let mut page = String::from(
+        "# Warnings\n\n\
+         What slugc says without stopping. Every warning has an id that never changes; what is said about the\n\
+         Procfile is in [findings.md](findings.md). This page is generated from the table\n\
+         (`src/error/warnings.rs`) by `UPDATE_DOCS=1 cargo test _md`.\n",
+    );
+    for WarningEntry { id, title, fix } in WARNINGS {
+        page.push_str(&format!("\n## `{id}`\n\n{title}\n\n```text\n{}\n```\n", fix.trim_end()));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_entry_is_a_sentence_with_a_way_out() {
+        let mut seen = BTreeSet::new();
+        for WarningEntry { id, title, fix } in WARNINGS {
+            assert!(seen.insert(id), "{id} is there twice");
+            assert!(title.ends_with('.'), "{id}: {title}");
+            assert!(fix.lines().all(|line| line.len() <= 72) && !fix.trim().is_empty(), "{id}: {fix}");
+        }
+    }
+}
