@@ -217,6 +217,68 @@ pub const WARNINGS: &[WarningEntry] = &[
             Keep slug.tgz and slug.json together as one build wrote them.
         "},
     },
+    WarningEntry {
+        id: "run::boot-timeout",
+        title: "A web process didn't listen on its port in time (R10).",
+        fix: indoc! {"
+            Bind to 0.0.0.0 and the port in $PORT, before anything slow is
+            done. `--boot-timeout` gives more time here; Heroku gives 60 s.
+        "},
+    },
+    WarningEntry {
+        id: "run::bound-to-loopback",
+        title: "A web process listens on an address that only this machine reaches.",
+        fix: indoc! {"
+            Bind to 0.0.0.0, for example: gunicorn --bind 0.0.0.0:$PORT
+        "},
+    },
+    WarningEntry {
+        id: "run::memory-quota-exceeded",
+        title: "A dyno uses more memory than its size has (R14).",
+        fix: indoc! {"
+            Use fewer processes (WEB_CONCURRENCY), find what holds the memory,
+            or use a bigger `--size`.
+        "},
+    },
+    WarningEntry {
+        id: "run::memory-quota-vastly-exceeded",
+        title: "A dyno was killed for the memory that it used (R15).",
+        fix: indoc! {"
+            Use fewer processes (WEB_CONCURRENCY), find what holds the memory,
+            or use a bigger `--size`.
+        "},
+    },
+    WarningEntry {
+        id: "run::restart-failed",
+        title: "A dyno couldn't be replaced, and the old one stays.",
+        fix: indoc! {"
+            See what the new dyno has said. The slug's file is read again for
+            a restart: check that it is whole.
+        "},
+    },
+    // Looking into slugs.
+    WarningEntry {
+        id: "inspect::metadata-too-large",
+        title: "Metadata of distributions is too large to be read.",
+        fix: indoc! {"
+            No real METADATA or RECORD is that large. Look at the files in
+            *.dist-info of the slug, and where they come from.
+        "},
+    },
+    WarningEntry {
+        id: "inspect::manifest-mismatch",
+        title: "The manifest beside the slug isn't that slug's.",
+        fix: indoc! {"
+            Keep slug.tgz and slug.json together as one build wrote them.
+        "},
+    },
+    WarningEntry {
+        id: "inspect::procfile-unreadable",
+        title: "The slug's Procfile can't be read.",
+        fix: indoc! {"
+            The Procfile is text in UTF-8 with a process type a line.
+        "},
+    },
 ];
 
 /// Renders the table as the page `docs/warnings.md`.
