@@ -13,7 +13,7 @@ use super::pip_layer::fill_pip_layer;
 use super::python::Python;
 use super::record::Record;
 use super::runtime::choose::{RuntimeRequest, choose_runtime, host_choice, remember_unreachable};
-use super::runtime::provide::fill_runtime_layer;
+use super::runtime::provide::{fetch_in_advance, fill_runtime_layer};
 use super::survey;
 use super::unreachable;
 use super::uv::{self, Uv};
@@ -285,15 +285,37 @@ impl Survey {
             let fill = |tree: &Path| fill_runtime_layer(tree, &self.runtime, &request, store, env, output);
             match provide_layer(layer, &self.settings.lineage, store, env, output, fill) {
                 Err(failure) if self.may_fall_back() && could_not_be_fetched(&failure) => {
-                    let host = host_choice(&request, Some(self.version.version), store, env, output);
-                    // The download's failure says more than that there is no interpreter either.
-                    let host = host.map_err(|_| failure)?;
-                    remember_unreachable(&self.runtime, store)?;
-                    self.runtime = host;
+                    self.fall_back(failure, shop)?;
                 }
                 other => return other,
             }
         }
+    }
+
+    /// Finds out whether the catalogue's Python can be had, if the last build had another and this machine's may
+    /// stand in for it again. What is said about the cache before Python is installed is true then.
+    pub fn settle_runtime(&mut self, shop: Workshop<'_>) -> Result<()> {
+        let Workshop { store, env, output, .. } = shop;
+        let is_new = self.settings.last_python.is_some_and(|last| last != self.runtime.version());
+        if !is_new || !self.may_fall_back() || has_layer(layer_plan(&self.plan()?, "runtime"), store) {
+            return Ok(());
+        }
+        let request = self.runtime_request(env);
+        match fetch_in_advance(&self.runtime, &request, store, env, output) {
+            Err(failure) if could_not_be_fetched(&failure) => self.fall_back(failure, shop),
+            other => other,
+        }
+    }
+
+    fn fall_back(&mut self, failure: Failure, shop: Workshop<'_>) -> Result<()> {
+        let Workshop { store, env, output, .. } = shop;
+        let request = self.runtime_request(env);
+        let host = host_choice(&request, Some(self.version.version), store, env, output);
+        // The download's failure says more than that there is no interpreter either.
+        let host = host.map_err(|_| failure)?;
+        remember_unreachable(&self.runtime, store)?;
+        self.runtime = host;
+        Ok(())
     }
 
     fn may_fall_back(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::host::files::FileContext;
 use crate::plan::local::{Local, Needs, Part};
 use crate::plan::{LayerPlan, Plan};
-use crate::python::metadata::parse_metadata;
+use crate::python::distribution::parse_metadata;
 use crate::slug::tree::Entry;
 
 /// Files beside a package's directory, or above it, that building it may read: its tools' settings, and what its
@@ -39,10 +39,10 @@ pub(super) fn is_own_source(local: &Local, path: &[u8]) -> bool {
 }
 
 /// Returns the app with nothing but the files that its packages are built from: whatever else a build would read
-/// isn't in the key.
+/// isn't in the key. uv's lock says which packages these are, and no build reads it.
 pub(super) fn own_source(app: &AppSource, local: &Local) -> AppSource {
     let mut app = app.clone();
-    app.tree.entries.retain(|entry| is_own_source(local, &entry.path));
+    app.tree.entries.retain(|entry| entry.path == b"uv.lock" || is_own_source(local, &entry.path));
     app
 }
 
@@ -95,7 +95,7 @@ fn read_needs(layer: &Layer, local: &Local) -> Result<Needs> {
         let path = info.join("METADATA");
         let metadata = std::fs::read(&path).doing("reading", &path)?;
         let origin = std::fs::read_to_string(info.join("direct_url.json")).unwrap_or_default();
-        installed.push((place_of(&origin), parse_metadata(&String::from_utf8_lossy(&metadata))));
+        installed.extend(parse_metadata(&metadata).map(|distribution| (place_of(&origin), distribution)));
     }
     Ok(Needs::of(installed, &local.places))
 }

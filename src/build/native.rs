@@ -64,15 +64,7 @@ pub fn provide_tool(
 ) -> Result<Layer> {
     let Workshop { store, env, output, .. } = shop;
     let requirements = pinned(tool);
-    let plan = LayerPlan {
-        name: tool.command(),
-        key: LayerKey::new([
-            ("Python runtime", runtime.digest()),
-            ("set of tools", tool.describe()),
-            ("list of their versions", hex::encode(Sha256::digest(requirements))),
-        ]),
-        contents: tool.describe(),
-    };
+    let plan = plan_tool(tool, runtime);
     // Every app shares it.
     provide_layer(&plan, "tools", store, env, output, |tree| {
         output.step(format!("Installing {}", plan.contents));
@@ -82,6 +74,19 @@ pub fn provide_tool(
             _ => failure,
         })
     })
+}
+
+/// Plans the layer with a tool, for a runtime.
+pub fn plan_tool(tool: NativeTool, runtime: &LayerKey) -> LayerPlan {
+    LayerPlan {
+        name: tool.command(),
+        key: LayerKey::new([
+            ("Python runtime", runtime.digest()),
+            ("set of tools", tool.describe()),
+            ("list of their versions", hex::encode(Sha256::digest(pinned(tool)))),
+        ]),
+        contents: tool.describe(),
+    }
 }
 
 fn pinned(tool: NativeTool) -> &'static str {

@@ -11,10 +11,11 @@ use sha2::{Digest, Sha256};
 
 use crate::build::execute::{Built, Workshop};
 use crate::build::layers::verify_layer;
+use crate::build::native::plan_tool;
 use crate::error::Result;
 use crate::host::files;
 use crate::plan::manager::{PIP_VERSION, UV_VERSION};
-use crate::plan::{LayerKey, PackageManager, Plan};
+use crate::plan::{LayerKey, NativeTool, PackageManager, Plan};
 use crate::python::version::PythonVersion;
 use crate::store::Store;
 
@@ -22,7 +23,7 @@ use crate::store::Store;
 pub(super) const LINEAGE: &str = "app";
 
 /// Every kind of layer that a build may keep.
-const LAYERS: &[&str] = &["runtime", "pip", "dependencies", super::corpora::LAYER];
+const LAYERS: &[&str] = &["runtime", "pip", "dependencies", "project", super::corpora::LAYER];
 
 /// What Heroku's own buildpack has in the cache: of no use here, and large.
 const FOREIGN_DIRS: &[&str] = &["python", "python-poetry", "python-uv", "src", "vendor"];
@@ -134,6 +135,7 @@ impl<'a> Cache<'a> {
             let key = put.or(planned);
             shop.store.retain_layers(name, &key.as_deref().into_iter().collect::<Vec<_>>())?;
         }
+        retain_tools(&built.plan, shop.store)?;
         let foreign = self.dir.join(".heroku");
         for name in FOREIGN_DIRS {
             files::remove_dir_all(&foreign.join(name))?;
@@ -148,6 +150,17 @@ impl<'a> Cache<'a> {
     }
 }
 
+/// Keeps the tool that the plan is carried out by, which no plan has among its layers.
+fn retain_tools(plan: &Plan, store: &Store) -> Result<()> {
+    let used = plan.native_tool();
+    let runtime = plan.layer("runtime").map(|layer| &layer.key);
+    for tool in NativeTool::ALL {
+        let key = runtime.filter(|_| used == Some(tool)).map(|runtime| plan_tool(tool, runtime).key.digest());
+        store.retain_layers(tool.command(), &key.as_deref().into_iter().collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
 /// Gathers what the cache of this build is made from; `files` are those that decide what is installed.
 pub(super) fn gather_facts(stack: &str, plan: &Plan, files: &BTreeMap<String, Vec<u8>>) -> Facts {
     let manager = plan.package_manager;
@@ -155,7 +168,7 @@ pub(super) fn gather_facts(stack: &str, plan: &Plan, files: &BTreeMap<String, Ve
         stack: stack.to_owned(),
         python_version: plan.runtime.version().to_string(),
         package_manager: manager.name().to_owned(),
-        tool_version: tool_version(manager).map(str::to_owned),
+        tool_version: tool_version(plan).map(str::to_owned),
         files: files
             .iter()
             .map(|(name, contents)| (name.clone(), hex::encode(Sha256::digest(contents))))
@@ -168,12 +181,12 @@ fn layer_key(layer: &crate::plan::LayerPlan) -> (String, String) {
     (layer.name.to_owned(), layer.key.digest())
 }
 
-/// Returns the version of the tool that a package manager is, where it is installed.
-pub(super) fn tool_version(manager: PackageManager) -> Option<&'static str> {
-    match manager {
+/// Returns the version of the tool that a package manager is, where it installs itself.
+pub(super) fn tool_version(plan: &Plan) -> Option<&'static str> {
+    match plan.package_manager {
         PackageManager::Pip => Some(PIP_VERSION),
         PackageManager::Uv => Some(UV_VERSION),
-        _ => None,
+        _ => plan.native_tool().map(NativeTool::version),
     }
 }
 
@@ -231,6 +244,7 @@ fn describe(layer: &str) -> &str {
     match layer {
         "runtime" => "Python",
         "dependencies" => "set of packages",
+        "project" => "set of the app's own packages",
         other => other,
     }
 }

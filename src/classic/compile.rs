@@ -74,6 +74,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     let mut entries = |app: &AppSource| stage::index_app(app, env);
     let mut survey = Survey::read(app, &mut entries, settings(&cache, &config_vars, env)?, shop)?;
     survey.announce(shop)?;
+    survey.settle_runtime(shop)?;
     let plan = survey.plan()?;
     note_tools(&plan, record);
     let facts = cache::gather_facts(&stack, &plan, &survey.inputs().files);
@@ -205,7 +206,7 @@ fn read_installer(config_vars: &ConfigVars, env: &Env) -> Result<Option<Installe
 
 fn note_tools(plan: &Plan, record: &Record) {
     let manager = plan.package_manager;
-    if let Some(version) = cache::tool_version(manager) {
+    if let Some(version) = cache::tool_version(plan) {
         record.set(&format!("{}_version", manager.name().to_lowercase()), version);
     }
     let python = plan.runtime.version();
@@ -219,11 +220,17 @@ fn note_tools(plan: &Plan, record: &Record) {
 }
 
 fn recommend_uv(manager: PackageManager, output: &Output) {
-    if manager != PackageManager::Uv {
-        output.notice(format!(
+    match manager {
+        PackageManager::Uv => {}
+        // uv has installed it already.
+        PackageManager::Pyproject => output.notice(
+            "pyproject.toml is all that uv needs: `uv lock` writes uv.lock, and once that is \
+             committed, every build is the same.\nhttps://docs.astral.sh/uv/concepts/projects/sync/",
+        ),
+        _ => output.notice(format!(
             "{} works well. For new apps, uv is the better choice: it is fast, and its lock file \
              makes every build the same.\nhttps://docs.astral.sh/uv/guides/migration/",
             manager.name()
-        ));
+        )),
     }
 }

@@ -182,6 +182,17 @@ catalogue! {
         "},
         exit_code: 1,
     }
+    PoetryWithoutLock => {
+        id: "package-manager::poetry-missing-lockfile",
+        title: "There is a pyproject.toml of Poetry's, but no poetry.lock.",
+        fix: indoc! {"
+            Run `poetry lock`, and commit poetry.lock. If it exists already,
+            check that .gitignore and .slugignore don't leave it out.
+            Without a lock file, only a project that says what builds it can
+            be installed: in a [build-system] table.
+        "},
+        exit_code: 1,
+    }
     SetupPyOnly => {
         id: "package-manager::setup-py-only",
         title: "There is a setup.py, but no package manager file.",

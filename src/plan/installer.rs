@@ -63,6 +63,18 @@ pub enum NativeTool {
 }
 
 impl NativeTool {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Pipenv, Self::Poetry, Self::Pdm];
+
+    /// Returns its version.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Pipenv => PIPENV_VERSION,
+            Self::Poetry => POETRY_VERSION,
+            Self::Pdm => PDM_VERSION,
+        }
+    }
+
     /// Returns its command, which is also the name of its Python module.
     pub fn command(self) -> &'static str {
         match self {
@@ -74,11 +86,12 @@ impl NativeTool {
 
     /// Returns its name and version, as people write them.
     pub fn describe(self) -> String {
-        match self {
-            Self::Pipenv => format!("Pipenv {PIPENV_VERSION}"),
-            Self::Poetry => format!("Poetry {POETRY_VERSION}"),
-            Self::Pdm => format!("PDM {PDM_VERSION}"),
-        }
+        let name = match self {
+            Self::Pipenv => "Pipenv",
+            Self::Poetry => "Poetry",
+            Self::Pdm => "PDM",
+        };
+        format!("{name} {}", self.version())
     }
 }
 

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::inputs::Rendered;
+use crate::python::distribution::{Distribution, needs};
 use crate::python::locked::{LockedPackage, LockedSet, LockedSource};
-use crate::python::metadata::{self, Metadata};
 use crate::python::requirements::Requirements;
 
 /// Packages that are in the app itself, and how they are installed apart from the others.
@@ -74,12 +74,12 @@ pub struct Needs {
 
 impl Needs {
     /// Puts together what installed packages say. `asked` are the extras that are asked for, by the place in the app.
-    pub fn of(installed: Vec<(String, Metadata)>, asked: &BTreeMap<String, BTreeSet<String>>) -> Self {
+    pub fn of(installed: Vec<(String, Distribution)>, asked: &BTreeMap<String, BTreeSet<String>>) -> Self {
         let extras = |place: &str| asked.get(place).cloned().unwrap_or_default();
-        let names = installed.iter().map(|(_, metadata)| metadata.name.clone()).collect();
+        let names = installed.iter().map(|(_, distribution)| distribution.key()).collect();
         let distributions: Vec<_> =
-            installed.into_iter().map(|(place, metadata)| (metadata, extras(&place))).collect();
-        Self { names, requirements: metadata::needs(&distributions) }
+            installed.into_iter().map(|(place, distribution)| (distribution, extras(&place))).collect();
+        Self { names, requirements: needs(&distributions) }
     }
 
     /// Tells whether something that is needed is itself in the app: it can't be installed apart then.

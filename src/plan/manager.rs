@@ -140,6 +140,11 @@ pub enum ManagerError {
         /// What else there is.
         others: Vec<PackageManager>,
     },
+    /// A pyproject.toml that only Poetry understands, without its lock.
+    #[error(
+        "pyproject.toml has [tool.poetry], but neither [project] nor [build-system]; and there is no poetry.lock."
+    )]
+    PoetryWithoutLock,
     /// Only setup.py.
     #[error(
         "setup.py is there, but none of requirements.txt, Pipfile.lock, poetry.lock, uv.lock, pdm.lock, \
@@ -180,6 +185,7 @@ impl UserError for ManagerError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::PipfileWithoutLock { .. } => ErrorCode::PipfileWithoutLock,
+            Self::PoetryWithoutLock => ErrorCode::PoetryWithoutLock,
             Self::SetupPyOnly => ErrorCode::SetupPyOnly,
             Self::NoneFound { .. } => ErrorCode::NoPackageManager,
             Self::SeveralFound { .. } => ErrorCode::SeveralPackageManagers,
@@ -218,6 +224,9 @@ pub fn choose_package_manager(
     }
     match found[..] {
         [one] => Ok(one),
+        [] if pyproject.is_some_and(|pyproject| pyproject.is_poetrys_alone) => {
+            Err(ManagerError::PoetryWithoutLock)
+        }
         [] if pyproject.is_some_and(|pyproject| pyproject.is_project) => Ok(PackageManager::Pyproject),
         [] if app.has_file("setup.py") => Err(ManagerError::SetupPyOnly),
         [] => Err(ManagerError::NoneFound { listing: super::detect::listing(&app.names, &app.dirs) }),
@@ -266,14 +275,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn choose(names: &[&str]) -> Result<PackageManager, ManagerError> {
+        let pyproject = Pyproject { is_project: true, ..Pyproject::default() };
+        choose_among(names, names.contains(&"pyproject.toml").then_some(&pyproject))
+    }
+
+    fn choose_among(names: &[&str], pyproject: Option<&Pyproject>) -> Result<PackageManager, ManagerError> {
         let dir = tempfile::tempdir().unwrap();
         for name in names {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
         let app =
             crate::app::source::read_source(dir.path(), &BTreeSet::new(), &Interrupt::default()).unwrap();
-        let pyproject = Pyproject { is_project: true, ..Pyproject::default() };
-        choose_package_manager(&app, names.contains(&"pyproject.toml").then_some(&pyproject))
+        choose_package_manager(&app, pyproject)
     }
 
     #[test]
@@ -310,5 +323,14 @@ mod tests {
             "These were found: Pipfile.lock (Pipenv), requirements.txt (pip), poetry.lock (Poetry), uv.lock (uv)"
         );
         assert_eq!(error.detail().as_deref(), Some("pipenv,pip,poetry,uv"));
+    }
+
+    #[test]
+    fn what_only_poetry_understands_has_to_be_locked() {
+        let poetrys = || Pyproject { is_project: true, is_poetrys_alone: true, ..Pyproject::default() };
+        let choose = |names: &[&str]| choose_among(names, Some(&poetrys()));
+        assert_eq!(choose(&["pyproject.toml", "setup.py"]), Err(ManagerError::PoetryWithoutLock));
+        assert_eq!(choose(&["pyproject.toml", "poetry.lock"]), Ok(PackageManager::Poetry));
+        assert_eq!(choose(&["pyproject.toml", "requirements.txt"]), Ok(PackageManager::Pip));
     }
 }

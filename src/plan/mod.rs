@@ -102,6 +102,11 @@ impl Plan {
     pub fn layer(&self, name: &str) -> Option<&LayerPlan> {
         self.layers.iter().find(|layer| layer.name == name)
     }
+
+    /// Returns the package manager's own tool, if that is the installer.
+    pub fn native_tool(&self) -> Option<NativeTool> {
+        self.package_manager.native_tool().filter(|_| self.installer == Installer::Native)
+    }
 }
 
 /// Decides what is built.

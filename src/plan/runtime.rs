@@ -137,6 +137,9 @@ pub enum RuntimeChoice {
         /// What it stands in for.
         #[serde(skip_serializing_if = "Option::is_none")]
         instead_of: Option<PythonVersion>,
+        /// Whether the user asked for one of this machine.
+        #[serde(skip)]
+        asked_for: bool,
     },
     /// A prepared archive.
     Prepared {
@@ -201,14 +204,25 @@ impl RuntimeChoice {
 
     /// Tells the user what was used instead of what.
     pub fn notice(&self) -> Option<Notice> {
-        let Self::Host { version, executable, instead_of: Some(wanted), .. } = self else { return None };
+        let Self::Host { version, executable, instead_of: Some(wanted), asked_for, .. } = self else {
+            return None;
+        };
+        let executable = executable.display();
+        if *asked_for {
+            // Nothing was tried. Of a minor version, a copy is whatever patch version the machine has.
+            let warning = (version.major, version.minor) != (wanted.major, wanted.minor);
+            let text = format!(
+                "The slug has a copy of this machine's Python {version} ({executable}), as \
+                 `--python-source host` asks for. From the catalogue it would be Python {wanted}."
+            );
+            return Some(Notice { id: "python-runtime::host".to_owned(), text, warning });
+        }
         Some(Notice {
             id: "python-runtime::host-fallback".to_owned(),
             text: format!(
                 "Python {wanted} couldn't be downloaded, so the slug has a copy of this machine's \
-                 Python {version} ({}) instead.\n\
-                 `--python-source catalogue` makes this an error; `--python-source host` says that it is meant.",
-                executable.display()
+                 Python {version} ({executable}) instead.\n\
+                 `--python-source catalogue` makes this an error; `--python-source host` says that it is meant."
             ),
             warning: wanted != version,
         })
@@ -235,6 +249,29 @@ mod tests {
             ("", Err(InvalidSource(String::new()))),
         ] {
             assert_eq!(parse_python_source(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_download_that_was_tried_is_said_to_have_failed() {
+        let version = |minor, patch| PythonVersion { major: 3, minor, patch };
+        for (wanted, asked_for, id, warning) in [
+            (version(13, 15), false, "python-runtime::host-fallback", true),
+            (version(13, 0), false, "python-runtime::host-fallback", false),
+            (version(13, 15), true, "python-runtime::host", false),
+            (version(14, 2), true, "python-runtime::host", true),
+        ] {
+            let choice = RuntimeChoice::Host {
+                version: version(13, 0),
+                executable: "/usr/bin/python3".into(),
+                fingerprint: String::new(),
+                arch: String::new(),
+                instead_of: Some(wanted),
+                asked_for,
+            };
+            let notice = choice.notice().unwrap();
+            assert_eq!((notice.id.as_str(), notice.warning), (id, warning), "{wanted} {asked_for}");
+            assert_eq!(notice.text.contains("couldn't be downloaded"), !asked_for, "{}", notice.text);
         }
     }
 

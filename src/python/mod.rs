@@ -4,7 +4,6 @@
 pub mod catalogue;
 pub mod distribution;
 pub mod locked;
-pub mod metadata;
 pub mod pdm;
 pub mod pip_config;
 pub mod pipfile;

@@ -12,6 +12,8 @@ use crate::error::{ErrorCode, UserError};
 pub struct Pyproject {
     /// Whether it describes a project: `[project]` or `[tool.poetry]`. Many files only hold the settings of tools.
     pub is_project: bool,
+    /// Whether all it says about the project is in `[tool.poetry]`, which nobody but Poetry reads.
+    pub is_poetrys_alone: bool,
     /// Which versions of Python the project supports, as a version specifier.
     pub requires_python: Option<String>,
     /// Whether it says how the project is built.
@@ -46,6 +48,7 @@ pub fn parse_pyproject(contents: &[u8]) -> Result<Pyproject, PyprojectError> {
     let poetry = table(&root, &["tool", "poetry"]);
     Ok(Pyproject {
         is_project: project.is_some() || poetry.is_some(),
+        is_poetrys_alone: poetry.is_some() && project.is_none() && !root.contains_key("build-system"),
         requires_python: requires_python(project, poetry),
         has_build_system: root.contains_key("build-system"),
         is_package: is_package(&root),
@@ -134,6 +137,14 @@ mod tests {
 
     #[test]
     fn only_a_project_makes_a_project() {
+        for (text, expected) in [
+            ("[tool.poetry]\nname = 'x'\n", true),
+            ("[tool.poetry]\n[project]\nname = 'x'\n", false),
+            ("[tool.poetry]\n[build-system]\nrequires = []\n", false),
+            ("[project]\nname = 'x'\n", false),
+        ] {
+            assert_eq!(parsed(text).is_poetrys_alone, expected, "{text}");
+        }
         for (text, expected) in [
             ("", false),
             ("[tool.ruff]\nline-length = 100\n", false),

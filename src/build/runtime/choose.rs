@@ -172,6 +172,7 @@ pub fn host_choice(
         fingerprint: host_fingerprint(interpreter),
         arch: std::env::consts::ARCH.to_owned(),
         instead_of: instead_of.or((wanted != interpreter.version).then_some(wanted)),
+        asked_for: *request.source == PythonSource::Host,
     })
 }
 

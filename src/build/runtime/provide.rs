@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::archive_programs::relocate_programs;
-use super::catalogue::{ArchiveRef, fetch_catalogue_runtime};
+use super::catalogue::{ArchiveRef, fetch_archive, fetch_catalogue_runtime};
 use super::choose::{ChooseError, RuntimeRequest, host_fingerprint, open_prepared};
 use super::discover::discover;
 use super::host::copy_runtime;
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::host::files;
 use crate::output::Output;
 use crate::plan::runtime::{PythonSource, RuntimeChoice};
-use crate::python::catalogue::Catalogue;
+use crate::python::catalogue::{Archive, Catalogue};
 use crate::python::version::PythonVersion;
 use crate::store::Store;
 
@@ -67,6 +67,34 @@ pub fn fill_runtime_layer(
     Ok(())
 }
 
+/// Fetches what the runtime is made of, if it comes from the catalogue: whether that is possible is known then.
+pub fn fetch_in_advance(
+    choice: &RuntimeChoice,
+    request: &RuntimeRequest<'_>,
+    store: &Store,
+    env: &Env,
+    output: &Output,
+) -> Result<()> {
+    let RuntimeChoice::Catalogue { version, arch, .. } = choice else { return Ok(()) };
+    let archive = catalogue_archive(*version, arch, request)?;
+    let archive = ArchiveRef { urls: &archive.urls, sha256: &archive.sha256, file_name: &archive.file_name };
+    fetch_archive(&archive, store, env, output)?;
+    Ok(())
+}
+
+fn catalogue_archive(
+    version: PythonVersion,
+    arch: &str,
+    request: &RuntimeRequest<'_>,
+) -> std::result::Result<Archive, ChooseError> {
+    let catalogue = Catalogue::embedded();
+    let archive = match request.mirror {
+        Some(mirror) => catalogue.archive_from(version, arch, mirror),
+        None => catalogue.archive(version, arch),
+    };
+    archive.ok_or(ChooseError::UnknownPatch { version })
+}
+
 fn install_from_catalogue(
     prefix: &Path,
     version: PythonVersion,
@@ -76,12 +104,7 @@ fn install_from_catalogue(
     env: &Env,
     output: &Output,
 ) -> Result<Vec<String>> {
-    let catalogue = Catalogue::embedded();
-    let archive = match request.mirror {
-        Some(mirror) => catalogue.archive_from(version, arch, mirror),
-        None => catalogue.archive(version, arch),
-    };
-    let archive = archive.ok_or(ChooseError::UnknownPatch { version })?;
+    let archive = catalogue_archive(version, arch, request)?;
     let archive = ArchiveRef { urls: &archive.urls, sha256: &archive.sha256, file_name: &archive.file_name };
     fetch_catalogue_runtime(&archive, prefix, store, env, output)?;
     sysconfig::relocate(prefix, ARCHIVE_PREFIXES)?;

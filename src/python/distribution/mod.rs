@@ -7,6 +7,7 @@ mod dependency;
 mod info_dir;
 mod licence;
 mod marker;
+mod needs;
 mod record;
 mod wheel;
 
@@ -16,6 +17,7 @@ pub use dependency::Dependency;
 pub use info_dir::{InfoDir, InfoKind, split_site_packages};
 pub use licence::{Licence, LicenceFacts};
 pub use marker::MarkerValues;
+pub use needs::needs;
 pub use record::{RecordEntry, base64_url, installed_path, parse_record};
 pub use wheel::{DirectUrl, Wheel, parse_direct_url, parse_wheel};
 
