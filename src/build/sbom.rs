@@ -9,8 +9,12 @@ use crate::inspect::sbom::{SBOM_PATH, sbom_of_directory};
 use crate::plan::Plan;
 use crate::slug::tree::{Tree, TreeOrigin, index_directory};
 
-/// Lists what is installed in a build directory, and writes the list where a slug has it.
+/// Lists what is installed in a build directory, and writes the list where a slug has it. Where a hook has taken
+/// Python away there is nothing to list.
 pub fn write_sbom_of_directory(build_dir: &Path, plan: &Plan, env: &Env) -> Result<()> {
+    if !build_dir.join(".heroku/python").is_dir() {
+        return Ok(());
+    }
     let Plan { runtime, .. } = plan;
     write_sbom(&sbom_of_directory(build_dir, &runtime.version().to_string(), runtime.arch(), env)?, build_dir)
 }

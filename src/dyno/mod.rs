@@ -341,6 +341,8 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("Hello from the slug"), "{answer}");
+        // The port is looked at now and then only: it may have answered before that was seen.
+        dyno.wait_for_log("State changed from starting to up");
         dyno.env.interrupt.set(15);
         assert_eq!(running.join().unwrap().unwrap(), 128 + 15);
         let log = dyno.log.text();

@@ -461,6 +461,47 @@ fn gunicorn_is_watched_as_on_heroku() {
     }
 }
 
+/// A real server of WebSockets on two dynos, and clients that talk to both through the router.
+#[test]
+#[ignore = "needs PyPI"]
+fn websockets_get_through_the_router() {
+    let app = TestApp::online("flask-getting-started");
+    let asgi = "import os\n\
+        async def app(scope, receive, send):\n\
+        \x20   assert scope['type'] == 'websocket'\n\
+        \x20   await receive()\n\
+        \x20   await send({'type': 'websocket.accept'})\n\
+        \x20   while (message := await receive())['type'] == 'websocket.receive':\n\
+        \x20       await send({'type': 'websocket.send', 'text': os.environ['DYNO'] + ' ' + message['text']})\n";
+    fs::write(app.dir.join("chat.py"), asgi).unwrap();
+    fs::write(app.dir.join("requirements.txt"), "uvicorn==0.35.0\nwebsockets==15.0.1\n").unwrap();
+    fs::write(app.dir.join("Procfile"), "web: uvicorn chat:app --host 0.0.0.0 --port $PORT\n").unwrap();
+    app.build(&[]).success();
+    let (port, slug) = (free_port(), app.slug());
+    let arguments = ["run", slug.to_str().unwrap(), "--formation", "web=2", "--port", &port.to_string()];
+    let running = Running::start(&mut app.command(&arguments));
+    running.wait_for("> State changed from starting to up", 2);
+    let mut clients: Vec<_> = (0..4)
+        .map(|_| {
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            tungstenite::client(format!("ws://127.0.0.1:{port}/chat"), stream).unwrap().0
+        })
+        .collect();
+    let mut answers = std::collections::BTreeSet::new();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(tungstenite::Message::text(format!("hello {number}"))).unwrap();
+        let answer = client.read().unwrap().into_text().unwrap();
+        let (dyno, echo) = answer.split_once(' ').unwrap();
+        assert_eq!(echo, format!("hello {number}"));
+        answers.insert(dyno.to_owned());
+    }
+    assert_eq!(answers.into_iter().collect::<Vec<_>>(), ["web.1", "web.2"]);
+    running.signal(Signal::TERM);
+    let (code, log) = running.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(log.matches("path=\"/chat\"").count(), 4, "a line for each connection: {log}");
+}
+
 /// Asks for a page and returns the whole answer.
 fn ask_for(port: u16, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
