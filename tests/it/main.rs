@@ -21,6 +21,7 @@ mod indexes;
 mod internal_error;
 mod managers;
 mod messages;
+mod mixed_locks;
 mod native;
 mod package;
 mod projects;
