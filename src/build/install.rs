@@ -143,7 +143,22 @@ impl Survey {
                     quiet: false,
                 };
                 let pip = if matches!(tool, Tool::Uv(_)) { &self.pip_for_uv() } else { &self.pip };
-                install(tool, &target, pip, store, env, output).or_else(|failure| {
+                let first = match &sheet.hashed_first {
+                    Some(file) => {
+                        let (requirements, mode) =
+                            (std::slice::from_ref(file), Mode::Locked { hashed: true });
+                        install(
+                            tool,
+                            &InstallTarget { requirements, mode, ..target },
+                            pip,
+                            store,
+                            env,
+                            output,
+                        )
+                    }
+                    None => Ok(()),
+                };
+                first.and_then(|()| install(tool, &target, pip, store, env, output)).or_else(|failure| {
                     // What an installer says of an index that refuses it is that it has no such package.
                     if failure.code() == self.package_manager.install_error() {
                         self.check_indexes(Asked::All, env, output)?;
@@ -237,15 +252,24 @@ impl Survey {
         // uv gets them otherwise, and would warn.
         let is_passed = |line: &&str| !(is_uv && line.starts_with(TRUSTED_HOST));
         let text: String = text.lines().filter(is_passed).map(|line| format!("{line}\n")).collect();
+        let whole = Rendered { text, complete: *complete, hashed: *hashed };
+        let (first, text) = match whole.split_by_hashes().filter(|_| !is_uv && *complete) {
+            Some((hashed, others)) => (Some(hashed), others),
+            None => (None, whole.text),
+        };
         let file = place.join("requirements.txt");
         files::create_dir_all(place)?;
         files::write_atomically(&file, text.as_bytes())?;
+        let hashed_first = first.as_ref().map(|_| place.join("hashed.txt"));
+        if let Some((file, text)) = hashed_first.as_ref().zip(first) {
+            files::write_atomically(file, text.as_bytes())?;
+        }
         let mode = match (complete, self.package_manager) {
             (true, _) => Mode::Locked { hashed: *hashed },
             (false, PackageManager::Pyproject) => Mode::Project,
             (false, _) => Mode::Requirements,
         };
-        Ok(Sheet { requirements: vec![file], overrides: None, mode })
+        Ok(Sheet { requirements: vec![file], hashed_first, overrides: None, mode })
     }
 
     fn sheet_of_files(&self, directory: &Path) -> Sheet {
@@ -256,7 +280,7 @@ impl Survey {
         }
         let is_project = self.package_manager == PackageManager::Pyproject;
         let mode = if is_project { Mode::Project } else { Mode::Requirements };
-        Sheet { requirements, overrides: None, mode }
+        Sheet { requirements, hashed_first: None, overrides: None, mode }
     }
 }
 
@@ -284,6 +308,8 @@ enum Source {
 /// What is to be installed, and how that is to be read.
 struct Sheet {
     requirements: Vec<PathBuf>,
+    /// What is installed before, each package with its hashes.
+    hashed_first: Option<PathBuf>,
     overrides: Option<PathBuf>,
     mode: Mode,
 }

@@ -54,6 +54,31 @@ impl Rendered {
     pub fn has_editable_repository(&self) -> bool {
         self.text.lines().any(|line| line.starts_with("-e ") && line.contains("git+"))
     }
+
+    /// Takes what has hashes and what can't have any apart, if there is both: pip wants hashes of everything or of
+    /// nothing. Options are in both.
+    pub fn split_by_hashes(&self) -> Option<(String, String)> {
+        let (mut hashed, mut others) = (String::new(), String::new());
+        let mut lines = self.text.lines().peekable();
+        let (mut has_hashed, mut has_others) = (false, false);
+        while let Some(line) = lines.next() {
+            let mut entry = format!("{line}\n");
+            while entry.ends_with("\\\n") && lines.peek().is_some() {
+                entry.extend(lines.next().into_iter().flat_map(|line| [line, "\n"]));
+            }
+            if line.starts_with("--") {
+                hashed.push_str(&entry);
+                others.push_str(&entry);
+            } else if entry.contains(" --hash=") {
+                hashed.push_str(&entry);
+                has_hashed = true;
+            } else {
+                others.push_str(&entry);
+                has_others = true;
+            }
+        }
+        (has_hashed && has_others).then_some((hashed, others))
+    }
 }
 
 impl Inputs {
@@ -103,6 +128,22 @@ fn names_a_commit(url: &str) -> bool {
 mod tests {
     use super::*;
     use crate::python::requirements::read_requirements;
+
+    #[test]
+    fn what_has_hashes_is_taken_apart_from_what_cannot_have_any() {
+        let split =
+            |text: &str| Rendered { text: text.to_owned(), complete: true, hashed: false }.split_by_hashes();
+        let (hashed, plain) =
+            ("a==1 ; os_name == 'posix' \\\n    --hash=sha256:0 \\\n    --hash=sha256:1\n", "-e ./b\n");
+        let option = "--index-url https://i.test/simple\n";
+        assert_eq!(
+            split(&format!("{option}{hashed}{plain}{hashed}")),
+            Some((format!("{option}{hashed}{hashed}"), format!("{option}{plain}")))
+        );
+        for whole in [hashed, plain, option, ""] {
+            assert_eq!(split(&format!("{option}{whole}")), None, "{whole}");
+        }
+    }
 
     #[test]
     fn what_has_no_exact_version_is_listed() {

@@ -250,3 +250,31 @@ fn an_app_without_a_version_keeps_that_of_the_last_build() {
     assert!(rebuilt.stdout.starts_with(&format!("{line}{major}\n")), "{}", rebuilt.stdout);
     assert_eq!(cached.report()["python_version_origin"], "cached");
 }
+
+#[test]
+fn layers_that_no_build_uses_leave_the_cache() {
+    let mut cached = Cached::warm(&[("requirements.txt", "")]);
+    let old = ["project", "pipenv", "poetry", "pdm", "dependencies"]
+        .map(|kind| cached.layers().join(kind).join("old"));
+    for dir in &old {
+        fs::create_dir_all(dir).unwrap();
+    }
+    cached.compile().success();
+    for dir in &old {
+        assert!(!dir.exists(), "{}", dir.display());
+    }
+}
+
+/// The app keeps the Python that stands in, although the catalogue has a newer one.
+#[test]
+fn a_python_that_cannot_be_had_is_no_reason_to_discard_the_cache() {
+    let mut cached = Cached::warm(&[("requirements.txt", "")]);
+    cached.compile().success();
+    // Nothing listens there.
+    cached.app.set("SLUGC_PYTHON_MIRROR", "http://127.0.0.1:9");
+    cached.app.set("SLUGC_PYTHON_SOURCE", "auto");
+    let again = cached.compile().success();
+    assert_eq!(cache_lines(&again), ["-----> Restoring cache", "-----> Saving cache"], "{}", again.stdout);
+    assert!(again.stdout.contains("couldn't be downloaded"), "{}", again.stdout);
+    assert!(!again.stdout.contains("-----> Installing Python"), "{}", again.stdout);
+}

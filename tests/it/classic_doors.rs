@@ -427,3 +427,13 @@ fn a_traced_build_shows_its_command_lines_without_secrets() {
         assert!(!plain.stdout.contains("       + "), "{value:?}: {}", plain.stdout);
     }
 }
+
+#[test]
+fn a_project_without_a_lock_is_told_how_uv_would_lock_it() {
+    let mut app = TestApp::new(&[("pyproject.toml", "[project]\nname = 'x'\nversion = '1'\n")]);
+    app.set("STACK", "heroku-24");
+    let cache = app.out.join("cache");
+    warm_cache(&cache);
+    let log = door(&app, "compile", &[&app.dir, &cache]).success().stdout;
+    assert!(log.contains("`uv lock` writes uv.lock") && !log.contains("uv works well"), "{log}");
+}

@@ -78,7 +78,7 @@ fn wheel_hash() -> String {
 }
 
 /// A wheel, as a zip file without compression.
-fn wheel() -> Vec<u8> {
+pub(crate) fn wheel() -> Vec<u8> {
     let info = format!("{MODULE}-1.0.dist-info");
     let files = [
         (format!("{MODULE}.py"), "WHO = 'private'\n".to_owned()),

@@ -23,6 +23,7 @@ mod inspect;
 mod internal_error;
 mod managers;
 mod messages;
+mod mixed_locks;
 mod native;
 mod package;
 mod projects;

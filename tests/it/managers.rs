@@ -239,6 +239,28 @@ fn pdm_lock() {
     app.build(&[]).failure("install-dependencies::pdm");
 }
 
+/// PDM installs the project itself, in place.
+#[test]
+#[ignore = "needs PyPI"]
+fn pdm_lock_of_a_package() {
+    let project = &format!(
+        "{PROJECT}[project.scripts]\nshop = \"shop:main\"\n[build-system]\nrequires = [\"pdm-backend\"]\n\
+         build-backend = \"pdm.backend\"\n"
+    );
+    let files =
+        [("pyproject.toml", project.as_str()), ("shop/__init__.py", "def main(): print('from the shop')\n")];
+    let Some(app) = locked_app(&files, "pdm lock --quiet") else { return };
+    builds(&app, "pdm sync --prod");
+    fs::write(app.dir.join("shop/__init__.py"), "def main(): print('from another shop')\n").unwrap();
+    let log = app.build(&[]).success().stderr;
+    assert!(
+        log.contains("the app's own packages") && !log.contains("Installing dependencies using"),
+        "{log}"
+    );
+    let ran = app.run(&["run", app.slug().to_str().unwrap(), "--", "shop"]).success();
+    assert!(ran.stdout.contains("from another shop"), "{}", ran.stdout);
+}
+
 #[test]
 fn what_is_not_pinned_is_listed_when_locks_are_required() {
     let files = [("requirements.txt", "-r more.txt\nsix==1.16.0\n"), ("more.txt", "flask\nrequests>=2\n")];
@@ -298,4 +320,11 @@ fn a_broken_pyproject_only_matters_where_it_decides() {
     TestApp::new(&[broken, ("requirements.txt", "")]).build(&[]).success();
     let failed = TestApp::new(&[broken]).build(&[]).failure("pyproject::invalid");
     assert!(failed.stderr.contains("line 1"), "{}", failed.stderr);
+}
+
+#[test]
+fn a_project_that_only_poetry_understands_has_to_be_locked() {
+    let project = "[tool.poetry]\nname = 'x'\nversion = '1'\n[tool.poetry.dependencies]\nsix = '*'\n";
+    let failed = TestApp::new(&[("pyproject.toml", project)]).build(&[]);
+    assert!(failed.failure("package-manager::poetry-missing-lockfile").stderr.contains("poetry lock"));
 }

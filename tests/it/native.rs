@@ -115,10 +115,8 @@ fn the_same_is_installed(app: &TestApp, tool: &str, scripts: &[&str]) {
     assert!(!log.contains(&format!("-----> Installing {tool} ")), "{log}");
     let engine = contents(&unpacked(app, "engine"));
     let log = app.build(&["--installer", "native"]).success().stderr;
-    assert!(
-        log.contains(&format!("-----> Installing {tool} ")) && log.contains("It was asked for."),
-        "{log}"
-    );
+    // Another test may have put the tool into the store already.
+    assert!(log.contains("It was asked for."), "{log}");
     let native = unpacked(app, "native");
     assert_equal(&contents(&native), &engine);
 

@@ -78,9 +78,15 @@ pub(super) const ROWS: &[Row] = &[
             let Some(build) = world.ready(&[("Pipfile.lock", super::detection::PIPFILE_LOCK)]) else { return };
             let log = build.compile().success().stdout;
             assert!(!log.contains("Installing Pipenv"), "{log}");
+            build.clean();
+            build.config_var("SLUGC_INSTALLER", "native");
+            let uv = std::path::PathBuf::from(&build.app.env[std::ffi::OsStr::new("SLUGC_UV")]);
+            let script = std::fs::read_to_string(&uv).unwrap();
+            std::fs::write(&uv, format!("{script}[ \"$1\" = --version ] || exit 1\n")).unwrap();
+            build.compile().failure("install-package-manager::pipenv");
         }),
     )
-    .differs("their lock files are installed without them."),
+    .differs("only where they install: uv does in their place, for most lock files."),
     row(
         Messages,
         "A hook that deletes the data about the build has an error of its own (B1), and the report is emptied but for that.",

@@ -29,9 +29,14 @@ pub(super) const ROWS: &[Row] = &[
             let report = build.report();
             assert_eq!(report["package_manager"], "pipenv");
             assert!(report.get("pipenv_version").is_none(), "{report}");
+            // Here it is noted before it is installed, as the reference does.
+            build.config_var("SLUGC_INSTALLER", "native");
+            build.clean();
+            build.compile();
+            assert!(build.report()["pipenv_version"].is_string(), "{}", build.report());
         }),
     )
-    .differs("they are left out, as the tools aren't installed."),
+    .differs("only where the tool installs: uv does in its place, for most lock files."),
     row(
         Report,
         "`package_manager_install_duration` is there in each build.",
