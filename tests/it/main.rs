@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod build;
 mod buildpack;
+mod bytecode;
 mod classic;
 mod classic_cache;
 mod classic_doors;
