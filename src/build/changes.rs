@@ -13,7 +13,7 @@ use regex::bytes::Regex;
 use walkdir::WalkDir;
 
 use super::bytecode::compile_bytecode;
-use super::execute::Built;
+use super::execute::{Built, Workshop};
 use super::layers::Layer;
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
@@ -90,10 +90,9 @@ pub fn settle_changes(
     build_dir: &Path,
     app_entries: &[Entry],
     built: &Built,
-    env: &Env,
-    output: &Output,
+    shop: Workshop<'_>,
 ) -> Result<Vec<PathBuf>> {
-    let changes = find_changes(&entries_before(&built.layers, app_entries), build_dir, env)?;
+    let changes = find_changes(&entries_before(&built.layers, app_entries), build_dir, shop.env)?;
     let changed = changes.changed.iter().map(|entry| entry.path.as_slice());
     let (bytecode, others): (Vec<&[u8]>, Vec<&[u8]>) = changed
         .clone()
@@ -114,7 +113,7 @@ pub fn settle_changes(
         files::remove_file(&place(build_dir, path))?;
     }
     if !installed.is_empty() {
-        settle_installed(&installed, build_dir, built, env, output)?;
+        settle_installed(&installed, build_dir, built, shop)?;
     }
     Ok(changed.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
 }
@@ -125,12 +124,11 @@ fn settle_installed(
     installed: &BTreeSet<Vec<u8>>,
     build_dir: &Path,
     built: &Built,
-    env: &Env,
-    output: &Output,
+    shop: Workshop<'_>,
 ) -> Result<()> {
     let aside = files::temp_dir(Some(&build_dir.join(".heroku")))?;
     move_changes(installed.iter().map(Vec::as_slice), build_dir, aside.path())?;
-    make_movable(aside.path(), build_dir, built, env, output)?;
+    make_movable(aside.path(), build_dir, built, shop)?;
     let paths = paths_below(aside.path());
     move_changes(paths.iter().map(|path| path.as_os_str().as_bytes()), aside.path(), build_dir)?;
     Ok(())
@@ -171,15 +169,15 @@ fn is_timestamped_bytecode(path: &Path) -> bool {
 
 /// Treats what a hook has installed, by `pip install` say, as all other packages are treated. `tree` holds what has
 /// changed in the directory `staged`.
-pub fn make_movable(tree: &Path, staged: &Path, built: &Built, env: &Env, output: &Output) -> Result<()> {
+pub fn make_movable(tree: &Path, staged: &Path, built: &Built, shop: Workshop<'_>) -> Result<()> {
     if !tree.join(".heroku/python").is_dir() {
         return Ok(());
     }
     let runtime = staged.join(".heroku/python");
     normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: Some(staged.to_owned()), runtime })?;
     if let Some(runtime) = built.layers.first().filter(|_| tree.join(".heroku/python/lib").is_dir()) {
-        let python = Python::in_tree(&runtime.tree(), built.plan.runtime.version());
-        compile_bytecode(&python.executable, tree, env, output)?;
+        let python = Python::in_layer(runtime, built.plan.runtime.version());
+        compile_bytecode(&python, tree, None, shop.env, shop.output)?;
     }
     Ok(())
 }

@@ -217,7 +217,7 @@ impl Survey {
         let store = shop.store;
         self.announce(shop)?;
         let runtime = shop.record.time("python_install_duration", || self.provide_runtime(shop))?;
-        let python = Python::in_tree(&runtime.tree(), self.runtime.version());
+        let python = Python::in_layer(&runtime, self.runtime.version());
         let mut plan = self.plan()?;
         let needs_installer = self.settings.refresh
             || ["pip", "project", "dependencies"]

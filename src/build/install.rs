@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::bytecode::compile_bytecode;
+use super::bytecode::{Kept, compile_bytecode};
 use super::dependencies::{InstallTarget, Mode, Tool, install};
 use super::execute::{Survey, Workshop, layer_plan};
 use super::index_access::{Asked, TRUSTED_HOST, with_poetry_credentials};
@@ -171,7 +171,9 @@ impl Survey {
             stage::keep_additions(app, staged, tree)?;
         }
         normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: staged, runtime })?;
-        compile_bytecode(&python.executable, tree, env, output)?;
+        let layer = if share == Share::Own { "project" } else { "dependencies" };
+        let kept = Kept { store, lineage: &self.settings.lineage, layer };
+        compile_bytecode(python, tree, Some(kept), env, output)?;
         Ok(())
     }
 

@@ -71,7 +71,7 @@ pub(super) fn install_pinned(tools: &PinnedTools<'_>, shop: Workshop<'_>) -> Res
     };
     install(&installer, &target, &pip, store, env, output)?;
     normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: None, runtime: python.prefix.clone() })?;
-    bytecode::compile_bytecode(&python.executable, tree, env, output)?;
+    bytecode::compile_bytecode(python, tree, None, env, output)?;
     Ok(())
 }
 

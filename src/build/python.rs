@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::layers::Layer;
 use crate::python::version::PythonVersion;
 
 /// An interpreter.
@@ -15,6 +16,8 @@ pub struct Python {
     pub prefix: PathBuf,
     /// Its version.
     pub version: PythonVersion,
+    /// The key of its layer, once that is finished.
+    pub layer: Option<String>,
 }
 
 impl Python {
@@ -22,7 +25,12 @@ impl Python {
     pub fn in_tree(tree: &Path, version: PythonVersion) -> Self {
         let prefix = tree.join(".heroku/python");
         let executable = prefix.join(format!("bin/python{}", version.minor_version()));
-        Self { executable, prefix, version }
+        Self { executable, prefix, version, layer: None }
+    }
+
+    /// Names the interpreter of a finished runtime layer.
+    pub fn in_layer(runtime: &Layer, version: PythonVersion) -> Self {
+        Self { layer: Some(runtime.key.clone()), ..Self::in_tree(&runtime.tree(), version) }
     }
 
     /// Returns the directory of the standard library, relative to the app's root.

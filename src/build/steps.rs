@@ -234,7 +234,7 @@ fn fill_stage(
     let before = entries_before(&built.layers, app_entries);
     let Changes { changed, removed, .. } = find_changes(&before, &staged, env)?;
     move_changes(changed.iter().map(|entry| entry.path.as_slice()), &staged, tree)?;
-    make_movable(tree, &staged, built, env, output)?;
+    make_movable(tree, &staged, built, shop)?;
     warn_of_build_paths(tree, &paths_below(tree), &staged, output);
     write_removed(tree, &removed)?;
     Ok(())

@@ -148,6 +148,7 @@ mod tests {
             executable: "/t/python3.13".into(),
             prefix: "/t".into(),
             version: "3.13.1".parse().unwrap(),
+            layer: None,
         };
         let tree = Path::new("/t/tree");
         let directory = Path::new("/t/app");

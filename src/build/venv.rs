@@ -69,6 +69,7 @@ mod tests {
             executable: "/t/bin/python3.13".into(),
             prefix: "/t".into(),
             version: "3.13.1".parse().unwrap(),
+            layer: None,
         };
         let prefix = dir.path().join("prefix");
         let venv = Venv::make(&prefix, &python, None).unwrap();

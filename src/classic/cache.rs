@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::build::bytecode::forget_other_bytecode;
 use crate::build::execute::{Built, Workshop};
 use crate::build::layers::verify_layer;
 use crate::build::native::plan_tool;
@@ -136,6 +137,7 @@ impl<'a> Cache<'a> {
             shop.store.retain_layers(name, &key.as_deref().into_iter().collect::<Vec<_>>())?;
         }
         retain_tools(&built.plan, shop.store)?;
+        forget_other_bytecode(LINEAGE, &["dependencies", "project"], shop.store)?;
         let foreign = self.dir.join(".heroku");
         for name in FOREIGN_DIRS {
             files::remove_dir_all(&foreign.join(name))?;

@@ -151,8 +151,7 @@ impl AppSteps<'_> {
         if !self.has_hook(Hook::PostCompile) {
             return Ok(());
         }
-        let Workshop { env, output, .. } = self.shop;
-        let changed = settle_changes(&self.places.build_dir, app_entries, built, env, output)?;
+        let changed = settle_changes(&self.places.build_dir, app_entries, built, self.shop)?;
         self.warn_of_build_paths(&changed);
         Ok(())
     }

@@ -88,6 +88,13 @@ pub enum Event {
         /// Why no layer of an earlier build could be used; empty if there was none.
         reasons: Vec<String>,
     },
+    /// The bytecode of a layer is there.
+    BytecodeCompiled {
+        /// How many source files were compiled now.
+        compiled: u64,
+        /// How many had been compiled by an earlier build.
+        reused: u64,
+    },
     /// The slug's segments were put together.
     SegmentsAssembled {
         /// How many came from the store.
@@ -140,6 +147,10 @@ pub struct Counters {
     pub layers_built: u64,
     /// Layers used as they were.
     pub layers_reused: u64,
+    /// Source files compiled to bytecode.
+    pub bytecode_compiled: u64,
+    /// Source files whose bytecode came from the store.
+    pub bytecode_reused: u64,
     /// Segments compressed.
     pub segments_compressed: u64,
     /// Segments copied from the store.
@@ -153,6 +164,10 @@ impl Counters {
             Event::DownloadStarted { .. } => self.downloads += 1,
             Event::LayerBuilt { .. } => self.layers_built += 1,
             Event::LayerReused { .. } => self.layers_reused += 1,
+            Event::BytecodeCompiled { compiled, reused } => {
+                self.bytecode_compiled += compiled;
+                self.bytecode_reused += reused;
+            }
             Event::SegmentsAssembled { reused, compressed } => {
                 self.segments_reused += reused;
                 self.segments_compressed += compressed;

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! layers/<kind>/<key>/     a finished layer, renamed into place
-//! segments/<aa>/<key>      a compressed piece of a slug, behind the SHA-256 of its bytes
+//! segments/<aa>/<key>      a compressed piece of a slug, or the bytecode of a part of a layer, behind the SHA-256 of
+//!                          its bytes
 //! documents/<kind>/<name>  small JSON values
 //! downloads/               archives, named by their checksum
 //! uv/                      uv's own cache
@@ -15,6 +16,7 @@
 
 mod lock;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -203,6 +205,21 @@ impl Store {
         self.write_aside(&path, &[&digest[..], bytes])
     }
 
+    /// Throws away all segments but these.
+    pub fn retain_segments(&self, keys: &BTreeSet<String>) -> Result<(), StoreError> {
+        let parent = self.root.join("segments");
+        for directory in fs::read_dir(&parent).at(&parent)? {
+            let directory = directory.at(&parent)?.path();
+            for segment in fs::read_dir(&directory).at(&directory)? {
+                let segment = segment.at(&directory)?;
+                if segment.file_name().to_str().is_none_or(|name| !keys.contains(name)) {
+                    fs::remove_file(segment.path()).at(&segment.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn document_path(&self, kind: &str, name: &str) -> PathBuf {
         self.root.join("documents").join(kind).join(format!("{name}.json"))
     }
@@ -285,6 +302,15 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         assert_eq!(store.segment("abcd"), None);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn only_the_named_segments_stay() {
+        let (_dir, store) = store();
+        store.put_segment("abcd", b"first").unwrap();
+        store.put_segment("abef", b"second").unwrap();
+        store.retain_segments(&BTreeSet::from(["abef".to_owned()])).unwrap();
+        assert_eq!((store.segment("abcd"), store.segment("abef")), (None, Some(b"second".to_vec())));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod build;
 mod buildpack;
+mod bytecode;
 mod check;
 mod classic;
 mod classic_cache;

@@ -63,7 +63,7 @@ pub fn fill_runtime_layer(
         }
     };
     self_test(prefix, &modules, env, output)?;
-    compile_bytecode(&python.executable, tree, env, output)?;
+    compile_bytecode(&python, tree, None, env, output)?;
     Ok(())
 }
 

@@ -1,0 +1,89 @@
+//! Which files are compiled together: those of a distribution, or of a directory where no distribution has them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+use crate::python::distribution::{installed_path, parse_record};
+
+/// So many files at most are a group: enough to be worth a process, few enough to keep all cores busy to the end.
+/// It decides bytes, as what is compiled before a file in its group does.
+const LARGEST: usize = 48;
+
+/// Files that are compiled one after the other in a process of their own, in order. The names count from the tree.
+pub(super) type Group = Vec<Vec<u8>>;
+
+/// Divides the `.py` files below `.heroku/python/lib` of a tree. A distribution's groups depend on nothing but the
+/// distribution.
+pub(super) fn find_groups(tree: &Path) -> Vec<Group> {
+    let sources = python_files(tree);
+    let owners = owners(tree, &sources);
+    let mut members: BTreeMap<(bool, &[u8]), Vec<&[u8]>> = BTreeMap::new();
+    for source in &sources {
+        let member_of = match owners.get(source) {
+            Some(distribution) => (true, distribution.as_slice()),
+            None => (false, directory(source)),
+        };
+        members.entry(member_of).or_default().push(source);
+    }
+    let chunks = members.values().flat_map(|files| files.chunks(LARGEST));
+    chunks.map(|chunk| chunk.iter().map(|name| name.to_vec()).collect()).collect()
+}
+
+/// Lists the sources, sorted. The driver's list ends names with NUL, which no name has.
+fn python_files(tree: &Path) -> Vec<Vec<u8>> {
+    let mut files: Vec<_> = WalkDir::new(tree.join(".heroku/python/lib"))
+        .into_iter()
+        .flatten()
+        .filter(|entry| {
+            entry.file_type().is_file() && entry.path().extension().is_some_and(|extension| extension == "py")
+        })
+        .filter_map(|entry| Some(entry.path().strip_prefix(tree).ok()?.as_os_str().as_bytes().to_vec()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Finds out which distribution says in its RECORD that a file is its own; the first one by name if several do.
+fn owners(tree: &Path, sources: &[Vec<u8>]) -> HashMap<Vec<u8>, Vec<u8>> {
+    let mut owners = HashMap::new();
+    for info in dist_infos(tree) {
+        let Ok(record) = fs::read(tree.join(Path::new(&info)).join("RECORD")) else { continue };
+        let site_packages = info.rsplit_once('/').map_or("", |(parent, _)| parent);
+        for entry in parse_record(&record) {
+            let Some(path) = installed_path(site_packages, &entry.path) else { continue };
+            if path.ends_with(".py")
+                && sources.binary_search_by(|name| name.as_slice().cmp(path.as_bytes())).is_ok()
+            {
+                owners.entry(path.into_bytes()).or_insert_with(|| info.clone().into_bytes());
+            }
+        }
+    }
+    owners
+}
+
+/// Lists the `.dist-info` directories, sorted.
+fn dist_infos(tree: &Path) -> Vec<String> {
+    let mut infos: Vec<String> = WalkDir::new(tree.join(".heroku/python/lib"))
+        .min_depth(3)
+        .max_depth(3)
+        .into_iter()
+        .filter_entry(|entry| entry.depth() != 2 || entry.file_name() == "site-packages")
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "dist-info"))
+        .filter_map(|entry| {
+            let relative = entry.path().strip_prefix(tree).ok()?;
+            String::from_utf8(relative.to_owned().into_os_string().into_vec()).ok()
+        })
+        .collect();
+    infos.sort();
+    infos
+}
+
+fn directory(name: &[u8]) -> &[u8] {
+    let end = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    &name[..end]
+}
