@@ -34,3 +34,4 @@ pub mod tool_env;
 pub mod unreachable;
 pub mod uv;
 pub mod venv;
+pub mod verify;

@@ -26,7 +26,9 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
     request.settings.config_vars = read_config_vars(arguments, env)?;
-    let slug = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
+    let built = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() });
+    store.keep_below(arguments.cache_limit, env, output);
+    let slug = built?;
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
     let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
