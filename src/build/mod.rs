@@ -4,6 +4,7 @@ pub mod bytecode;
 pub mod changes;
 pub mod collectstatic;
 pub mod config_vars;
+pub mod deadline;
 pub mod dependencies;
 pub mod execute;
 pub mod git;

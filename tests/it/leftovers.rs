@@ -136,3 +136,27 @@ fn what_a_killed_build_has_left_goes_away_with_the_next_one() {
     app.build(&[]).success();
     assert!(!used.exists());
 }
+
+#[test]
+fn a_build_that_takes_too_long_is_ended_with_all_its_processes() {
+    if python_minor().is_none() {
+        return;
+    }
+    let mut app = stubborn_app();
+    let late = app.build(&["--timeout", "4s"]).failure("build::timeout");
+    assert!(late.stderr.contains("after 4 seconds, during this step: "), "{}", late.stderr);
+    assert_nothing_left(&app, "after its time");
+    assert_eq!(app.build(&["--timeout", "soon"]).code, Some(2));
+
+    let (dir, cache) = (app.dir.clone(), app.store.with_file_name("cache"));
+    let words = ["classic", "compile", dir.to_str().unwrap(), cache.to_str().unwrap()];
+    app.set("STACK", "heroku-24");
+    app.set("SLUGC_TIMEOUT", "soon");
+    app.run(&words).failure("build::invalid-timeout");
+    app.set("SLUGC_TIMEOUT", "1");
+    app.run(&words).failure("build::timeout");
+    let report = app.run(&["classic", "report", dir.to_str().unwrap(), cache.to_str().unwrap()]);
+    assert!(report.stdout.contains("build::timeout"), "{}", report.stdout);
+    assert_eq!(processes_of(&app), []);
+    assert_eq!(names(&cache.join(".slugc/v1/tmp")), [""; 0]);
+}
