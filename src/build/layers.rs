@@ -105,6 +105,30 @@ pub fn verify_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<bool> 
     Ok(false)
 }
 
+/// Whether something in the store is what was put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It is.
+    Whole,
+    /// It isn't.
+    Damaged,
+    /// There is nothing that it could be compared with.
+    Unknown,
+}
+
+/// Compares the layer in this directory of the store with its index.
+pub fn check_stored_layer(path: &Path, env: &Env) -> Result<Condition> {
+    let Ok(bytes) = std::fs::read(path.join(INDEX)) else {
+        // Tools that slugc runs itself have none.
+        return Ok(if path.join(TREE).is_dir() { Condition::Damaged } else { Condition::Unknown });
+    };
+    match (index_file::decode(&bytes), index_directory(&path.join(TREE), env)) {
+        (_, Err(error @ IndexError::Interrupted(_))) => Err(error.into()),
+        (Some(entries), Ok(found)) if entries == found => Ok(Condition::Whole),
+        _ => Ok(Condition::Damaged),
+    }
+}
+
 fn read_layer(plan: &LayerPlan, digest: &str, store: &Store) -> Result<Option<Layer>> {
     let Some(path) = store.layer(plan.name, digest) else { return Ok(None) };
     let entries = std::fs::read(path.join(INDEX)).ok().and_then(|bytes| index_file::decode(&bytes));

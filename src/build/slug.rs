@@ -1,6 +1,8 @@
 //! `slugc build`: an app directory, or a commit, becomes a slug.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -18,6 +20,7 @@ use crate::app::tree::SourceKind;
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result};
 use crate::host::files::FileContext;
+use crate::host::scratch::is_scratch_name;
 use crate::inspect::sbom::{TreesSbom, sbom_of_trees};
 use crate::output::Event;
 use crate::plan::{Plan, suggest};
@@ -256,6 +259,11 @@ fn leave_out_own_output(app: &mut AppSource, request: &SlugRequest) {
             .retain(|entry| entry.path != relative || matches!(entry.kind, SourceKind::Directory));
         app.names.remove(relative);
     }
+    // Nor is one that another build is writing there.
+    app.tree
+        .entries
+        .retain(|entry| !Path::new(OsStr::from_bytes(&entry.path)).file_name().is_some_and(is_scratch_name));
+    app.names.retain(|name| !is_scratch_name(OsStr::from_bytes(name)));
 }
 
 /// Returns where the manifest of a slug is: `slug.json` beside `slug.tgz`.

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::git::{self, Git, GitError, commit_time, find_work_tree, gitlinks, records, to_path};
 pub use super::git::{head_commit, ignored_paths};
 use super::submodules::{Gitmodules, find_repository};
@@ -12,6 +10,7 @@ use crate::env::Env;
 use crate::error;
 use crate::host::files;
 use crate::host::process::{Invocation, RunError};
+use crate::host::scratch::ScratchDir;
 use crate::output::Output;
 
 /// More levels of submodules than anybody has; a repository may name itself.
@@ -31,7 +30,7 @@ pub fn read_directory(
 /// The files of a commit, in a directory that is deleted when this is dropped.
 #[derive(Debug)]
 pub struct Checkout {
-    dir: TempDir,
+    dir: ScratchDir,
     /// The full name of the commit.
     pub commit: String,
     /// When it was made, in seconds since 1970.

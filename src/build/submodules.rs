@@ -93,7 +93,10 @@ pub(super) fn find_repository(
         return Err(failed("has no URL that could be cloned"));
     }
     git.output.detail(format!("Cloning the submodule {}", printable(path)));
-    let target = files::temp_dir(Some(scratch))?.keep();
+    let kept = files::temp_dir(Some(scratch))?;
+    let target = kept.path().to_owned();
+    // It goes away with what it is in.
+    kept.keep();
     let clone = git
         .call()
         // As `git submodule` has it: a URL that somebody else wrote may not reach into this machine's files,

@@ -9,13 +9,14 @@ use super::{causes, checks, corpora, place, report, stack};
 use crate::app::source::{AppSource, read_source};
 use crate::build::changes::{paths_below, settle_changes, warn_of_build_paths};
 use crate::build::config_vars::ConfigVars;
+use crate::build::deadline::{Deadline, within};
 use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
 use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
 use crate::build::sbom::write_sbom_of_directory;
 use crate::build::{collectstatic, stage, survey};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
 use crate::plan::environment::compile_environment;
 use crate::plan::installer::parse_installer;
@@ -24,7 +25,7 @@ use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::plan::{EnvDelta, Installer, PackageManager, Plan};
 use crate::python::supported;
 use crate::slug::tree::Entry;
-use crate::store::Store;
+use crate::store::{Store, parse_duration};
 
 /// The directories that the platform gives.
 #[derive(Debug, Clone)]
@@ -41,7 +42,10 @@ pub(super) struct Places {
 pub(super) fn run(places: &Places, env: &Env, output: &Output) -> Result<()> {
     let record = Record::default();
     report::begin(&places.cache_dir)?;
-    let result = record.time("total_duration", || build(places, env, output, &record));
+    let result = read_deadline(env).and_then(|deadline| {
+        let build = || build(places, env, output, &record);
+        record.time("total_duration", || within(deadline, env, output, build))
+    });
     if let Err(failure) = &result
         && let Some(cause) = causes::note_failure(failure, &record)
     {
@@ -194,6 +198,26 @@ fn settings(cache: &Cache<'_>, config_vars: &ConfigVars, env: &Env) -> Result<Bu
         last_python: cache.last_python(),
         config_vars: config_vars.clone(),
     })
+}
+
+/// The time is the platform's own unless whoever runs the build says otherwise; config vars don't.
+fn read_deadline(env: &Env) -> Result<Deadline> {
+    const NAME: &str = "SLUGC_TIMEOUT";
+    let Some(text) = env.text(NAME) else { return Ok(Deadline::default()) };
+    Ok(parse_duration(text).map(Deadline::of_seconds).map_err(|reason| BadTimeout { reason })?)
+}
+
+/// The variable that says how long a build may take can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("The environment variable SLUGC_TIMEOUT can't be read: {reason}.")]
+struct BadTimeout {
+    reason: String,
+}
+
+impl UserError for BadTimeout {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::TimeoutInvalid
+    }
 }
 
 /// Heroku's users can set config vars only; other platforms pass what the build itself was given.

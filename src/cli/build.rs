@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::{AppArguments, Build};
 use crate::app::env_file::parse_env_file;
 use crate::build::config_vars::ConfigVars;
+use crate::build::deadline::{Deadline, within};
 use crate::build::execute::{BuildSettings, Workshop};
 use crate::build::record::Record;
 use crate::build::slug::{SlugRequest, build_slug, lineage};
@@ -27,7 +28,12 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.settings.refresh = arguments.refresh;
     request.settings.config_vars =
         config_vars(arguments.env_dir.as_deref(), arguments.env_file.as_deref(), env)?;
-    let slug = build_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
+    let record = Record::default();
+    let built = within(Deadline::of_seconds(arguments.timeout), env, output, || {
+        build_slug(&request, Workshop { store: &store, env, output, record: &record })
+    });
+    store.keep_below(arguments.cache_limit, env, output);
+    let slug = built?;
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
     let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");

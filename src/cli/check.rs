@@ -23,6 +23,7 @@ use crate::env::{Env, Interrupt};
 use crate::error::Result;
 use crate::host::files;
 use crate::host::process::{Invocation, RunError, capture};
+use crate::host::scratch::ScratchDir;
 use crate::output::Output;
 use crate::slug::assemble::Layout;
 
@@ -83,7 +84,7 @@ fn read_directory(arguments: &Check, env: &Env, output: &Output) -> Result<Known
 }
 
 /// Builds a slug that is only to be tried.
-fn build_in_scratch(arguments: &Check, env: &Env, output: &Output) -> Result<(tempfile::TempDir, PathBuf)> {
+fn build_in_scratch(arguments: &Check, env: &Env, output: &Output) -> Result<(ScratchDir, PathBuf)> {
     let store = super::open_store(arguments.app.cache_dir.as_deref(), env)?;
     let scratch = files::temp_dir(None)?;
     let mut request = build::request(&arguments.app, Layout::App, env);

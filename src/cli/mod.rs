@@ -2,6 +2,7 @@
 
 mod args;
 mod build;
+mod cache;
 mod check;
 mod completions;
 mod diff;
@@ -48,6 +49,10 @@ pub fn run(env: &Env) -> ExitCode {
         Command::Inspect(inspect) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(inspect::run(inspect, env, &output), &output)
+        }
+        Command::Cache(cache) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(cache::run(cache, env, &output), &output)
         }
         Command::Diff(diff) => ExitCode::from(diff::run(diff, env, &output(&arguments, Format::Text, env))),
         Command::Sbom(sbom) => {
@@ -134,11 +139,14 @@ impl UserError for NoStoreDirectory {
 
 /// Opens the store that the arguments or the environment name.
 fn open_store(cache_dir: Option<&std::path::Path>, env: &Env) -> Result<crate::store::Store> {
-    let root = match cache_dir {
+    Ok(crate::store::Store::open(&store_root(cache_dir, env)?)?)
+}
+
+fn store_root(cache_dir: Option<&std::path::Path>, env: &Env) -> Result<std::path::PathBuf> {
+    Ok(match cache_dir {
         Some(dir) => env.absolute(dir),
         None => crate::store::Store::default_root(env).ok_or(NoStoreDirectory)?,
-    };
-    Ok(crate::store::Store::open(&root)?)
+    })
 }
 
 /// Writes a result to standard output; a reader that has gone away is no error.

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::host::files::{self, FileContext, FileError};
+use crate::host::scratch::ScratchDir;
 use crate::output::Output;
 
 /// A temporary directory that is deleted with all that was made in it.
 pub(super) struct Scratch {
-    held: Option<tempfile::TempDir>,
+    held: Option<ScratchDir>,
     dir: PathBuf,
     output: Output,
 }
@@ -34,18 +35,9 @@ impl Scratch {
 
     /// Deletes it, also what the app has made unwritable. What can't be deleted is named.
     pub(super) fn remove(&mut self) {
-        if self.held.take().is_none_or(|held| held.close().is_ok()) {
-            return;
-        }
-        let mut dirs = vec![self.dir.clone()];
-        while let Some(dir) = dirs.pop() {
-            let _ = files::set_mode(&dir, 0o700);
-            let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-            let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-            dirs.extend(below.map(|entry| entry.path()));
-        }
-        if let Err(error) = files::remove_dir_all(&self.dir) {
-            self.output.notice(format!("{} couldn't be deleted: {}.", self.dir.display(), error.source));
+        let Some(held) = self.held.take() else { return };
+        if let Err(error) = held.close() {
+            self.output.notice(format!("{} couldn't be deleted: {error}.", self.dir.display()));
         }
     }
 }

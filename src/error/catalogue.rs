@@ -1042,6 +1042,25 @@ catalogue! {
         "},
         exit_code: 3,
     }
+    BuildTimeout => {
+        id: "build::timeout",
+        title: "The build took too long.",
+        fix: indoc! {"
+            A build has 15 minutes, as on the platform. If the step isn't stuck,
+            give it more: --timeout 1h or SLUGC_TIMEOUT=1h; 0 is no limit. What
+            was finished is kept, so the next build takes less.
+        "},
+        exit_code: 1,
+    }
+    TimeoutInvalid => {
+        id: "build::invalid-timeout",
+        title: "The time that a build may take can't be read.",
+        fix: indoc! {"
+            Set SLUGC_TIMEOUT to a whole number and a unit, such as 90s, 15m or
+            1h. 0 is no limit; without the variable it is 15 minutes.
+        "},
+        exit_code: 1,
+    }
     Interrupted => {
         id: "interrupted",
         title: "Stopped.",

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
-
+use super::scratch::{ScratchDir, sweep, temp_file_in};
 use crate::error::{ErrorCode, UserError};
 
 /// A file operation that failed.
@@ -52,7 +51,7 @@ pub fn create_dir_all(path: &Path) -> Result<(), FileError> {
 /// Writes a file whole or not at all: aside first, then renamed over what was there.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
-    let mut file = NamedTempFile::new_in(parent).doing("writing", path)?;
+    let mut file = temp_file_in(parent).doing("writing", path)?;
     file.write_all(contents).doing("writing", path)?;
     // Temporary files are private; this one is to be as if it had been written in place.
     file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).doing("writing", path)?;
@@ -74,7 +73,7 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
 pub fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     let permissions = fs::metadata(path).doing("reading", path)?.permissions();
     let parent = path.parent().unwrap_or(Path::new("/"));
-    let mut file = NamedTempFile::new_in(parent).doing("writing", path)?;
+    let mut file = temp_file_in(parent).doing("writing", path)?;
     file.write_all(contents).doing("writing", path)?;
     file.as_file().set_permissions(permissions).doing("writing", path)?;
     file.persist(path).map_err(|error| error.error).doing("writing", path)?;
@@ -86,20 +85,16 @@ pub fn create_file(path: &Path) -> Result<File, FileError> {
     File::create(path).doing("writing", path)
 }
 
-/// Opens a temporary file beside the place where it will go. It is deleted when it is dropped.
-pub fn temp_file_in(dir: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(".slugc-").tempfile_in(dir)
-}
-
 /// Makes a temporary directory, below `parent` or where this machine keeps them. It is deleted with
-/// everything in it when it is dropped.
-pub fn temp_dir(parent: Option<&Path>) -> Result<TempDir, FileError> {
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("slugc-");
-    match parent {
-        Some(parent) => builder.tempdir_in(parent).doing("making a temporary directory in", parent),
-        None => builder.tempdir().doing("making a temporary directory in", std::env::temp_dir()),
+/// everything in it when it is dropped. Where this machine keeps them, those that killed processes have left are
+/// deleted now.
+pub fn temp_dir(parent: Option<&Path>) -> Result<ScratchDir, FileError> {
+    let shared = std::env::temp_dir();
+    if parent.is_none() {
+        sweep(&shared);
     }
+    let parent = parent.unwrap_or(&shared);
+    ScratchDir::make_in(parent).doing("making a temporary directory in", parent)
 }
 
 /// Makes a symbolic link.

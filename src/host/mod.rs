@@ -14,6 +14,7 @@ pub mod files;
 mod http;
 pub mod probe;
 pub mod process;
+pub mod scratch;
 mod tree;
 pub mod url;
 mod zstd;

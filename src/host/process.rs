@@ -332,15 +332,18 @@ fn read_lines(pipe: impl Read, name: Pipe, sender: &mpsc::Sender<(Pipe, Vec<u8>)
     }
 }
 
+/// How long a program that is asked to end has for it. slugc itself is to be gone within two seconds.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Waits for the end of the program and of its output; ends the whole group when the user asks for it,
-/// by SIGTERM and, after two seconds, by SIGKILL.
+/// by SIGTERM and, after a second, by SIGKILL.
 fn supervise(
     child: &mut Child,
     lines: &mpsc::Receiver<(Pipe, Vec<u8>)>,
     env: &Env,
     on_line: &mut dyn FnMut(Pipe, &[u8]),
 ) -> io::Result<ExitStatus> {
-    let mut stopping: Option<Stopwatch> = None;
+    let mut stop = Stop::default();
     let mut ended: Option<(ExitStatus, Stopwatch)> = None;
     loop {
         match lines.recv_timeout(Duration::from_millis(20)) {
@@ -348,9 +351,7 @@ fn supervise(
                 on_line(pipe, &line);
                 continue;
             }
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return ended.map_or_else(|| child.wait(), |(status, _)| Ok(status));
-            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
         if ended.is_none() {
@@ -360,15 +361,37 @@ fn supervise(
         if ended.as_ref().is_some_and(|(_, since)| since.elapsed() > Duration::from_secs(2)) {
             signal_group(child, Signal::KILL);
         }
-        if env.interrupt.signal().is_some() {
-            match &stopping {
-                None => {
-                    signal_group(child, Signal::TERM);
-                    stopping = Some(Stopwatch::start());
-                }
-                Some(since) if since.elapsed() > Duration::from_secs(2) => signal_group(child, Signal::KILL),
-                Some(_) => {}
+        stop.look(child, env);
+    }
+    // It may have closed its pipes long before it ends.
+    let status = loop {
+        if let Some(status) = ended.map(|(status, _)| status).or(child.try_wait()?) {
+            break status;
+        }
+        stop.look(child, env);
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    if env.interrupt.signal().is_some() {
+        // What it started may not listen to SIGTERM, and need not have held its pipes.
+        signal_group(child, Signal::KILL);
+    }
+    Ok(status)
+}
+
+/// How far the ending of a program has come.
+#[derive(Default)]
+struct Stop(Option<Stopwatch>);
+
+impl Stop {
+    fn look(&mut self, child: &Child, env: &Env) {
+        match &self.0 {
+            _ if env.interrupt.signal().is_none() => {}
+            None => {
+                signal_group(child, Signal::TERM);
+                self.0 = Some(Stopwatch::start());
             }
+            Some(since) if since.elapsed() > GRACE => signal_group(child, Signal::KILL),
+            Some(_) => {}
         }
     }
 }

@@ -88,6 +88,10 @@ struct Inner {
     traces: bool,
     bars: Option<indicatif::MultiProgress>,
     counters: Counters,
+    /// The step that began last.
+    step: Option<String>,
+    /// How many events there were.
+    spoken: u64,
     /// The last details that weren't shown because of `quiet`: an error makes them worth showing.
     unheard: VecDeque<String>,
 }
@@ -113,6 +117,8 @@ impl Output {
             traces: false,
             bars: bars.then(indicatif::MultiProgress::new),
             counters: Counters::default(),
+            step: None,
+            spoken: 0,
             unheard: VecDeque::new(),
         })))
     }
@@ -127,6 +133,8 @@ impl Output {
             traces: false,
             bars: None,
             counters: Counters::default(),
+            step: None,
+            spoken: 0,
             unheard: VecDeque::new(),
         })))
     }
@@ -169,6 +177,10 @@ impl Output {
     pub fn event(&self, event: Event) {
         let inner = &mut *self.inner();
         inner.counters.count(&event);
+        inner.spoken += 1;
+        if let Event::Step { text } = &event {
+            inner.step = Some(text.clone());
+        }
         match inner.format {
             Format::Json => {
                 let mut line = serde_json::to_vec(&event).unwrap_or_default();
@@ -206,6 +218,24 @@ impl Output {
     /// Returns how often what has happened so far.
     pub fn counters(&self) -> Counters {
         self.inner().counters.clone()
+    }
+
+    /// Returns the step that began last.
+    pub fn current_step(&self) -> Option<String> {
+        self.inner().step.clone()
+    }
+
+    /// Returns a number that changes whenever something is said.
+    pub fn spoken(&self) -> u64 {
+        self.inner().spoken
+    }
+
+    /// Says that the work goes on, which has taken so long until now. A progress bar says it better.
+    pub fn sign_of_life(&self, time: &str) {
+        let has_bars = self.inner().bars.is_some();
+        if !has_bars {
+            self.detail(format!("Still working ({time})"));
+        }
     }
 
     /// Starts a progress bar for work of this many units (bytes unless the label says otherwise). It shows

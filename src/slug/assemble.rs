@@ -19,7 +19,7 @@ use super::segment::{self, Segment};
 use super::size::{PartSizes, size_warning};
 use super::tree::{EntryKind, Tree, TreeOrigin};
 use crate::env::Env;
-use crate::host::files::temp_file_in;
+use crate::host::scratch::{sweep, temp_file_in};
 use crate::output::{Event, Output};
 use crate::store::Store;
 
@@ -110,7 +110,9 @@ pub struct Part {
 }
 
 /// Fails if a slug can't be written there, before any work is done for it.
+/// What killed builds have left there is deleted.
 pub fn check_output(path: &Path) -> Result<(), SlugError> {
+    sweep(directory_of(path));
     SlugWriter::create(path).map(drop)
 }
 
@@ -284,8 +286,7 @@ impl SlugWriter {
     fn create(path: &Path) -> Result<Self, SlugError> {
         let refused = |source| SlugError::OutputNotWritable { path: path.to_owned(), source };
         refuse_special(path).map_err(refused)?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = temp_file_in(dir).map_err(|source| match source.kind() {
+        let file = temp_file_in(directory_of(path)).map_err(|source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 SlugError::Write { path: path.to_owned(), source }
             }
@@ -341,6 +342,10 @@ impl SlugWriter {
             Err(source) => Err(SlugError::Write { path, source }),
         }
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Refuses to replace what isn't a file: `-o /dev/null` must not make a file out of the device.

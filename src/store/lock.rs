@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{At, StoreError};
 use crate::env::Env;
+use crate::host::scratch::is_at;
 
 /// Holds a lock until it is dropped.
 #[derive(Debug)]
@@ -15,10 +16,13 @@ pub struct Lock {
 
 impl Lock {
     pub(super) fn acquire(path: &Path, env: &Env, on_wait: impl FnOnce()) -> Result<Self, StoreError> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).at(path)?;
+        let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path).at(path);
+        let mut file = open()?;
         let mut on_wait = Some(on_wait);
         loop {
             match file.try_lock() {
+                // Somebody has tidied up meanwhile: a lock on a file without a name keeps nobody out.
+                Ok(()) if !is_at(&file, path) => file = open()?,
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) => {
                     if let Some(on_wait) = on_wait.take() {

@@ -14,22 +14,31 @@
 
 #![expect(clippy::disallowed_methods, reason = "the room that owns what is kept")]
 
+mod hold;
 mod lock;
+mod prune;
+mod size;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
+use hold::{Held, note_use};
 pub use lock::Lock;
+use prune::record_size;
+pub use prune::{Item, Limits, Pruned, Total};
+pub use size::{parse_duration, parse_size};
 
 use crate::env::{Env, Interrupted};
 use crate::error::{ErrorCode, UserError};
+use crate::host::scratch::{self, ScratchDir};
 
 /// The version of the layout; another one starts empty, beside the old.
 const LAYOUT: &str = "v1";
@@ -78,6 +87,15 @@ impl UserError for StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    held: Held,
+    grown: Arc<Grown>,
+}
+
+/// What this process has put into the store.
+#[derive(Debug, Default)]
+struct Grown {
+    layers: AtomicBool,
+    blobs: AtomicBool,
 }
 
 impl Store {
@@ -94,13 +112,24 @@ impl Store {
         named.or_else(xdg).or_else(|| env.home().map(|home| home.join(".cache/slugc")))
     }
 
+    fn at(root: &Path) -> Self {
+        Self { root: root.join(LAYOUT), held: Held::default(), grown: Arc::default() }
+    }
+
+    /// Opens the store in this directory, if there is one.
+    pub fn open_existing(root: &Path) -> Option<Self> {
+        Some(Self::at(root)).filter(|store| store.root.is_dir())
+    }
+
     /// Opens the store in this directory, and makes it if there is none.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let store = Self { root: root.join(LAYOUT) };
+        let store = Self::at(root);
         for dir in ["layers", "segments", "documents", "downloads", "locks", "tmp"] {
             let path = store.root.join(dir);
             fs::create_dir_all(&path).at(&path)?;
         }
+        // What killed builds have left.
+        scratch::sweep(&store.root.join("tmp"));
         // Tells backup programs to leave it out: https://bford.info/cachedir/
         let tag = root.join("CACHEDIR.TAG");
         if !tag.exists() {
@@ -116,9 +145,9 @@ impl Store {
     }
 
     /// Makes a directory to work in, on the store's file system. It is deleted when it is dropped.
-    pub fn scratch(&self) -> Result<TempDir, StoreError> {
+    pub fn scratch(&self) -> Result<ScratchDir, StoreError> {
         let parent = self.root.join("tmp");
-        tempfile::Builder::new().prefix("work-").tempdir_in(&parent).at(&parent)
+        ScratchDir::make_in(&parent).at(&parent)
     }
 
     /// Waits until nobody else holds the lock of this name, and holds it until the value is dropped.
@@ -131,24 +160,36 @@ impl Store {
         self.root.join("layers").join(kind).join(key)
     }
 
-    /// Returns the directory of a finished layer.
+    /// Returns the directory of a finished layer. Nobody prunes it before this process ends.
     pub fn layer(&self, kind: &str, key: &str) -> Option<PathBuf> {
-        Some(self.layer_path(kind, key)).filter(|path| path.is_dir())
+        Some(self.layer_path(kind, key)).filter(|path| self.held.hold(path))
     }
 
     /// Puts a finished directory into the store, whole. If somebody else was faster, theirs stays.
-    pub fn insert_layer(&self, kind: &str, key: &str, finished: TempDir) -> Result<PathBuf, StoreError> {
+    pub fn insert_layer(&self, kind: &str, key: &str, finished: ScratchDir) -> Result<PathBuf, StoreError> {
         let path = self.layer_path(kind, key);
         let parent = self.root.join("layers").join(kind);
         fs::create_dir_all(&parent).at(&parent)?;
-        match fs::rename(finished.path(), &path) {
-            Ok(()) => {
-                // It has moved: there is nothing left to delete.
-                let _ = finished.keep();
+        record_size(finished.path())?;
+        loop {
+            match fs::rename(finished.path(), &path) {
+                Ok(()) => {
+                    // It has moved: there is nothing left to delete.
+                    if let Some(lock) = finished.keep() {
+                        self.held.share(&path, lock);
+                    }
+                    break;
+                }
+                // One that is pruned at this moment is no use.
+                Err(_) if path.is_dir() => {
+                    if self.held.hold(&path) {
+                        break;
+                    }
+                }
+                Err(source) => return Err(StoreError::Unusable { path, source }),
             }
-            Err(_) if path.is_dir() => {}
-            Err(source) => return Err(StoreError::Unusable { path, source }),
         }
+        self.grown.layers.store(true, Ordering::Relaxed);
         Ok(path)
     }
 
@@ -156,6 +197,7 @@ impl Store {
     pub fn remove_layer(&self, kind: &str, key: &str) -> Result<(), StoreError> {
         let path = self.layer_path(kind, key);
         let grave = self.scratch()?;
+        self.held.release(&path);
         match fs::rename(&path, grave.path().join("layer")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::Unusable { path, source: error })
@@ -185,10 +227,23 @@ impl Store {
         self.root.join("segments").join(key.get(..2).unwrap_or("00")).join(key)
     }
 
+    /// Returns whether a segment or document is what was put there; nothing for other kinds.
+    pub fn is_whole(&self, item: &Item) -> Option<bool> {
+        let bytes = fs::read(&item.path).unwrap_or_default();
+        match item.kind.as_str() {
+            "segments" => Some(bytes.len() >= 32 && Sha256::digest(&bytes[32..])[..] == bytes[..32]),
+            "documents" => Some(serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok()),
+            _ => None,
+        }
+    }
+
     /// Returns a segment, if it is there and is what was put there. A damaged one is thrown away.
     pub fn segment(&self, key: &str) -> Option<Vec<u8>> {
         let path = self.segment_path(key);
-        let mut bytes = fs::read(&path).ok()?;
+        let mut file = File::open(&path).ok()?;
+        note_use(&file);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
         if bytes.len() >= 32 && Sha256::digest(&bytes[32..])[..] == bytes[..32] {
             bytes.drain(..32);
             return Some(bytes);
@@ -249,17 +304,27 @@ impl Store {
 
     /// Returns the directory that uv may use as its cache.
     pub fn uv_cache(&self) -> PathBuf {
-        self.root.join("uv")
+        let path = self.root.join("uv");
+        // If this fails, so does uv, and says why.
+        let _ = fs::create_dir_all(&path);
+        self.held.hold(&path);
+        path
+    }
+
+    /// Keeps a file or directory of the store from being pruned before this process ends.
+    pub fn hold(&self, path: &Path) {
+        self.held.hold(path);
     }
 
     fn write_aside(&self, path: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
-        let mut file = tempfile::NamedTempFile::new_in(self.root.join("tmp")).at(path)?;
+        let mut file = scratch::temp_file_in(&self.root.join("tmp")).at(path)?;
         for part in parts {
             file.write_all(part).at(path)?;
         }
         let parent = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(parent).at(parent)?;
         file.persist(path).map_err(|error| error.error).at(path)?;
+        self.grown.blobs.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -276,6 +341,8 @@ impl<T> At<T> for io::Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
     fn store() -> (TempDir, Store) {

@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("router", &["host", "env", "error", "output"]),
     ("slug", &["host", "store", "plan", "app", "env", "error", "output"]),
     ("host", &["plan", "app", "python", "env", "error", "output"]),
-    ("store", &["plan", "app", "python", "env", "error", "output"]),
+    ("store", &["host", "plan", "app", "python", "env", "error", "output"]),
     ("plan", &["app", "python", "env", "error", "output"]),
     ("app", &["env", "error", "output"]),
     ("python", &["env", "error", "output"]),

@@ -54,6 +54,7 @@ pub fn fetch_archive(
         output.detail(format!("Waiting for another build that fetches {file_name}."));
     })?;
     if has_sha256(&kept, &sha256, env)? {
+        store.hold(&kept);
         return Ok(kept);
     }
     // A damaged one is of no use, and would stay if the download fails.
@@ -61,6 +62,7 @@ pub fn fetch_archive(
     let connect_timeout = Duration::from_secs(3);
     let request = Download { urls, sha256: &sha256, label: file_name, connect_timeout, attempts: 4 };
     download(&request, &kept, env, output)?;
+    store.hold(&kept);
     Ok(kept)
 }
 

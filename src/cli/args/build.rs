@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::parse_size;
 use crate::output::Format;
 use crate::plan::Installer;
 use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::slug::assemble::Layout;
+use crate::store::{parse_duration, parse_size};
 
 /// Where the app is and how it is built.
 #[derive(Debug, Args)]
@@ -71,6 +71,14 @@ pub(in crate::cli) struct Build {
     /// The most the compressed slug may have: bytes, or with K, M or G (powers of 1024)
     #[arg(long, value_name = "SIZE", default_value = "500M", value_parser = parse_size)]
     pub(in crate::cli) max_size: u64,
+
+    /// The most the store may take after the build: bytes, or with K, M or G; 0 for no limit
+    #[arg(long, env = "SLUGC_CACHE_LIMIT", value_name = "SIZE", default_value = "10G", value_parser = parse_size)]
+    pub(in crate::cli) cache_limit: u64,
+
+    /// The most time the build may take: 90s, 15m, 1h; 0 for no limit
+    #[arg(long, env = "SLUGC_TIMEOUT", value_name = "TIME", default_value = "15m", value_parser = parse_duration)]
+    pub(in crate::cli) timeout: u64,
 
     /// How many threads compress [default: one per core]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 mod build;
+mod cache;
 mod check;
 mod inspect;
 mod package;
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::output::ColorChoice;
 
 pub(super) use build::{AppArguments, Build, Plan};
+pub(super) use cache::{Cache, CacheAction, Prune, StoreArguments};
 pub(super) use check::{Check, CheckFormat, Completions, Explain, Man};
 pub(super) use inspect::{Diff, Inspect, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
@@ -56,6 +58,8 @@ pub(super) enum Command {
     Completions(Completions),
     /// Write manual pages
     Man(Man),
+    /// Look at what builds keep for the next ones, check it, or throw it away
+    Cache(Cache),
     /// Make the catalogue of Python runtimes anew
     Inventory(Inventory),
     /// The first process of a dyno, which slugc starts itself
@@ -73,19 +77,6 @@ pub fn command_line() -> clap::Command {
     <Arguments as clap::CommandFactory>::command()
 }
 
-fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let factor: u64 = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => 1,
-        "K" | "KIB" => 1 << 10,
-        "M" | "MIB" => 1 << 20,
-        "G" | "GIB" => 1 << 30,
-        unit => return Err(format!("`{unit}` isn't a unit: use K, M or G")),
-    };
-    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` isn't a whole number"))?;
-    number.checked_mul(factor).ok_or_else(|| "that is too much".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,21 +84,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command_line().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_units_of_1024() {
-        for (text, expected) in [
-            ("500M", Some(500 << 20)),
-            ("10", Some(10)),
-            ("2g", Some(2 << 30)),
-            ("1KiB", Some(1024)),
-            ("M", None),
-            ("5X", None),
-            ("-1", None),
-            ("99999999999G", None),
-        ] {
-            assert_eq!(parse_size(text).ok(), expected, "{text}");
-        }
     }
 }

@@ -1,0 +1,136 @@
+//! What builds keep: `slugc cache`, the limit, and builds at the same time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Run, TestApp, python_minor};
+
+fn app() -> TestApp {
+    let mut app =
+        TestApp::new(&[("requirements.txt", ""), ("app.py", "print()\n"), ("Procfile", "web: x\n")]);
+    app.store = app.out.parent().unwrap().join("store");
+    app.set("SLUGC_CACHE_DIR", app.store.clone());
+    app
+}
+
+fn json(run: &Run) -> serde_json::Value {
+    serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}\n{}", run.stdout, run.stderr))
+}
+
+fn layers(store: &Path) -> Vec<PathBuf> {
+    let layers = walkdir::WalkDir::new(store.join("v1/layers")).min_depth(2).max_depth(2);
+    layers.into_iter().filter_map(|entry| entry.ok().map(walkdir::DirEntry::into_path)).collect()
+}
+
+fn first_file(dir: &Path) -> PathBuf {
+    let mut files = walkdir::WalkDir::new(dir).sort_by_file_name().into_iter().flatten();
+    files.find(|entry| entry.file_type().is_file()).unwrap().into_path()
+}
+
+#[test]
+fn a_store_that_is_not_there_is_empty_and_is_not_made() {
+    let app = app();
+    assert_eq!(app.run(&["cache", "dir"]).success().stdout, format!("{}\n", app.store.display()));
+    assert_eq!(json(&app.run(&["cache", "info", "--json"]).success())["total"]["count"], 0);
+    assert_eq!(json(&app.run(&["cache", "verify", "--json"]).success())["whole"], 0);
+    app.run(&["cache", "prune"]).success();
+    assert!(!app.store.exists());
+}
+
+#[test]
+fn what_is_damaged_is_found_thrown_away_and_made_again() {
+    if python_minor().is_none() {
+        return;
+    }
+    let app = app();
+    app.build(&[]).success();
+    let slug = fs::read(app.slug()).unwrap();
+    let info = json(&app.run(&["cache", "info", "--json"]).success());
+    assert!(info["kinds"]["layers/runtime"]["bytes"].as_u64().unwrap() > 1_000_000, "{info}");
+    assert!(info["kinds"]["segments"]["count"].as_u64().unwrap() > 0, "{info}");
+    let sound = json(&app.run(&["cache", "verify", "--json"]).success());
+    assert_eq!(sound["damaged"], serde_json::json!([]));
+    assert!(sound["whole"].as_u64().unwrap() > 2);
+
+    let segment = first_file(&app.store.join("v1/segments"));
+    let runtime = layers(&app.store).into_iter().find(|path| path.parent().unwrap().ends_with("runtime"));
+    let runtime = runtime.unwrap();
+    for file in [&segment, &first_file(&runtime.join("tree"))] {
+        let mut bytes = fs::read(file).unwrap();
+        bytes.push(0);
+        fs::remove_file(file).unwrap();
+        fs::write(file, bytes).unwrap();
+    }
+    let verified = app.run(&["cache", "verify", "--json"]);
+    assert_eq!(verified.code, Some(1), "{}", verified.stderr);
+    assert_eq!(json(&verified)["damaged"].as_array().unwrap().len(), 2, "{}", verified.stdout);
+    assert!(!segment.exists() && !runtime.exists());
+    app.run(&["cache", "verify"]).success();
+    app.build(&[]).success();
+    assert!(fs::read(app.slug()).unwrap() == slug, "the slug is another one");
+}
+
+#[test]
+fn pruning_takes_what_is_old_or_too_much_and_the_next_build_is_the_same() {
+    if python_minor().is_none() {
+        return;
+    }
+    let app = app();
+    app.build(&[]).success();
+    let slug = fs::read(app.slug()).unwrap();
+    let none =
+        json(&app.run(&["cache", "prune", "--older-than", "1d", "--max-size", "1G", "--json"]).success());
+    assert_eq!(none["removed"]["count"], 0);
+    let all = json(&app.run(&["cache", "prune", "--json"]).success());
+    assert_eq!(all["left"]["count"], 0, "{all}");
+    assert!(layers(&app.store).is_empty());
+    app.build(&[]).success();
+    assert!(fs::read(app.slug()).unwrap() == slug, "the slug is another one");
+    assert_eq!(app.run(&["cache", "prune", "--max-size", "5X"]).code, Some(2));
+}
+
+#[test]
+fn a_build_keeps_the_store_below_the_limit_but_not_at_its_own_cost() {
+    if python_minor().is_none() {
+        return;
+    }
+    let app = app();
+    app.build(&["--cache-limit", "0"]).success();
+    let stale = app.store.join("v1/layers/runtime/stale");
+    fs::create_dir(&stale).unwrap();
+    fs::write(stale.join("file"), vec![0; 1000]).unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(90 * 86_400);
+    fs::File::open(&stale).unwrap().set_modified(old).unwrap();
+    // Nothing new is put there, so nobody looks.
+    app.build(&["--cache-limit", "1K"]).success();
+    assert!(stale.exists());
+    fs::write(app.dir.join("requirements.txt"), "# changed\n").unwrap();
+    let build = app.build(&["--cache-limit", "1K"]).success();
+    assert!(!stale.exists(), "{}", build.stderr);
+    assert!(build.stderr.contains("from the store"), "{}", build.stderr);
+    // What this build has used is still there: the next one makes no layer.
+    let again = app.build(&["--cache-limit", "1K", "--format", "json"]).success();
+    assert_eq!(again.event("finished")["counters"]["layers_built"], 0);
+}
+
+#[test]
+fn builds_at_the_same_time_make_each_layer_once_and_the_same_slug() {
+    if python_minor().is_none() {
+        return;
+    }
+    let app = app();
+    let builds: Vec<_> = (0..8)
+        .map(|number| {
+            let slug = format!("{number}.tgz");
+            let arguments = ["build", app.dir.to_str().unwrap(), "-o", &slug, "--format", "json"];
+            let mut command = app.command(&arguments);
+            std::thread::spawn(move || crate::support::run(&mut command).success())
+        })
+        .collect();
+    let runs: Vec<Run> = builds.into_iter().map(|build| build.join().unwrap()).collect();
+    let built: u64 =
+        runs.iter().map(|run| run.event("finished")["counters"]["layers_built"].as_u64().unwrap()).sum();
+    assert_eq!(built, layers(&app.store).len() as u64, "each layer once");
+    let first = runs[0].event("finished")["sha256"].clone();
+    assert!(runs.iter().all(|run| run.event("finished")["sha256"] == first));
+}
