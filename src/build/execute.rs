@@ -2,7 +2,6 @@
 //! and the plan is made again from them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::config_vars::ConfigVars;
 use super::index_access::with_encoded_credentials;
@@ -12,8 +11,7 @@ use super::local::own_entries;
 use super::pip_layer::fill_pip_layer;
 use super::python::Python;
 use super::record::Record;
-use super::runtime::choose::{RuntimeRequest, choose_runtime, host_choice, remember_unreachable};
-use super::runtime::provide::{fetch_in_advance, fill_runtime_layer};
+use super::runtime::choose::{RuntimeRequest, choose_runtime};
 use super::survey;
 use super::unreachable;
 use super::uv::{self, Uv};
@@ -74,8 +72,8 @@ pub struct Survey {
     /// Whether `pyproject.toml` says how the project is built.
     pub(super) has_build_system: bool,
     pub(super) pip: PipConfig,
-    version: VersionDecision,
-    runtime: RuntimeChoice,
+    pub(super) version: VersionDecision,
+    pub(super) runtime: RuntimeChoice,
     pub(super) uv: Option<Uv>,
     pub(super) settings: BuildSettings,
     /// The environment for installers: with the config vars that they may see.
@@ -190,7 +188,7 @@ impl Survey {
         })
     }
 
-    fn runtime_request<'a>(&'a self, env: &'a Env) -> RuntimeRequest<'a> {
+    pub(super) fn runtime_request<'a>(&'a self, env: &'a Env) -> RuntimeRequest<'a> {
         RuntimeRequest {
             source: &self.settings.python_source,
             mirror: self.settings.python_mirror.as_deref(),
@@ -273,55 +271,6 @@ impl Survey {
         names.filter(|name| survey::looks_like_version_file(name)).map(|name| format!("{name},")).collect()
     }
 
-    fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<Layer> {
-        let Workshop { store, env, output, .. } = shop;
-        loop {
-            if let Some(notice) = self.runtime.notice() {
-                tell(&notice, output);
-            }
-            let plan = self.plan()?;
-            let request = self.runtime_request(env);
-            let layer = layer_plan(&plan, "runtime");
-            let fill = |tree: &Path| fill_runtime_layer(tree, &self.runtime, &request, store, env, output);
-            match provide_layer(layer, &self.settings.lineage, store, env, output, fill) {
-                Err(failure) if self.may_fall_back() && could_not_be_fetched(&failure) => {
-                    self.fall_back(failure, shop)?;
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// Finds out whether the catalogue's Python can be had, if there is a cache and this machine's may stand in for
-    /// it. What is said about the cache before Python is installed is true then.
-    pub fn settle_runtime(&mut self, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output, .. } = shop;
-        let has_cache = self.settings.last_python.is_some();
-        if !has_cache || !self.may_fall_back() || has_layer(layer_plan(&self.plan()?, "runtime"), store) {
-            return Ok(());
-        }
-        let request = self.runtime_request(env);
-        match fetch_in_advance(&self.runtime, &request, store, env, output) {
-            Err(failure) if could_not_be_fetched(&failure) => self.fall_back(failure, shop),
-            other => other,
-        }
-    }
-
-    fn fall_back(&mut self, failure: Failure, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output, .. } = shop;
-        let request = self.runtime_request(env);
-        let host = host_choice(&request, Some(self.version.version), store, env, output);
-        // The download's failure says more than that there is no interpreter either.
-        let host = host.map_err(|_| failure)?;
-        remember_unreachable(&self.runtime, store)?;
-        self.runtime = host;
-        Ok(())
-    }
-
-    fn may_fall_back(&self) -> bool {
-        matches!(self.runtime, RuntimeChoice::Catalogue { fallback: true, .. })
-    }
-
     fn provide_uv(&mut self, python: &Python, shop: Workshop<'_>) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
         if self.uv.is_some() {
@@ -358,7 +307,7 @@ impl Survey {
     }
 }
 
-fn tell(notice: &Notice, output: &Output) {
+pub(super) fn tell(notice: &Notice, output: &Output) {
     if notice.warning {
         output.warning(&notice.id, &notice.text);
     } else {
@@ -375,11 +324,6 @@ fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
 
 pub(super) fn layer_plan<'a>(plan: &'a Plan, name: &str) -> &'a LayerPlan {
     plan.layer(name).expect("every plan has a runtime and dependencies")
-}
-
-/// Whether another source may be tried: not when what came was wrong, and not when the user gave up.
-fn could_not_be_fetched(failure: &Failure) -> bool {
-    matches!(failure.code(), ErrorCode::DownloadFailed | ErrorCode::PythonDownload)
 }
 
 /// Leaves pip or setuptools out of their layer when the app brings its own.

@@ -22,6 +22,7 @@ pub mod normalise;
 pub mod package;
 pub mod pip_layer;
 pub mod python;
+mod python_layer;
 pub mod record;
 pub mod runtime;
 pub mod sbom;
