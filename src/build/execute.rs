@@ -77,6 +77,8 @@ pub struct Survey {
     version: VersionDecision,
     runtime: RuntimeChoice,
     pub(super) uv: Option<Uv>,
+    /// What became of fetching uv while the runtime was made, until it is looked at.
+    fetched_uv: Option<Result<Uv>>,
     pub(super) settings: BuildSettings,
     /// The environment for installers: with the config vars that they may see.
     pub(super) installer_env: Env,
@@ -147,7 +149,7 @@ impl Survey {
         let uv = match settings.installer {
             Some(Installer::Pip) if package_manager.can_use_pip() => None,
             Some(Installer::Native) if package_manager == PackageManager::Pip => None,
-            _ => known_uv(store, env, output)?,
+            _ => uv::known_uv(store, env, output)?,
         };
         Ok(Self {
             app,
@@ -158,6 +160,7 @@ impl Survey {
             version,
             runtime,
             uv,
+            fetched_uv: None,
             settings,
             installer_env,
             announced: false,
@@ -219,11 +222,7 @@ impl Survey {
         let runtime = shop.record.time("python_install_duration", || self.provide_runtime(shop))?;
         let python = Python::in_layer(&runtime, self.runtime.version());
         let mut plan = self.plan()?;
-        let needs_installer = self.settings.refresh
-            || ["pip", "project", "dependencies"]
-                .iter()
-                .any(|name| plan.layer(name).is_some_and(|layer| !has_layer(layer, store)));
-        if plan.installer == Installer::Uv && needs_installer {
+        if self.needs_uv(&plan, store) {
             shop.record.time("package_manager_install_duration", || self.provide_uv(&python, shop))?;
             plan = self.plan()?;
         }
@@ -282,8 +281,15 @@ impl Survey {
             let plan = self.plan()?;
             let request = self.runtime_request(env);
             let layer = layer_plan(&plan, "runtime");
-            let fill = |tree: &Path| fill_runtime_layer(tree, &self.runtime, &request, store, env, output);
-            match provide_layer(layer, &self.settings.lineage, store, env, output, fill) {
+            let wants_uv = self.uv.is_none() && self.needs_uv(&plan, store);
+            let mut fetched = None;
+            let beside = |python: &Python| {
+                fetched = wants_uv.then(|| uv::fetch_uv(python, store, env, output));
+            };
+            let fill =
+                |tree: &Path| fill_runtime_layer(tree, beside, &self.runtime, &request, store, env, output);
+            let provided = provide_layer(layer, &self.settings.lineage, store, env, output, fill);
+            match provided {
                 Err(failure) if self.may_fall_back() && could_not_be_fetched(&failure) => {
                     let host = host_choice(&request, Some(self.version.version), store, env, output);
                     // The download's failure says more than that there is no interpreter either.
@@ -291,9 +297,19 @@ impl Survey {
                     remember_unreachable(&self.runtime, store)?;
                     self.runtime = host;
                 }
-                other => return other,
+                provided => {
+                    self.fetched_uv = fetched;
+                    return provided;
+                }
             }
         }
+    }
+
+    /// Whether uv will install something.
+    fn needs_uv(&self, plan: &Plan, store: &Store) -> bool {
+        let is_missing = |name: &&str| plan.layer(name).is_some_and(|layer| !has_layer(layer, store));
+        plan.installer == Installer::Uv
+            && (self.settings.refresh || ["pip", "project", "dependencies"].iter().any(is_missing))
     }
 
     fn may_fall_back(&self) -> bool {
@@ -305,7 +321,8 @@ impl Survey {
         if self.uv.is_some() {
             return Ok(());
         }
-        self.uv = match uv::fetch_uv(python, store, env, output) {
+        let fetched = self.fetched_uv.take().unwrap_or_else(|| uv::fetch_uv(python, store, env, output));
+        self.uv = match fetched {
             Ok(uv) => Some(uv),
             Err(failure) if failure.code() == ErrorCode::Interrupted => return Err(failure),
             Err(failure) => match uv::uv_on_path(store, env, output)? {
@@ -341,13 +358,6 @@ fn tell(notice: &Notice, output: &Output) {
         output.warning(&notice.id, &notice.text);
     } else {
         output.notice(&notice.text);
-    }
-}
-
-fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
-    match uv::find_uv(store, env, output)? {
-        None if unreachable::is_remembered("uv", store) => uv::uv_on_path(store, env, output),
-        found => Ok(found),
     }
 }
 
