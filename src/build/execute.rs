@@ -75,6 +75,8 @@ pub struct Survey {
     pub(super) version: VersionDecision,
     pub(super) runtime: RuntimeChoice,
     pub(super) uv: Option<Uv>,
+    /// What became of fetching uv while the runtime was made, until it is looked at.
+    pub(super) fetched_uv: Option<Result<Uv>>,
     pub(super) settings: BuildSettings,
     /// The environment for installers: with the config vars that they may see.
     pub(super) installer_env: Env,
@@ -145,7 +147,7 @@ impl Survey {
         let uv = match settings.installer {
             Some(Installer::Pip) if package_manager.can_use_pip() => None,
             Some(Installer::Native) if package_manager == PackageManager::Pip => None,
-            _ => known_uv(store, env, output)?,
+            _ => uv::known_uv(store, env, output)?,
         };
         Ok(Self {
             app,
@@ -156,6 +158,7 @@ impl Survey {
             version,
             runtime,
             uv,
+            fetched_uv: None,
             settings,
             installer_env,
             announced: false,
@@ -217,11 +220,7 @@ impl Survey {
         let runtime = shop.record.time("python_install_duration", || self.provide_runtime(shop))?;
         let python = Python::in_layer(&runtime, self.runtime.version());
         let mut plan = self.plan()?;
-        let needs_installer = self.settings.refresh
-            || ["pip", "project", "dependencies"]
-                .iter()
-                .any(|name| plan.layer(name).is_some_and(|layer| !has_layer(layer, store)));
-        if plan.installer == Installer::Uv && needs_installer {
+        if self.needs_uv(&plan, store) {
             shop.record.time("package_manager_install_duration", || self.provide_uv(&python, shop))?;
             plan = self.plan()?;
         }
@@ -271,12 +270,20 @@ impl Survey {
         names.filter(|name| survey::looks_like_version_file(name)).map(|name| format!("{name},")).collect()
     }
 
+    /// Whether uv will install something.
+    pub(super) fn needs_uv(&self, plan: &Plan, store: &Store) -> bool {
+        let is_missing = |name: &&str| plan.layer(name).is_some_and(|layer| !has_layer(layer, store));
+        plan.installer == Installer::Uv
+            && (self.settings.refresh || ["pip", "project", "dependencies"].iter().any(is_missing))
+    }
+
     fn provide_uv(&mut self, python: &Python, shop: Workshop<'_>) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
         if self.uv.is_some() {
             return Ok(());
         }
-        self.uv = match uv::fetch_uv(python, store, env, output) {
+        let fetched = self.fetched_uv.take().unwrap_or_else(|| uv::fetch_uv(python, store, env, output));
+        self.uv = match fetched {
             Ok(uv) => Some(uv),
             Err(failure) if failure.code() == ErrorCode::Interrupted => return Err(failure),
             Err(failure) => match uv::uv_on_path(store, env, output)? {
@@ -312,13 +319,6 @@ pub(super) fn tell(notice: &Notice, output: &Output) {
         output.warning(&notice.id, &notice.text);
     } else {
         output.notice(&notice.text);
-    }
-}
-
-fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
-    match uv::find_uv(store, env, output)? {
-        None if unreachable::is_remembered("uv", store) => uv::uv_on_path(store, env, output),
-        found => Ok(found),
     }
 }
 

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::execute::{Survey, Workshop, layer_plan, tell};
 use super::layers::{Layer, has_layer, provide_layer};
+use super::python::Python;
 use super::runtime::choose::{host_choice, remember_unreachable};
 use super::runtime::provide::{fetch_in_advance, fill_runtime_layer};
+use super::uv;
 use crate::error::{ErrorCode, Failure, Result};
 use crate::plan::RuntimeChoice;
 
@@ -20,12 +22,21 @@ impl Survey {
             let plan = self.plan()?;
             let request = self.runtime_request(env);
             let layer = layer_plan(&plan, "runtime");
-            let fill = |tree: &Path| fill_runtime_layer(tree, &self.runtime, &request, store, env, output);
+            let wants_uv = self.uv.is_none() && self.needs_uv(&plan, store);
+            let mut fetched = None;
+            let beside = |python: &Python| {
+                fetched = wants_uv.then(|| uv::fetch_uv(python, store, env, output));
+            };
+            let fill =
+                |tree: &Path| fill_runtime_layer(tree, beside, &self.runtime, &request, store, env, output);
             match provide_layer(layer, &self.settings.lineage, store, env, output, fill) {
                 Err(failure) if self.may_fall_back() && could_not_be_fetched(&failure) => {
                     self.fall_back(failure, shop)?;
                 }
-                other => return other,
+                provided => {
+                    self.fetched_uv = fetched;
+                    return provided;
+                }
             }
         }
     }

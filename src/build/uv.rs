@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::python::Python;
 use super::tool_env::tool_environment;
+use super::unreachable;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files;
@@ -102,6 +103,14 @@ pub fn find_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> 
         return named_uv(&env.absolute(named), store, env, output).map(Some);
     }
     Ok(store_uv(store))
+}
+
+/// Finds a uv as [`find_uv`] does, or the one on PATH if fetching one has lately failed.
+pub fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
+    match find_uv(store, env, output)? {
+        None if unreachable::is_remembered("uv", store) => uv_on_path(store, env, output),
+        found => Ok(found),
+    }
 }
 
 fn named_uv(path: &Path, store: &Store, env: &Env, output: &Output) -> Result<Uv> {

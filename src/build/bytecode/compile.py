@@ -29,22 +29,24 @@ def compile_file(name):
     with open(name, "rb", buffering=0) as file:
         source = file.readall()
     try:
-        posix.unlink(target)
-    except FileNotFoundError:
-        pass
-    try:
         path = (b"/app/" + name).decode("utf-8", "surrogateescape")
         code = compile(source, path, "exec", dont_inherit=True, optimize=0)
         bytecode = marshal.dumps(code)
     except Exception:
         # Packages ship files on purpose that don't compile.
+        try:
+            posix.unlink(target)
+        except FileNotFoundError:
+            pass
         return
     try:
         posix.mkdir(cache)
     except FileExistsError:
         pass
-    with open(target, "xb") as file:
+    # Aside first: somebody else's file may be linked there, and this very Python may be running elsewhere.
+    with open(target + b".new", "wb") as file:
         file.write(MAGIC_NUMBER + UNCHECKED_HASH + source_hash(source) + bytecode)
+    posix.rename(target + b".new", target)
 
 
 def compile_group(names):

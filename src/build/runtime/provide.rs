@@ -27,9 +27,11 @@ const ARCHIVE_PREFIXES: &[&str] = &["/install", "/tmp/python"];
 /// Modules that only some builds have: without one, an archive is still whole.
 const OPTIONAL_MODULES: &[&str] = &["compression.zstd", "crypt", "dbm.gnu", "dbm.ndbm"];
 
-/// Fills the runtime layer.
+/// Fills the runtime layer. Once Python is there and works, `beside` is done with it while its bytecode is compiled;
+/// it may not leave anything in its tree.
 pub fn fill_runtime_layer(
     tree: &Path,
+    beside: impl FnOnce(&Python) + Send,
     choice: &RuntimeChoice,
     request: &RuntimeRequest<'_>,
     store: &Store,
@@ -63,8 +65,10 @@ pub fn fill_runtime_layer(
         }
     };
     self_test(prefix, &modules, env, output)?;
-    compile_bytecode(&python, tree, None, env, output)?;
-    Ok(())
+    std::thread::scope(|scope| {
+        scope.spawn(|| beside(&python));
+        compile_bytecode(&python, tree, None, env, output)
+    })
 }
 
 /// Fetches what the runtime is made of, if it comes from the catalogue: whether that is possible is known then.
