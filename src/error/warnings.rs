@@ -131,6 +131,14 @@ pub const WARNINGS: &[WarningEntry] = &[
         "},
     },
     WarningEntry {
+        id: "python-runtime::host",
+        title: "The slug has a copy of this machine's Python, as was asked for.",
+        fix: indoc! {"
+            Install the version that the app names on this machine, or leave
+            out `--python-source host`: then Python comes from the catalogue.
+        "},
+    },
+    WarningEntry {
         id: "python-runtime::host-fallback",
         title: "Python couldn't be downloaded, so this machine's was copied.",
         fix: indoc! {"
