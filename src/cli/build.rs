@@ -19,6 +19,12 @@ use crate::slug::assemble::Layout;
 /// Builds the slug and says where it is and how to run it.
 pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     let store = super::open_store(arguments.app.cache_dir.as_deref(), env)?;
+    if let Some(dir) = store.read_only() {
+        output.notice(format!(
+            "{} can only be read: what is in it is used, and what this build makes isn't kept.",
+            dir.display()
+        ));
+    }
     let slug_file = env.absolute(&arguments.output);
     let threads = arguments.threads.map_or(env.cores, usize::from);
     let mut request = request(&arguments.app, arguments.layout, env);

@@ -23,8 +23,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,8 +87,18 @@ impl UserError for StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    beneath: Option<Arc<Beneath>>,
     held: Held,
     grown: Arc<Grown>,
+}
+
+/// A store that can't be written to, below one that lasts as long as this process.
+#[derive(Debug)]
+struct Beneath {
+    root: PathBuf,
+    /// What was found damaged: it can't be thrown away.
+    hidden: Mutex<BTreeSet<PathBuf>>,
+    _scratch: ScratchDir,
 }
 
 /// What this process has put into the store.
@@ -113,7 +123,7 @@ impl Store {
     }
 
     fn at(root: &Path) -> Self {
-        Self { root: root.join(LAYOUT), held: Held::default(), grown: Arc::default() }
+        Self { root: root.join(LAYOUT), beneath: None, held: Held::default(), grown: Arc::default() }
     }
 
     /// Opens the store in this directory, if there is one.
@@ -124,6 +134,9 @@ impl Store {
     /// Opens the store in this directory, and makes it if there is none.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let store = Self::at(root);
+        if store.root.is_dir() && !is_writable(&store.root) {
+            return Self::above(store.root);
+        }
         for dir in ["layers", "segments", "documents", "downloads", "locks", "tmp"] {
             let path = store.root.join(dir);
             fs::create_dir_all(&path).at(&path)?;
@@ -137,6 +150,37 @@ impl Store {
                 .at(&tag)?;
         }
         Ok(store)
+    }
+
+    /// Opens a store that can only be read. What is new goes into a scratch directory, where this machine keeps those.
+    fn above(root: PathBuf) -> Result<Self, StoreError> {
+        let parent = std::env::temp_dir();
+        let scratch = ScratchDir::make_in(&parent).at(&parent)?;
+        let mut store = Self::open(scratch.path())?;
+        store.beneath = Some(Arc::new(Beneath { root, hidden: Mutex::default(), _scratch: scratch }));
+        Ok(store)
+    }
+
+    /// Returns the store that can't be written to: what is new won't be kept.
+    pub fn read_only(&self) -> Option<&Path> {
+        self.beneath.as_deref().map(|beneath| beneath.root.as_path())
+    }
+
+    /// Finds something that lasts: where this process writes, else in the store that can't be written to.
+    fn find(&self, path: PathBuf) -> PathBuf {
+        let Some(beneath) = &self.beneath else { return path };
+        let Ok(name) = path.strip_prefix(&self.root) else { return path };
+        let below = beneath.root.join(name);
+        let hidden = beneath.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        if path.exists() || hidden.contains(&below) { path } else { below }
+    }
+
+    /// Doesn't find this in the store that can't be written to any more.
+    fn hide(&self, path: &Path) {
+        if let (Some(beneath), Ok(name)) = (&self.beneath, path.strip_prefix(&self.root)) {
+            let mut hidden = beneath.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+            hidden.insert(beneath.root.join(name));
+        }
     }
 
     /// Returns the directory of the store.
@@ -162,7 +206,7 @@ impl Store {
 
     /// Returns the directory of a finished layer. Nobody prunes it before this process ends.
     pub fn layer(&self, kind: &str, key: &str) -> Option<PathBuf> {
-        Some(self.layer_path(kind, key)).filter(|path| self.held.hold(path))
+        Some(self.find(self.layer_path(kind, key))).filter(|path| self.held.hold(path))
     }
 
     /// Puts a finished directory into the store, whole. If somebody else was faster, theirs stays.
@@ -198,6 +242,7 @@ impl Store {
         let path = self.layer_path(kind, key);
         let grave = self.scratch()?;
         self.held.release(&path);
+        self.hide(&path);
         match fs::rename(&path, grave.path().join("layer")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::Unusable { path, source: error })
@@ -239,7 +284,7 @@ impl Store {
 
     /// Returns a segment, if it is there and is what was put there. A damaged one is thrown away.
     pub fn segment(&self, key: &str) -> Option<Vec<u8>> {
-        let path = self.segment_path(key);
+        let path = self.find(self.segment_path(key));
         let mut file = File::open(&path).ok()?;
         note_use(&file);
         let mut bytes = Vec::new();
@@ -281,7 +326,7 @@ impl Store {
 
     /// Returns a small value that was kept; one that can't be read counts as none.
     pub fn document<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.document_path(kind, name)).ok()?).ok()
+        serde_json::from_slice(&fs::read(self.find(self.document_path(kind, name))).ok()?).ok()
     }
 
     /// Keeps a small value.
@@ -294,7 +339,9 @@ impl Store {
     /// Forgets a small value.
     pub fn remove_document(&self, kind: &str, name: &str) {
         // It is no loss if there was none.
-        let _ = fs::remove_file(self.document_path(kind, name));
+        let path = self.document_path(kind, name);
+        let _ = fs::remove_file(&path);
+        self.hide(&path);
     }
 
     /// Returns where downloads are kept.
@@ -321,12 +368,21 @@ impl Store {
         for part in parts {
             file.write_all(part).at(path)?;
         }
+        // Not synced: half a segment has the wrong checksum, half a document isn't JSON, and both are made anew.
         let parent = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(parent).at(parent)?;
         file.persist(path).map_err(|error| error.error).at(path)?;
         self.grown.blobs.store(true, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Returns whether this user may write there, and the file system lets anybody.
+fn is_writable(root: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    let parts = ["", "tmp", "locks", "layers", "segments", "documents"].map(|name| root.join(name));
+    // What isn't there is made.
+    parts.iter().all(|path| !path.exists() || access(path, Access::WRITE_OK).is_ok())
 }
 
 trait At<T> {

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::support::{Run, TestApp, python_minor};
+use crate::support::{Run, TestApp, can_unshare, python_minor, run, skip};
 
 fn app() -> TestApp {
     let mut app =
@@ -124,7 +125,7 @@ fn builds_at_the_same_time_make_each_layer_once_and_the_same_slug() {
             let slug = format!("{number}.tgz");
             let arguments = ["build", app.dir.to_str().unwrap(), "-o", &slug, "--format", "json"];
             let mut command = app.command(&arguments);
-            std::thread::spawn(move || crate::support::run(&mut command).success())
+            std::thread::spawn(move || run(&mut command).success())
         })
         .collect();
     let runs: Vec<Run> = builds.into_iter().map(|build| build.join().unwrap()).collect();
@@ -133,4 +134,35 @@ fn builds_at_the_same_time_make_each_layer_once_and_the_same_slug() {
     assert_eq!(built, layers(&app.store).len() as u64, "each layer once");
     let first = runs[0].event("finished")["sha256"].clone();
     assert!(runs.iter().all(|run| run.event("finished")["sha256"] == first));
+}
+
+#[test]
+fn a_store_that_can_only_be_read_is_used_and_stays_as_it_is() {
+    if python_minor().is_none() {
+        return;
+    }
+    if !can_unshare() {
+        skip("namespaces can't be made here, so nothing can be mounted read-only");
+        return;
+    }
+    let app = app();
+    app.build(&[]).success();
+    let slug = fs::read(app.slug()).unwrap();
+    let before = app.run(&["cache", "info", "--json"]).success().stdout;
+    let read_only = |args: &[&str]| {
+        let store = app.store.to_str().unwrap();
+        let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, store]);
+        command.arg(env!("CARGO_BIN_EXE_slugc")).args(["build", app.dir.to_str().unwrap()]).args(args);
+        run(command.env_clear().envs(&app.env).current_dir(&app.out)).success()
+    };
+    let same = read_only(&["--format", "json"]);
+    assert_eq!(same.event("finished")["counters"]["layers_built"], 0, "all layers are there");
+    assert!(same.event("notice")["text"].as_str().unwrap().contains("can only be read"), "{}", same.stdout);
+    assert!(fs::read(app.slug()).unwrap() == slug, "the slug is another one");
+    fs::write(app.dir.join("requirements.txt"), "# changed\n").unwrap();
+    let changed = read_only(&["--format", "json"]);
+    assert_eq!(changed.event("finished")["counters"]["layers_built"], 1);
+    assert_eq!(app.run(&["cache", "info", "--json"]).success().stdout, before);
 }
