@@ -3,7 +3,7 @@
 use super::args::Diff;
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result};
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::write_atomically;
 use crate::inspect::{compare, inspect_slug, render_diff, render_diff_page};
 use crate::output::Output;
 
@@ -29,10 +29,7 @@ fn exit_code(failure: &Failure) -> u8 {
 }
 
 fn print_difference(arguments: &Diff, env: &Env, output: &Output) -> Result<u8> {
-    let page = arguments.report.html.as_ref().map(|file| env.absolute(file));
-    if let Some(file) = &page {
-        check_writable(file)?;
-    }
+    let page = super::page_file(arguments.report.html.as_deref(), &[&arguments.old, &arguments.new], env)?;
     let old = inspect_slug(&env.absolute(&arguments.old), env, output)?;
     let new = inspect_slug(&env.absolute(&arguments.new), env, output)?;
     let mut difference = compare(&old, &new);

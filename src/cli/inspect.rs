@@ -3,16 +3,13 @@
 use super::args::Inspect;
 use crate::env::Env;
 use crate::error::Result;
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::write_atomically;
 use crate::inspect::{inspect_slug, render_report, render_report_page, report};
 use crate::output::Output;
 
 /// Prints what is in a slug.
 pub(super) fn run(arguments: &Inspect, env: &Env, output: &Output) -> Result<u8> {
-    let page = arguments.report.html.as_ref().map(|file| env.absolute(file));
-    if let Some(file) = &page {
-        check_writable(file)?;
-    }
+    let page = super::page_file(arguments.report.html.as_deref(), &[&arguments.slug], env)?;
     let inspection = inspect_slug(&env.absolute(&arguments.slug), env, output)?;
     if let Some(file) = &page {
         write_atomically(file, render_report_page(&inspection).as_bytes())?;

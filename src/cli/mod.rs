@@ -15,6 +15,7 @@ mod plan;
 mod run;
 mod sbom;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,6 +23,7 @@ use clap::error::ErrorKind;
 
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result, UserError};
+use crate::host::files::{FileContext, check_writable};
 use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
 use args::{Arguments, Command};
 
@@ -138,15 +140,30 @@ impl UserError for NoStoreDirectory {
 }
 
 /// Opens the store that the arguments or the environment name.
-fn open_store(cache_dir: Option<&std::path::Path>, env: &Env) -> Result<crate::store::Store> {
+fn open_store(cache_dir: Option<&Path>, env: &Env) -> Result<crate::store::Store> {
     Ok(crate::store::Store::open(&store_root(cache_dir, env)?)?)
 }
 
-fn store_root(cache_dir: Option<&std::path::Path>, env: &Env) -> Result<std::path::PathBuf> {
+fn store_root(cache_dir: Option<&Path>, env: &Env) -> Result<std::path::PathBuf> {
     Ok(match cache_dir {
         Some(dir) => env.absolute(dir),
         None => crate::store::Store::default_root(env).ok_or(NoStoreDirectory)?,
     })
+}
+
+/// Returns where a page goes, if there is to be one and it can be written. It may not take the place of a slug that it
+/// is about.
+fn page_file(html: Option<&Path>, slugs: &[&Path], env: &Env) -> Result<Option<PathBuf>> {
+    let Some(file) = html.map(|file| env.absolute(file)) else { return Ok(None) };
+    if slugs.iter().any(|slug| is_same_file(&env.absolute(slug), &file)) {
+        Err(std::io::Error::other("it is the slug itself")).doing("writing", &file)?;
+    }
+    check_writable(&file)?;
+    Ok(Some(file))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// Writes a result to standard output; a reader that has gone away is no error.

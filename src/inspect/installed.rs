@@ -69,7 +69,7 @@ pub(super) fn is_metadata(path: &str) -> bool {
     }
 }
 
-/// Finds the distributions by the files that [`is_metadata`] names. Sorted by name.
+/// Finds the distributions by the files that `is_metadata` names. Sorted by name.
 pub fn find_installed(metadata: &BTreeMap<String, Vec<u8>>) -> Vec<Installed> {
     let mut installed: Vec<Installed> =
         metadata.iter().filter_map(|(path, contents)| find_one(path, contents, metadata)).collect();

@@ -175,6 +175,10 @@ fn what_is_no_slug_gets_an_answer_and_leaves_nothing_behind() {
         let place = bench.0.out.join(place);
         bench.run("inspect", &[&slug], &["--html", place.to_str().unwrap()]).failure("file-system::failed");
     }
+    let bytes = fs::read(&slug).unwrap();
+    bench.run("inspect", &[&slug], &["--html", slug.to_str().unwrap()]).failure("file-system::failed");
+    bench.run("diff", &[&slug, &slug], &["--html", slug.to_str().unwrap()]).failure("file-system::failed");
+    assert!(fs::read(&slug).unwrap() == bytes, "a page took the slug's place");
     let ran = bench.run("diff", &[&slug, &slug], &["--html", "/dev/null"]).failure("file-system::failed");
     assert_eq!(ran.code, Some(2));
     assert!(bench.0.left_in_out().iter().all(|name| name.ends_with(".tgz")), "{:?}", bench.0.left_in_out());
