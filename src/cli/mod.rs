@@ -144,7 +144,7 @@ fn open_store(cache_dir: Option<&Path>, env: &Env) -> Result<crate::store::Store
     Ok(crate::store::Store::open(&store_root(cache_dir, env)?)?)
 }
 
-fn store_root(cache_dir: Option<&Path>, env: &Env) -> Result<std::path::PathBuf> {
+fn store_root(cache_dir: Option<&Path>, env: &Env) -> Result<PathBuf> {
     Ok(match cache_dir {
         Some(dir) => env.absolute(dir),
         None => crate::store::Store::default_root(env).ok_or(NoStoreDirectory)?,
