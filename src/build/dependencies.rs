@@ -36,8 +36,8 @@ pub struct InstallTarget<'a> {
     pub directory: &'a Path,
     /// The requirements files, or another file that the tool reads in their place.
     pub requirements: &'a [PathBuf],
-    /// A file with requirements that take the place of whatever else is said of these packages. For uv only.
-    pub overrides: Option<&'a Path>,
+    /// Requirements, one a line, that take the place of whatever else is said of these packages. For uv only.
+    pub overrides: Option<&'a str>,
     /// How they are to be read.
     pub mode: Mode,
     /// Dependency groups of the first file.
@@ -220,9 +220,12 @@ fn uv_invocation(
         .arg("--prefix")
         .arg(prefix(target))
         .args(pip.uv_arguments(&exists))
-        .args(target.overrides.iter().flat_map(|file| ["--override".as_ref(), file.as_os_str()]))
         .args(target.groups.iter().flat_map(|group| ["--group", group]))
         .current_dir(target.directory);
+    if let Some(overrides) = target.overrides {
+        // uv takes a path with blanks for several.
+        invocation = invocation.args(["--override", "/dev/stdin"]).stdin(overrides);
+    }
     invocation = with_requirements(invocation, target);
     invocation.env = tool_environment(env);
     for (name, value) in pip.uv_environment(&exists) {

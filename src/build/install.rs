@@ -236,11 +236,10 @@ impl Survey {
         if let (Share::Others, Some(Local { needs, .. })) = (share, &self.inputs.local)
             && *needs != Needs::default()
         {
-            let (needed, overrides) = (work.join("needs.txt"), work.join("overrides.txt"));
+            let needed = work.join("needs.txt");
             files::write_atomically(&needed, needs.render().as_bytes())?;
-            files::write_atomically(&overrides, needs.render_overrides().as_bytes())?;
             sheet.requirements.push(needed);
-            sheet.overrides = Some(overrides);
+            sheet.overrides = Some(needs.render_overrides());
         }
         Ok(sheet)
     }
@@ -312,7 +311,7 @@ struct Sheet {
     requirements: Vec<PathBuf>,
     /// What is installed before, each package with its hashes.
     hashed_first: Option<PathBuf>,
-    overrides: Option<PathBuf>,
+    overrides: Option<String>,
     mode: Mode,
 }
 
