@@ -114,7 +114,8 @@ pub(crate) fn boxes(log: &str, kinds: &[&str]) -> Vec<String> {
     }
     let starts = |text: &String| kinds.iter().any(|kind| text.starts_with(&format!(" !     {kind}")));
     // What it says of the machine's own Python depends on the machine.
-    boxes.retain(|text| starts(text) && !text.contains("so the slug has a copy"));
+    let of_machine = |text: &String| text.to_lowercase().contains("the slug has a copy");
+    boxes.retain(|text| starts(text) && !of_machine(text));
     boxes
 }
 
