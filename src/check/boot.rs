@@ -1,5 +1,6 @@
 //! Whether a web process listens in time: watches the port of one that somebody else has started.
 
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::finding::Finding;
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::clock::Stopwatch;
+use crate::host::sockets::{self, is_loopback};
 
 /// How the web process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,35 +83,11 @@ pub fn finding(boot: Boot, port: u16, limit: Duration, last_words: &str) -> Opti
 }
 
 fn listener(port: u16) -> Listener {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let found = tables.iter().filter_map(|table| std::fs::read_to_string(table).ok());
-    found.map(|table| listener_in(&table, port)).max().unwrap_or(Listener::Nobody)
-}
-
-/// Reads one of the kernel's tables of sockets.
-fn listener_in(table: &str, port: u16) -> Listener {
-    const LISTEN: &str = "0A";
-    let mut found = Listener::Nobody;
-    for line in table.lines().skip(1) {
-        let mut fields = line.split_whitespace().skip(1);
-        let (Some(local), Some(_), Some(state)) = (fields.next(), fields.next(), fields.next()) else {
-            continue;
-        };
-        let Some((address, local_port)) = local.split_once(':') else { continue };
-        if state != LISTEN || u16::from_str_radix(local_port, 16) != Ok(port) {
-            continue;
-        }
-        // Words of 32 bits, in the order of this machine's bytes: 127.x.x.x ends with 7F.
-        let is_loopback = match address.len() {
-            8 => address.ends_with("7F"),
-            _ => {
-                address == "00000000000000000000000001000000"
-                    || (address.starts_with("0000000000000000FFFF0000") && address.ends_with("7F"))
-            }
-        };
-        found = found.max(if is_loopback { Listener::Loopback } else { Listener::Everybody });
-    }
-    found
+    let addresses = sockets::listeners().into_values().filter(|address| address.port() == port);
+    let reach = |address: SocketAddr| {
+        if is_loopback(address.ip()) { Listener::Loopback } else { Listener::Everybody }
+    };
+    addresses.map(reach).max().unwrap_or(Listener::Nobody)
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! Where a dyno listens, seen from outside: its sockets in the kernel's tables. Nobody connects to the app for it,
 //! as the app would see that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-/// The state LISTEN in the kernel's tables.
-const LISTEN: &str = "0A";
+use crate::host::sockets::{self, is_loopback};
 
 /// Where a web process stands with its port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,22 +30,9 @@ pub(super) fn judge(port: u16, addresses: &BTreeSet<SocketAddr>) -> Binding {
     }
 }
 
-fn is_loopback(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback(),
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
-        }
-    }
-}
-
 /// Returns the addresses that these processes listen on.
 pub(super) fn listening(pids: &[i32]) -> BTreeSet<SocketAddr> {
-    let mut listeners = BTreeMap::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = fs::read_to_string(table).unwrap_or_default();
-        listeners.extend(text.lines().filter_map(parse_listener));
-    }
+    let listeners = sockets::listeners();
     if listeners.is_empty() {
         return BTreeSet::new();
     }
@@ -60,31 +46,6 @@ fn socket_inodes(pid: i32) -> impl Iterator<Item = u64> {
         let target = fs::read_link(fd.path()).ok()?;
         target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     })
-}
-
-/// Parses a line of `/proc/net/tcp` or `/proc/net/tcp6`: the inode of a socket that listens, and its address.
-fn parse_listener(line: &str) -> Option<(u64, SocketAddr)> {
-    let mut fields = line.split_ascii_whitespace();
-    let (local, state) = (fields.nth(1)?, fields.nth(1)?);
-    let inode = fields.nth(5)?.parse().ok()?;
-    let (address, port) = local.split_once(':')?;
-    let address = parse_address(address)?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    (state == LISTEN).then(|| (inode, SocketAddr::new(address, port)))
-}
-
-/// The kernel prints an address as words of 32 bits in this machine's byte order.
-fn parse_address(text: &str) -> Option<IpAddr> {
-    let mut bytes = Vec::with_capacity(16);
-    for start in (0..text.len()).step_by(8) {
-        let word = u32::from_str_radix(text.get(start..start + 8)?, 16).ok()?;
-        bytes.extend(word.to_ne_bytes());
-    }
-    if let Ok(bytes) = <[u8; 4]>::try_from(bytes.as_slice()) {
-        return Some(Ipv4Addr::from(bytes).into());
-    }
-    let bytes = <[u8; 16]>::try_from(bytes.as_slice()).ok()?;
-    Some(Ipv6Addr::from(bytes).into())
 }
 
 #[cfg(test)]
@@ -110,24 +71,6 @@ mod tests {
             (&[], Binding::Elsewhere(vec![])),
         ] {
             assert_eq!(judge(5000, &addresses(listening)), expected, "{listening:?}");
-        }
-    }
-
-    #[test]
-    #[cfg(target_endian = "little")]
-    fn the_kernels_table_is_read() {
-        let tail =
-            "00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100 0 0 10 0";
-        for (line, expected) in [
-            (format!("   0: 0100007F:1388 {tail}"), Some((4711, "127.0.0.1:5000"))),
-            (format!("   1: 00000000:1F40 {tail}"), Some((4711, "0.0.0.0:8000"))),
-            (format!("   0: 00000000000000000000000001000000:1388 {tail}"), Some((4711, "[::1]:5000"))),
-            (format!("   1: 00000000:1F40 {}", tail.replace(" 0A ", " 01 ")), None),
-            ("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt".into(), None),
-            (String::new(), None),
-        ] {
-            let expected = expected.map(|(inode, address)| (inode, address.parse().unwrap()));
-            assert_eq!(parse_listener(&line), expected, "{line}");
         }
     }
 

@@ -15,6 +15,7 @@ mod http;
 pub mod probe;
 pub mod process;
 pub mod scratch;
+pub mod sockets;
 mod tree;
 pub mod url;
 mod zstd;
