@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::args::{Check, CheckFormat};
+use super::args::{Check, CheckFormat, ConfigVarArguments};
 use super::{build, run as run_command};
 use crate::build::check::{Known, facts_of_source};
 use crate::build::execute::Workshop;
@@ -89,8 +89,11 @@ fn build_in_scratch(arguments: &Check, env: &Env, output: &Output) -> Result<(Sc
     let scratch = files::temp_dir(None)?;
     let mut request = build::request(&arguments.app, Layout::App, env);
     request.output = scratch.path().join("slug.tgz");
-    request.settings.config_vars =
-        build::config_vars(arguments.env_dir.as_deref(), arguments.env_file.as_deref(), env)?;
+    request.settings.config_vars = build::config_vars(
+        arguments.config_vars.env_dir.as_deref(),
+        arguments.config_vars.env_file.as_deref(),
+        env,
+    )?;
     let silent = Output::silent();
     output.detail("Building a slug to boot it");
     build_slug(&request, Workshop { store: &store, env, output: &silent, record: &Record::default() })?;
@@ -107,12 +110,7 @@ fn confirm(
     env: &Env,
     output: &Output,
 ) -> Result<()> {
-    let vars = run_command::config_vars(
-        arguments.env_dir.as_deref(),
-        arguments.env_file.as_deref(),
-        &arguments.set,
-        env,
-    )?;
+    let vars = run_command::config_vars(&arguments.config_vars, env)?;
     let silent = Output::silent();
     // What the text has shown already has a better place there.
     let told: Vec<FindingCode> = findings.iter().map(|finding| finding.code).collect();
@@ -170,12 +168,16 @@ fn run_invocation(slug: &Path, port: u16, arguments: &Check, env: &Env) -> Resul
     let program = std::env::current_exe().doing("finding", Path::new("slugc"))?;
     let mut args: Vec<OsString> =
         vec!["run".into(), slug.into(), "web".into(), "--port".into(), port.to_string().into()];
-    for (option, path) in [("--env-file", &arguments.env_file), ("--env-dir", &arguments.env_dir)] {
+    // Who waits is told to give up later than we do: else it would be its end that is found, and not the reason.
+    let patience = arguments.boot_timeout + 60;
+    args.extend(["--boot-timeout".into(), patience.to_string().into()]);
+    let ConfigVarArguments { env_file, env_dir, set } = &arguments.config_vars;
+    for (option, path) in [("--env-file", env_file), ("--env-dir", env_dir)] {
         if let Some(path) = path {
             args.extend([option.into(), env.absolute(path).into()]);
         }
     }
-    for (name, value) in &arguments.set {
+    for (name, value) in set {
         args.extend(["--set".into(), format!("{name}={value}").into()]);
     }
     let mut invocation = Invocation::new(program).args(args).current_dir(&env.current_dir);

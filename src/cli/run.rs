@@ -1,17 +1,14 @@
 //! `slugc run`
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use super::args::{Arguments, Run};
-use crate::app::env_file::parse_env_file;
+use super::args::{Arguments, ConfigVarArguments, Run};
+use super::build;
 use crate::app::procfile::Procfile;
 use crate::dyno::{DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
 use crate::env::Env;
 use crate::error::Result;
-use crate::host::files::FileContext;
 use crate::output::Output;
 
 /// Runs a process type, a formation or a command, and returns its exit code.
@@ -27,7 +24,7 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         command,
         port: run.port,
         has_router: run.router || (!run.formation.is_empty() && run.port.is_some()),
-        config_vars: config_vars(run.env_dir.as_deref(), run.env_file.as_deref(), &run.set, env)?,
+        config_vars: config_vars(&run.config_vars, env)?,
         size: run.size.0,
         // Whoever has deleted the program since it was started gets a plain directory.
         isolate_by: std::env::current_exe().ok().filter(|_| !run.no_isolate),
@@ -42,43 +39,12 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
     run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()))
 }
 
-/// Reads the config vars: `--set` wins over `--env-file`, which wins over `--env-dir`.
-pub(super) fn config_vars(
-    env_dir: Option<&Path>,
-    env_file: Option<&Path>,
-    set: &[(String, String)],
-    env: &Env,
-) -> Result<BTreeMap<String, String>> {
-    let mut vars = match env_dir {
-        Some(dir) => read_env_dir(&env.absolute(dir))?,
-        None => BTreeMap::new(),
-    };
-    if let Some(file) = env_file {
-        let path = env.absolute(file);
-        let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
-        vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
-    }
+/// Reads the config vars as text: `--set` wins over `--env-file`, which wins over `--env-dir`.
+pub(super) fn config_vars(arguments: &ConfigVarArguments, env: &Env) -> Result<BTreeMap<String, String>> {
+    let ConfigVarArguments { env_file, env_dir, set } = arguments;
+    let read = build::config_vars(env_dir.as_deref(), env_file.as_deref(), env)?;
+    let text = |name: &str| read.get(name).unwrap_or_default().to_string_lossy().into_owned();
+    let mut vars: BTreeMap<String, String> = read.names().map(|name| (name.to_owned(), text(name))).collect();
     vars.extend(set.iter().cloned());
     Ok(vars)
-}
-
-/// Reads a directory with one file a config var. Names that no shell could set are left out.
-fn read_env_dir(dir: &Path) -> Result<BTreeMap<String, String>> {
-    let mut vars = BTreeMap::new();
-    for entry in fs::read_dir(dir).doing("reading", dir)?.flatten() {
-        let path = entry.path();
-        if let Some(name) = entry.file_name().to_str().filter(|name| is_variable_name(name))
-            && path.is_file()
-        {
-            let value = fs::read(&path).doing("reading", &path)?;
-            vars.insert(name.to_owned(), String::from_utf8_lossy(&value).trim_end_matches('\n').to_owned());
-        }
-    }
-    Ok(vars)
-}
-
-fn is_variable_name(name: &str) -> bool {
-    let mut letters = name.chars();
-    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use super::AppArguments;
-use super::run::parse_assignment;
+use super::{AppArguments, ConfigVarArguments};
 
 /// What follows the options in the help.
 const AFTER_HELP: &str = "\
@@ -48,17 +47,9 @@ pub(in crate::cli) struct Check {
     #[arg(long, env = "STACK", value_name = "STACK", default_value = crate::check::gather::DEFAULT_STACK)]
     pub(in crate::cli) stack: String,
 
-    /// Config vars from a file of NAME=value lines
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) env_file: Option<PathBuf>,
-
-    /// Config vars from a directory with a file for each
-    #[arg(long, value_name = "DIR")]
-    pub(in crate::cli) env_dir: Option<PathBuf>,
-
-    /// A config var
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_assignment)]
-    pub(in crate::cli) set: Vec<(String, String)>,
+    /// The config vars.
+    #[command(flatten)]
+    pub(in crate::cli) config_vars: ConfigVarArguments,
 }
 
 /// How findings are written.

@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod check;
+mod config_vars;
 mod inspect;
 mod package;
 mod run;
@@ -14,6 +15,7 @@ use crate::output::ColorChoice;
 pub(super) use build::{AppArguments, Build, Plan};
 pub(super) use cache::{Cache, CacheAction, Prune, StoreArguments};
 pub(super) use check::{Check, CheckFormat, Completions, Explain, Man};
+pub(super) use config_vars::ConfigVarArguments;
 pub(super) use inspect::{Diff, Inspect, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;

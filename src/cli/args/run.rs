@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::ConfigVarArguments;
 use crate::dyno::{BOOT_TIMEOUT, DynoSize, RESTART_DELAY, STOP_TIMEOUT};
 
 /// What follows the options in the help.
@@ -43,17 +44,9 @@ pub(in crate::cli) struct Run {
     #[arg(long, conflicts_with = "command_line")]
     pub(in crate::cli) router: bool,
 
-    /// Config vars from a file of NAME=value lines
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) env_file: Option<PathBuf>,
-
-    /// Config vars from a directory with a file for each
-    #[arg(long, value_name = "DIR")]
-    pub(in crate::cli) env_dir: Option<PathBuf>,
-
-    /// A config var
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_assignment)]
-    pub(in crate::cli) set: Vec<(String, String)>,
+    /// The config vars.
+    #[command(flatten)]
+    pub(in crate::cli) config_vars: ConfigVarArguments,
 
     /// How much memory and how many cores each dyno has: eco, basic, standard-1x, standard-2x, performance-m,
     /// performance-l, performance-l-ram, performance-xl, performance-2xl; or unlimited
@@ -106,13 +99,6 @@ fn parse_scale(text: &str) -> Result<(String, u16), String> {
     match count {
         Some(count) if !name.is_empty() => Ok((name.to_owned(), count)),
         _ => Err(format!("write TYPE=N, where N is a number up to {MOST}")),
-    }
-}
-
-pub(super) fn parse_assignment(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
     }
 }
 
