@@ -75,8 +75,6 @@ pub struct Survey {
     pub(super) version: VersionDecision,
     pub(super) runtime: RuntimeChoice,
     pub(super) uv: Option<Uv>,
-    /// What became of fetching uv while the runtime was made, until it is looked at.
-    pub(super) fetched_uv: Option<Result<Uv>>,
     pub(super) settings: BuildSettings,
     /// The environment for installers: with the config vars that they may see.
     pub(super) installer_env: Env,
@@ -90,6 +88,14 @@ pub struct Built {
     /// runtime, pip (where pip is the package manager), dependencies, project (where packages are built from the
     /// app itself).
     pub layers: Vec<Layer>,
+}
+
+/// What lies over Python, and the plan that it was made by.
+pub(super) struct Installed {
+    plan: Plan,
+    pip: Option<Layer>,
+    dependencies: Layer,
+    project: Option<Layer>,
 }
 
 impl Survey {
@@ -158,7 +164,6 @@ impl Survey {
             version,
             runtime,
             uv,
-            fetched_uv: None,
             settings,
             installer_env,
             announced: false,
@@ -215,39 +220,46 @@ impl Survey {
 
     /// Makes the layers.
     pub fn execute(&mut self, shop: Workshop<'_>) -> Result<Built> {
-        let store = shop.store;
         self.announce(shop)?;
-        let runtime = shop.record.time("python_install_duration", || self.provide_runtime(shop))?;
-        let python = Python::in_layer(&runtime, self.runtime.version());
+        let (runtime, installed) = self.provide_runtime(shop)?;
+        let Installed { plan, pip, dependencies, project } = match installed {
+            Some(installed) => installed,
+            None => self.install(&Python::in_layer(&runtime, self.runtime.version()), shop)?,
+        };
+        let mut names = installed_names(&dependencies.entries);
+        names.extend(project.iter().flat_map(|project| installed_names(&project.entries)));
+        for notice in survey::missing_tools(&self.app, &names) {
+            tell(&notice, shop.output);
+        }
+        let stays = plan.package_manager == PackageManager::Pip;
+        let pip = pip.filter(|_| stays).map(|pip| without_replaced_tools(pip, &names));
+        let layers = [Some(runtime), pip, Some(dependencies), project].into_iter().flatten().collect();
+        Ok(Built { plan, layers })
+    }
+
+    /// Makes what lies over Python. The layer of Python itself needn't be finished, only its key be known.
+    pub(super) fn install(&mut self, python: &Python, shop: Workshop<'_>) -> Result<Installed> {
         let mut plan = self.plan()?;
-        if self.needs_uv(&plan, store) {
-            shop.record.time("package_manager_install_duration", || self.provide_uv(&python, shop))?;
+        if self.needs_uv(&plan, shop.store) {
+            shop.record.time("package_manager_install_duration", || self.provide_uv(python, shop))?;
             plan = self.plan()?;
         }
         let pip = match plan.layer("pip") {
-            Some(layer) => Some(self.provide_pip(layer, &plan, &python, shop)?),
+            Some(layer) => Some(self.provide_pip(layer, &plan, python, shop)?),
             None => None,
         };
         let install = || {
             let project = match plan.layer("project") {
-                Some(layer) => Some(self.provide_project(layer, &plan, &python, shop)?),
+                Some(layer) => Some(self.provide_project(layer, &plan, python, shop)?),
                 None => None,
             };
             // What the app's own packages need is known now.
             plan = self.plan()?;
             let project = project.filter(|_| plan.layer("project").is_some());
-            Ok::<_, Failure>((self.provide_dependencies(&plan, &python, pip.as_ref(), shop)?, project))
+            Ok::<_, Failure>((self.provide_dependencies(&plan, python, pip.as_ref(), shop)?, project))
         };
         let (dependencies, project) = shop.record.time("dependencies_install_duration", install)?;
-        let mut installed = installed_names(&dependencies.entries);
-        installed.extend(project.iter().flat_map(|project| installed_names(&project.entries)));
-        for notice in survey::missing_tools(&self.app, &installed) {
-            tell(&notice, shop.output);
-        }
-        let stays = plan.package_manager == PackageManager::Pip;
-        let pip = pip.filter(|_| stays).map(|pip| without_replaced_tools(pip, &installed));
-        let layers = [Some(runtime), pip, Some(dependencies), project].into_iter().flatten().collect();
-        Ok(Built { plan, layers })
+        Ok(Installed { plan, pip, dependencies, project })
     }
 
     fn note_version(&self, record: &Record) {
@@ -282,8 +294,7 @@ impl Survey {
         if self.uv.is_some() {
             return Ok(());
         }
-        let fetched = self.fetched_uv.take().unwrap_or_else(|| uv::fetch_uv(python, store, env, output));
-        self.uv = match fetched {
+        self.uv = match uv::fetch_uv(python, store, env, output) {
             Ok(uv) => Some(uv),
             Err(failure) if failure.code() == ErrorCode::Interrupted => return Err(failure),
             Err(failure) => match uv::uv_on_path(store, env, output)? {

@@ -1,44 +1,72 @@
-//! The layer with Python, from where it can be had.
+//! The layer with Python, from where it can be had. What lies over it is installed while its bytecode is compiled.
 
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
-use super::execute::{Survey, Workshop, layer_plan, tell};
+use super::bytecode::compile_bytecode;
+use super::execute::{Installed, Survey, Workshop, layer_plan, tell};
 use super::layers::{Layer, has_layer, provide_layer};
 use super::python::Python;
-use super::runtime::choose::{host_choice, remember_unreachable};
-use super::runtime::provide::{fetch_in_advance, fill_runtime_layer};
-use super::uv;
+use super::runtime::choose::{RuntimeRequest, host_choice, remember_unreachable};
+use super::runtime::provide::{fetch_in_advance, install_runtime};
 use crate::error::{ErrorCode, Failure, Result};
+use crate::host::clock::Stopwatch;
+use crate::host::files;
 use crate::plan::RuntimeChoice;
 
 impl Survey {
-    /// Gives the layer with Python.
-    pub(super) fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<Layer> {
-        let Workshop { store, env, output, .. } = shop;
+    /// Gives the layer with Python, and, if it had to be made, what was meanwhile installed over it.
+    pub(super) fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<(Layer, Option<Installed>)> {
         loop {
             if let Some(notice) = self.runtime.notice() {
-                tell(&notice, output);
+                tell(&notice, shop.output);
             }
-            let plan = self.plan()?;
-            let request = self.runtime_request(env);
-            let layer = layer_plan(&plan, "runtime");
-            let wants_uv = self.uv.is_none() && self.needs_uv(&plan, store);
-            let mut fetched = None;
-            let beside = |python: &Python| {
-                fetched = wants_uv.then(|| uv::fetch_uv(python, store, env, output));
-            };
-            let fill =
-                |tree: &Path| fill_runtime_layer(tree, beside, &self.runtime, &request, store, env, output);
-            match provide_layer(layer, &self.settings.lineage, store, env, output, fill) {
-                Err(failure) if self.may_fall_back() && could_not_be_fetched(&failure) => {
+            match self.make_runtime(shop)? {
+                (Err(failure), None) if self.may_fall_back() && could_not_be_fetched(&failure) => {
                     self.fall_back(failure, shop)?;
                 }
-                provided => {
-                    self.fetched_uv = fetched;
-                    return provided;
-                }
+                (runtime, installed) => return Ok((runtime?, installed.transpose()?)),
             }
         }
+    }
+
+    /// Gives the layer, and what became of the installation over it if there was time for one.
+    fn make_runtime(&mut self, shop: Workshop<'_>) -> Result<(Result<Layer>, Option<Result<Installed>>)> {
+        let Workshop { store, env, output, record } = shop;
+        let plan = self.plan()?;
+        let layer = layer_plan(&plan, "runtime");
+        let key = layer.key.digest();
+        // Of its own, as all others are in use while packages are installed.
+        let (choice, version) = (self.runtime.clone(), self.version.clone());
+        let (source, mirror) = (self.settings.python_source.clone(), self.settings.python_mirror.clone());
+        let lineage = self.settings.lineage.clone();
+        let request = RuntimeRequest {
+            source: &source,
+            mirror: mirror.as_deref(),
+            version: &version,
+            current_dir: &env.current_dir,
+        };
+        let watch = Stopwatch::start();
+        thread::scope(|scope| {
+            let mut beside = None;
+            let fill = |tree: &Path| {
+                let python = install_runtime(tree, &choice, &request, store, env, output)?;
+                // The layer moves when it is finished, so what is installed meanwhile has a Python of its own.
+                let twin = store.scratch()?;
+                if files::link_tree(tree, twin.path())? {
+                    let twins = Python { layer: Some(key), ..Python::in_tree(twin.path(), choice.version()) };
+                    beside = Some(scope.spawn(move || {
+                        let _twin = twin;
+                        self.install(&twins, shop)
+                    }));
+                }
+                compile_bytecode(&python, tree, None, env, output)
+            };
+            let runtime = provide_layer(layer, &lineage, store, env, output, fill);
+            record.set_duration("python_install_duration", watch.elapsed());
+            Ok((runtime, beside.map(|beside| beside.join().unwrap_or_else(|panic| resume_unwind(panic)))))
+        })
     }
 
     /// Finds out whether the catalogue's Python can be had, if there is a cache and this machine's may stand in for

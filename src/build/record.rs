@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -32,10 +33,14 @@ impl Record {
     pub fn time<T, E>(&self, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let watch = Stopwatch::start();
         let result = work()?;
-        // Microseconds are as exact as it gets.
-        let seconds = (watch.elapsed().as_secs_f64() * 1e6).round() / 1e6;
-        self.set(name, seconds);
+        self.set_duration(name, watch.elapsed());
         Ok(result)
+    }
+
+    /// Notes how long something took, in seconds.
+    pub fn set_duration(&self, name: &str, duration: Duration) {
+        // Microseconds are as exact as it gets.
+        self.set(name, (duration.as_secs_f64() * 1e6).round() / 1e6);
     }
 
     /// Returns all values, sorted by name.

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 use super::scratch::{ScratchDir, sweep, temp_file_in};
 use crate::error::{ErrorCode, UserError};
 
@@ -105,6 +107,22 @@ pub fn create_symlink(target: &Path, link: &Path) -> Result<(), FileError> {
 /// Makes a hard link, or a copy where the file system can't.
 pub fn link_or_copy(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).doing("copying to", to)
+}
+
+/// Makes hard links to the files of a directory in an empty one. Returns whether the file system can do that.
+pub fn link_tree(from: &Path, to: &Path) -> Result<bool, FileError> {
+    for entry in WalkDir::new(from).min_depth(1) {
+        let entry = entry.map_err(io::Error::from).doing("reading", from)?;
+        let (path, target) = (entry.path(), to.join(entry.path().strip_prefix(from).unwrap_or(entry.path())));
+        if entry.file_type().is_dir() {
+            create_dir_all(&target)?;
+        } else if entry.file_type().is_symlink() {
+            create_symlink(&fs::read_link(path).doing("reading", path)?, &target)?;
+        } else if fs::hard_link(path, &target).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Copies a file and its permissions.

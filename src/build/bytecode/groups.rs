@@ -5,13 +5,17 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::python::distribution::{installed_path, parse_record};
 
 /// So many files at most are a group: enough to be worth a process, few enough to keep all cores busy to the end.
 /// It decides bytes, as what is compiled before a file in its group does.
 const LARGEST: usize = 48;
+
+/// The directory in which packages have their own tests, by all convention.
+const TESTS: &str = "tests";
+const SITE_PACKAGES: &str = "site-packages";
 
 /// Files that are compiled one after the other in a process of their own, in order. The names count from the tree.
 pub(super) type Group = Vec<Vec<u8>>;
@@ -34,9 +38,19 @@ pub(super) fn find_groups(tree: &Path) -> Vec<Group> {
 }
 
 /// Lists the sources, sorted. The driver's list ends names with NUL, which no name has.
+///
+/// What packages test themselves with is left out: nothing in a dyno imports it, and in pandas or numpy it is a third
+/// of all there is to compile. If something does, Python compiles it then.
 fn python_files(tree: &Path) -> Vec<Vec<u8>> {
-    let mut files: Vec<_> = WalkDir::new(tree.join(".heroku/python/lib"))
+    let lib = tree.join(".heroku/python/lib");
+    let is_own_test = |entry: &DirEntry| {
+        entry.file_type().is_dir()
+            && entry.file_name() == TESTS
+            && entry.path().ancestors().any(|path| path.file_name() == Some(SITE_PACKAGES.as_ref()))
+    };
+    let mut files: Vec<_> = WalkDir::new(lib)
         .into_iter()
+        .filter_entry(|entry| !is_own_test(entry))
         .flatten()
         .filter(|entry| {
             entry.file_type().is_file() && entry.path().extension().is_some_and(|extension| extension == "py")
@@ -71,7 +85,7 @@ fn dist_infos(tree: &Path) -> Vec<String> {
         .min_depth(3)
         .max_depth(3)
         .into_iter()
-        .filter_entry(|entry| entry.depth() != 2 || entry.file_name() == "site-packages")
+        .filter_entry(|entry| entry.depth() != 2 || entry.file_name() == SITE_PACKAGES)
         .flatten()
         .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "dist-info"))
         .filter_map(|entry| {

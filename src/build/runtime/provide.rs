@@ -1,4 +1,4 @@
-//! Makes the runtime layer: fetched or copied, relocated, proven, compiled.
+//! Makes the runtime: fetched or copied, relocated, proven.
 
 use std::path::Path;
 
@@ -10,7 +10,6 @@ use super::host::copy_runtime;
 use super::probe::MODULES;
 use super::self_test::self_test;
 use super::sysconfig;
-use crate::build::bytecode::compile_bytecode;
 use crate::build::python::Python;
 use crate::env::Env;
 use crate::error::Result;
@@ -27,17 +26,15 @@ const ARCHIVE_PREFIXES: &[&str] = &["/install", "/tmp/python"];
 /// Modules that only some builds have: without one, an archive is still whole.
 const OPTIONAL_MODULES: &[&str] = &["compression.zstd", "crypt", "dbm.gnu", "dbm.ndbm"];
 
-/// Fills the runtime layer. Once Python is there and works, `beside` is done with it while its bytecode is compiled;
-/// it may not leave anything in its tree.
-pub fn fill_runtime_layer(
+/// Puts Python into a tree, without bytecode.
+pub fn install_runtime(
     tree: &Path,
-    beside: impl FnOnce(&Python) + Send,
     choice: &RuntimeChoice,
     request: &RuntimeRequest<'_>,
     store: &Store,
     env: &Env,
     output: &Output,
-) -> Result<()> {
+) -> Result<Python> {
     let python = Python::in_tree(tree, choice.version());
     let prefix = &python.prefix;
     if let Some(parent) = prefix.parent() {
@@ -65,10 +62,7 @@ pub fn fill_runtime_layer(
         }
     };
     self_test(prefix, &modules, env, output)?;
-    std::thread::scope(|scope| {
-        scope.spawn(|| beside(&python));
-        compile_bytecode(&python, tree, None, env, output)
-    })
+    Ok(python)
 }
 
 /// Fetches what the runtime is made of, if it comes from the catalogue: whether that is possible is known then.
