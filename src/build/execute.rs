@@ -294,7 +294,7 @@ impl Survey {
         if self.uv.is_some() {
             return Ok(());
         }
-        self.uv = match uv::fetch_uv(python, store, env, output) {
+        self.uv = match uv::fetch_uv(python, &self.pip, store, env, output) {
             Ok(uv) => Some(uv),
             Err(failure) if failure.code() == ErrorCode::Interrupted => return Err(failure),
             Err(failure) => match uv::uv_on_path(store, env, output)? {

@@ -36,5 +36,6 @@ pub mod sync;
 pub mod tool_env;
 pub mod unreachable;
 pub mod uv;
+mod uv_wheel;
 pub mod venv;
 pub mod verify;

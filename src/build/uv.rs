@@ -1,5 +1,5 @@
-//! uv: the one a user names, the store's, a pinned one fetched by the runtime's own pip (so that index,
-//! proxy and certificate settings are pip's), or one on PATH that is new enough.
+//! uv: the one a user names, the store's, a pinned one fetched from pip's index (by pip itself where it isn't
+//! simple), or one on PATH that is new enough.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,12 +13,14 @@ use sha2::{Digest, Sha256};
 use super::python::Python;
 use super::tool_env::tool_environment;
 use super::unreachable;
+use super::uv_wheel::fetch_uv_wheel;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files;
 use crate::host::process::{Invocation, RunError, capture, stream};
 use crate::output::{Event, Output};
 use crate::plan::manager::UV_VERSION;
+use crate::python::pip_config::PipConfig;
 use crate::store::Store;
 
 /// The first version with all the options that are used.
@@ -138,34 +140,20 @@ pub fn uv_on_path(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv
     Ok(None)
 }
 
-/// Fetches the pinned uv into the store by the pip that is bundled with Python.
-pub fn fetch_uv(python: &Python, store: &Store, env: &Env, output: &Output) -> Result<Uv> {
+/// Fetches the pinned uv into the store.
+pub fn fetch_uv(python: &Python, pip: &PipConfig, store: &Store, env: &Env, output: &Output) -> Result<Uv> {
     let _lock = store.lock("uv", env, || output.detail("Waiting for another build that installs uv"))?;
     if let Some(uv) = store_uv(store) {
         return Ok(uv);
     }
-    let Some(pip) = python.bundled_pip() else {
-        return Err(UvError::NoPip { listing: python.list_bundled() }.into());
-    };
     output.step(format!("Installing uv {UV_VERSION}"));
     let _bar = output.progress("Fetching uv", None);
-    let work = store.scratch()?;
-    let requirements = work.path().join("uv.txt");
-    files::write_atomically(&requirements, PINNED.as_bytes())?;
-    let mut invocation = Invocation::new(&python.executable)
-        .arg(pip)
-        .args(["install", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"])
-        .args(["--no-input", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"])
-        .arg("--target")
-        .arg(work.path().join("target"))
-        .arg("--requirement")
-        .arg(&requirements)
-        .current_dir(work.path());
-    invocation.env = pip_environment(env);
-    stream(&invocation, env, output).map_err(|source| UvError::Fetch { source })?;
-    let finished = store.scratch()?;
+    let (work, finished) = (store.scratch()?, store.scratch()?);
+    let executable = finished.path().join("bin/uv");
     files::create_dir_all(&finished.path().join("bin"))?;
-    files::rename(&work.path().join("target/bin/uv"), &finished.path().join("bin/uv"))?;
+    if !fetch_uv_wheel(python, PINNED, pip, work.path(), &executable, env, output)? {
+        fetch_by_pip(python, work.path(), &executable, env, output)?;
+    }
     store.insert_layer("uv", UV_VERSION, finished)?;
     output.event(Event::LayerBuilt {
         layer: "uv".to_owned(),
@@ -173,6 +161,27 @@ pub fn fetch_uv(python: &Python, store: &Store, env: &Env, output: &Output) -> R
         reasons: Vec::new(),
     });
     store_uv(store).ok_or_else(|| UvError::Incomplete.into())
+}
+
+/// Has the pip that is bundled with Python fetch uv: it knows every way to an index.
+fn fetch_by_pip(python: &Python, work: &Path, into: &Path, env: &Env, output: &Output) -> Result<()> {
+    let Some(pip) = python.bundled_pip() else {
+        return Err(UvError::NoPip { listing: python.list_bundled() }.into());
+    };
+    let requirements = work.join("uv.txt");
+    files::write_atomically(&requirements, PINNED.as_bytes())?;
+    let mut invocation = Invocation::new(&python.executable)
+        .arg(pip)
+        .args(["install", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"])
+        .args(["--no-input", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"])
+        .arg("--target")
+        .arg(work.join("target"))
+        .arg("--requirement")
+        .arg(&requirements)
+        .current_dir(work);
+    invocation.env = pip_environment(env);
+    stream(&invocation, env, output).map_err(|source| UvError::Fetch { source })?;
+    Ok(files::rename(&work.join("target/bin/uv"), into)?)
 }
 
 /// The environment for pip itself: the user's, with pip's own variables.

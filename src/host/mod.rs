@@ -18,4 +18,5 @@ pub mod scratch;
 pub mod sockets;
 mod tree;
 pub mod url;
+pub mod zip;
 mod zstd;
