@@ -2,6 +2,9 @@
 //! and the plan is made again from them.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::thread;
 
 use super::config_vars::ConfigVars;
 use super::index_access::with_encoded_credentials;
@@ -17,7 +20,7 @@ use super::unreachable;
 use super::uv::{self, Uv};
 use crate::app::source::AppSource;
 use crate::env::Env;
-use crate::error::{ErrorCode, Failure, Result};
+use crate::error::{ErrorCode, Result};
 use crate::output::Output;
 use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
@@ -244,22 +247,42 @@ impl Survey {
             shop.record.time("package_manager_install_duration", || self.provide_uv(python, shop))?;
             plan = self.plan()?;
         }
-        let pip = match plan.layer("pip") {
-            Some(layer) => Some(self.provide_pip(layer, &plan, python, shop)?),
-            None => None,
-        };
-        let install = || {
-            let project = match plan.layer("project") {
-                Some(layer) => Some(self.provide_project(layer, &plan, python, shop)?),
-                None => None,
-            };
-            // What the app's own packages need is known now.
-            plan = self.plan()?;
-            let project = project.filter(|_| plan.layer("project").is_some());
-            Ok::<_, Failure>((self.provide_dependencies(&plan, python, pip.as_ref(), shop)?, project))
-        };
-        let (dependencies, project) = shop.record.time("dependencies_install_duration", install)?;
+        let (pip, dependencies, project) = shop
+            .record
+            .time("dependencies_install_duration", || self.install_packages(&mut plan, python, shop))?;
         Ok(Installed { plan, pip, dependencies, project })
+    }
+
+    fn install_packages(
+        &mut self,
+        plan: &mut Plan,
+        python: &Python,
+        shop: Workshop<'_>,
+    ) -> Result<(Option<Layer>, Layer, Option<Layer>)> {
+        let (mut pip, mut project) = (None, None);
+        if let Some(layer) = plan.layer("pip").filter(|_| !can_wait_for_pip(plan)) {
+            pip = Some(self.provide_pip(layer, plan, python, shop, || ())?);
+        }
+        if let Some(layer) = plan.layer("project") {
+            project = Some(self.provide_project(layer, plan, python, shop)?);
+            // What the app's own packages need is known now.
+            *plan = self.plan()?;
+            project = project.filter(|_| plan.layer("project").is_some());
+        }
+        let (survey, plan): (&Self, &Plan) = (self, plan);
+        let Some(layer) = plan.layer("pip").filter(|_| pip.is_none()) else {
+            let dependencies = survey.provide_dependencies(plan, python, pip.as_ref(), shop)?;
+            return Ok((pip, dependencies, project));
+        };
+        // Each says first what it does, so that the log has the same order in every build.
+        thread::scope(|scope| {
+            let (sender, announced) = mpsc::channel::<()>();
+            let pip = scope.spawn(move || survey.provide_pip(layer, plan, python, shop, || drop(sender)));
+            let _ = announced.recv();
+            let dependencies = survey.provide_dependencies(plan, python, None, shop);
+            let pip = pip.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok((Some(pip), dependencies?, project))
+        })
     }
 
     fn note_version(&self, record: &Record) {
@@ -315,11 +338,13 @@ impl Survey {
         plan: &Plan,
         python: &Python,
         shop: Workshop<'_>,
+        announced: impl FnOnce(),
     ) -> Result<Layer> {
         let Workshop { store, env, output, .. } = shop;
         let uv = self.uv.as_ref().filter(|_| plan.installer == Installer::Uv);
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
             output.step(format!("Installing {}", layer.contents));
+            announced();
             fill_pip_layer(tree, python, uv, &self.pip, Workshop { env: &self.installer_env, ..shop })
         })
     }
@@ -331,6 +356,11 @@ pub(super) fn tell(notice: &Notice, output: &Output) {
     } else {
         output.notice(&notice.text);
     }
+}
+
+/// Whether pip, which stays available in the slug, can be installed at the same time as the packages.
+fn can_wait_for_pip(plan: &Plan) -> bool {
+    plan.installer == Installer::Uv && plan.layer("project").is_none()
 }
 
 pub(super) fn layer_plan<'a>(plan: &'a Plan, name: &str) -> &'a LayerPlan {

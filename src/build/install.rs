@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::bytecode::{Kept, compile_bytecode};
+use super::bytecode::{Ahead, Kept, compile_ahead, compile_bytecode};
 use super::dependencies::{InstallTarget, Mode, Tool, install};
 use super::execute::{Survey, Workshop, layer_plan};
 use super::index_access::{Asked, TRUSTED_HOST, with_poetry_credentials};
@@ -107,13 +107,30 @@ impl Survey {
         let source = self.source(share, is_native);
         let staged = self.stage(&source, work.path(), is_native)?;
         let directory = staged.as_deref().unwrap_or(&self.app.root);
-        // Scripts name the interpreter that they were installed for.
-        let mut runtime = python.prefix.clone();
+        let layer = if share == Share::Own { "project" } else { "dependencies" };
+        let kept = Kept { store, lineage: &self.settings.lineage, layer };
+        let job = Job { tree, python, directory, work: work.path(), share };
+        let install = || self.run_installer(tool, &job, shop);
+        let (runtime, ahead) = match tool {
+            Chosen::Engine(Tool::Uv(_)) => compile_ahead(python, kept, env, output, install)?,
+            _ => (install()?, Ahead::default()),
+        };
+        if let (Source::Copy(app), Some(staged), true) = (&source, &staged, share != Share::Others) {
+            stage::keep_additions(app, staged, tree)?;
+        }
+        normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: staged, runtime })?;
+        compile_bytecode(python, tree, Some((kept, &ahead)), env, output)
+    }
+
+    /// Installs, and returns the prefix of the interpreter that scripts name.
+    fn run_installer(&self, tool: &Chosen<'_>, job: &Job<'_>, shop: Workshop<'_>) -> Result<PathBuf> {
+        let Workshop { store, env, output, .. } = shop;
+        let Job { tree, python, directory, work, share } = *job;
         let (manager, test) = (self.package_manager, self.settings.test);
         match tool {
             Chosen::Native(tool, layer) => {
                 let target = NativeTarget { tree, python, directory, manager, test };
-                runtime = install_natively(*tool, layer, &target, &self.pip, shop)?;
+                install_natively(*tool, layer, &target, &self.pip, shop)
             }
             Chosen::Engine(Tool::Uv(uv)) if manager == PackageManager::Uv => {
                 let leave_out = match share {
@@ -122,15 +139,15 @@ impl Survey {
                     Share::Own => LeaveOut::Packages(self.inputs.local.iter().flat_map(left_out).collect()),
                 };
                 let target = SyncTarget { tree, python, directory, test, leave_out: &leave_out };
-                runtime = sync(uv, &target, &self.pip, store, env, output).or_else(|failure| {
+                sync(uv, &target, &self.pip, store, env, output).or_else(|failure| {
                     if failure.code() == self.package_manager.install_error() {
                         self.check_indexes(Asked::All, env, output)?;
                     }
                     Err(failure)
-                })?;
+                })
             }
             Chosen::Engine(tool) => {
-                let sheet = self.sheet(share, directory, work.path(), matches!(tool, Tool::Uv(_)), env)?;
+                let sheet = self.sheet(share, directory, work, matches!(tool, Tool::Uv(_)), env)?;
                 let target = InstallTarget {
                     tree,
                     python,
@@ -165,16 +182,9 @@ impl Survey {
                     }
                     Err(failure)
                 })?;
+                Ok(python.prefix.clone())
             }
         }
-        if let (Source::Copy(app), Some(staged), true) = (&source, &staged, share != Share::Others) {
-            stage::keep_additions(app, staged, tree)?;
-        }
-        normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: staged, runtime })?;
-        let layer = if share == Share::Own { "project" } else { "dependencies" };
-        let kept = Kept { store, lineage: &self.settings.lineage, layer };
-        compile_bytecode(python, tree, Some(kept), env, output)?;
-        Ok(())
     }
 
     /// Says what of the app the installer gets to see.
@@ -294,6 +304,19 @@ pub(super) enum Share {
     Others,
     /// Those that are in the app itself.
     Own,
+}
+
+/// Where packages are installed.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    /// The tree that becomes the layer.
+    tree: &'a Path,
+    python: &'a Python,
+    /// What relative paths count from.
+    directory: &'a Path,
+    /// For files that are only needed meanwhile.
+    work: &'a Path,
+    share: Share,
 }
 
 /// What of the app the installer gets to see.

@@ -5,6 +5,7 @@
 //! that has compiled nothing before: a group's bytes depend on the interpreter and the group, not on how many cores
 //! there are or on what else is installed, and can be kept under a key of just that.
 
+mod ahead;
 mod groups;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+pub use self::ahead::{Ahead, compile_ahead};
 use self::groups::{Group, find_groups};
 use super::python::Python;
 use super::tool_env::interpreter_environment;
@@ -68,18 +70,19 @@ pub struct Kept<'a> {
 
 /// Compiles every `.py` file below `tree/.heroku/python/lib`. The code names its files as they are in a
 /// dyno: below `/app`. Files that don't compile are left out, as packages ship such files on purpose.
-/// With `kept`, what an earlier build has compiled by the same layer of Python is taken from there.
+/// With `kept`, what an earlier build has compiled by the same layer of Python is taken from there; what this build has
+/// compiled ahead counts as compiled.
 pub fn compile_bytecode(
     python: &Python,
     tree: &Path,
-    kept: Option<Kept<'_>>,
+    kept: Option<(Kept<'_>, &Ahead)>,
     env: &Env,
     output: &Output,
 ) -> Result<()> {
     let _bar = output.progress("Compiling bytecode", None);
     let compiler = Compiler { python, tree };
     let groups = find_groups(tree);
-    let Some((kept, runtime)) = kept.zip(python.layer.as_deref()) else {
+    let Some(((kept, ahead), runtime)) = kept.zip(python.layer.as_deref()) else {
         let groups: Vec<&Group> = groups.iter().collect();
         compiler.compile(&groups, env, output)?;
         output.event(Event::BytecodeCompiled { compiled: count(&groups), reused: 0 });
@@ -96,7 +99,10 @@ pub fn compile_bytecode(
     }
     kept.store.put_document(KEYS, &format!("{}-{}", kept.lineage, kept.layer), &keys)?;
     let all: Vec<&Group> = groups.iter().collect();
-    let compiled = count(&missing);
+    let done_ahead = groups.iter().zip(&keys).zip(&restored);
+    let done_ahead = done_ahead.filter(|((_, key), restored)| **restored && ahead.contains(*key));
+    let done_ahead: Vec<&Group> = done_ahead.map(|((group, _), _)| group).collect();
+    let compiled = count(&missing) + count(&done_ahead);
     output.event(Event::BytecodeCompiled { compiled, reused: count(&all) - compiled });
     Ok(())
 }
