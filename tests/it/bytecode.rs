@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use slugc::build::bytecode::{Kept, compile_bytecode, forget_other_bytecode};
+use slugc::build::bytecode::{Ahead, Kept, compile_bytecode, forget_other_bytecode};
 use slugc::build::python::Python;
 use slugc::env::Env;
 use slugc::output::{Counters, Output};
@@ -70,7 +70,8 @@ impl World {
         let output = Output::silent();
         let kept = Kept { store: &self.store, lineage: "app", layer: "dependencies" };
         let env = Env { cores, ..Env::capture() };
-        compile_bytecode(&self.python, tree, is_kept.then_some(kept), &env, &output).unwrap();
+        compile_bytecode(&self.python, tree, is_kept.then_some((kept, &Ahead::default())), &env, &output)
+            .unwrap();
         output.counters()
     }
 }
