@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::layers::Layer;
@@ -75,25 +76,27 @@ pub fn copy_app(app: &AppSource, into: &Path) -> Result<()> {
 /// Copies a layer into a directory. Not by hard links: what runs there may edit the files in place.
 pub fn copy_layer(layer: &Layer, into: &Path, env: &Env) -> Result<()> {
     let tree = layer.tree();
+    let place = |entry: &Entry| into.join(OsStr::from_bytes(&entry.path));
     for entry in &layer.entries {
+        if entry.kind == EntryKind::Directory {
+            files::create_dir_all(&place(entry))?;
+        }
+    }
+    layer.entries.par_iter().try_for_each(|entry| {
         env.interrupt.check()?;
-        let relative = Path::new(OsStr::from_bytes(&entry.path));
-        let to = into.join(relative);
+        let to = place(entry);
         match &entry.kind {
-            EntryKind::Directory => files::create_dir_all(&to)?,
+            EntryKind::Directory => {}
             EntryKind::File { mode, .. } => {
-                // Copying would follow a link of an earlier layer.
-                files::remove_file(&to)?;
-                files::copy_file(&tree.join(relative), &to)?;
-                files::set_mode(&to, *mode)?;
+                files::copy_as(&tree.join(OsStr::from_bytes(&entry.path)), &to, *mode)?;
             }
             EntryKind::Symlink { target } => {
                 files::remove_file(&to)?;
                 files::create_symlink(Path::new(OsStr::from_bytes(target)), &to)?;
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Moves what building the requirements has added to the copied app (extension modules of editable

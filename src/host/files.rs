@@ -130,6 +130,25 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::copy(from, to).map(drop).doing("copying to", to)
 }
 
+/// Copies a file's content into a new file with these permissions, in place of whatever has that name: a link isn't
+/// followed.
+pub fn copy_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+    let create = || File::options().write(true).create_new(true).open(to);
+    let mut target = match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove_file(to)?;
+            create()
+        }
+        other => other,
+    }
+    .doing("copying to", to)?;
+    let mut source = File::open(from).doing("reading", from)?;
+    // In the kernel, where that can be done.
+    io::copy(&mut source, &mut target)
+        .and_then(|_| target.set_permissions(fs::Permissions::from_mode(mode)))
+        .doing("copying to", to)
+}
+
 /// Renames a file or directory.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).doing("renaming to", to)
