@@ -90,7 +90,7 @@ impl Survey {
         let host = host_choice(&request, Some(self.version.version), store, env, output);
         // The download's failure says more than that there is no interpreter either.
         let host = host.map_err(|_| failure)?;
-        remember_unreachable(&self.runtime, store)?;
+        remember_unreachable(&self.runtime, &request, store)?;
         self.runtime = host;
         Ok(())
     }

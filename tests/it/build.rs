@@ -241,6 +241,10 @@ fn an_interpreter_of_this_machine_stands_in_when_the_catalogue_cannot_be_reached
         (Some(0), Some(0))
     );
     assert_eq!(again["sha256"], build.event("finished")["sha256"]);
+    // It does from another place.
+    app.set("SLUGC_PYTHON_MIRROR", "http://127.0.0.1:9/other");
+    let elsewhere = app.build(&["--format", "json"]).success();
+    assert!(elsewhere.events().iter().any(|event| event["event"] == "download_started"));
     app.build(&["--python-source", "catalogue"]).failure("install-python");
 }
 

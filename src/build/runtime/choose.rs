@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::discover::discover;
 use super::host::COPY_RULES;
 use super::prepared::PreparedSource;
@@ -120,7 +122,7 @@ fn auto_choice(
         Err(error) => return host_choice(request, None, store, env, output).map_err(|_| error),
     };
     let plan = LayerPlan { name: "runtime", key: key::runtime_key(&choice), contents: String::new() };
-    if has_layer(&plan, store) || !unreachable::is_remembered(&fallback_name(&choice), store) {
+    if has_layer(&plan, store) || !unreachable::is_remembered(&fallback_name(&choice, request), store) {
         return Ok(choice);
     }
     host_choice(request, Some(choice.version()), store, env, output)
@@ -226,12 +228,22 @@ pub fn open_prepared(
     Ok(PreparedSource::open(&location, env, output)?)
 }
 
-fn fallback_name(choice: &RuntimeChoice) -> String {
-    format!("{}-{}", choice.version(), choice.arch())
+/// Names an archive and where it comes from: with another mirror, it is tried again.
+fn fallback_name(choice: &RuntimeChoice, request: &RuntimeRequest<'_>) -> String {
+    let mirror = request.mirror.map(|mirror| hex::encode(&Sha256::digest(mirror)[..8]));
+    [Some(choice.version().to_string()), Some(choice.arch().to_owned()), mirror]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// Remembers for a day that this runtime couldn't be downloaded, so that the next builds don't try.
-pub fn remember_unreachable(choice: &RuntimeChoice, store: &Store) -> Result<()> {
-    unreachable::remember(&fallback_name(choice), store)?;
+pub fn remember_unreachable(
+    choice: &RuntimeChoice,
+    request: &RuntimeRequest<'_>,
+    store: &Store,
+) -> Result<()> {
+    unreachable::remember(&fallback_name(choice, request), store)?;
     Ok(())
 }
