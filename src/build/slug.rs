@@ -26,8 +26,8 @@ use crate::inspect::sbom::{TreesSbom, sbom_of_trees};
 use crate::output::Event;
 use crate::plan::{Plan, suggest};
 use crate::slug::SlugError;
-use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, assemble, check_output};
-use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo, write_manifest};
+use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, check_output, prepare};
+use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo};
 use crate::slug::size::heroku_size;
 use crate::slug::tree::{Entry, Tree, TreeOrigin, index_directory};
 use crate::store::Store;
@@ -147,10 +147,10 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         output: request.output.clone(),
         lineage: request.settings.lineage.clone(),
     };
-    let slug = assemble(&spec, store, env, output)
-        .map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
-    let manifest = manifest(request, app, &built, &slug, commit, app_time);
-    write_manifest(&manifest_path(&request.output), &manifest)?;
+    let prepared =
+        prepare(&spec, store, env, output).map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
+    let manifest = manifest(request, app, &built, prepared.slug(), commit, app_time);
+    let slug = prepared.publish_with(&manifest, &manifest_path(&request.output))?;
     tell_slug(request, &slug, shop);
     Ok(slug)
 }

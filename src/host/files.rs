@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
 use walkdir::WalkDir;
 
 use super::scratch::{ScratchDir, sweep, temp_file_in};
@@ -52,13 +53,19 @@ pub fn create_dir_all(path: &Path) -> Result<(), FileError> {
 
 /// Writes a file whole or not at all: aside first, then renamed over what was there.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+    let file = prepare_file(path, contents)?;
+    file.persist(path).map_err(|error| error.error).doing("writing", path)?;
+    Ok(())
+}
+
+/// Writes a file beside the place where it will be renamed to.
+pub fn prepare_file(path: &Path, contents: &[u8]) -> Result<NamedTempFile, FileError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let mut file = temp_file_in(parent).doing("writing", path)?;
     file.write_all(contents).doing("writing", path)?;
     // Temporary files are private; this one is to be as if it had been written in place.
     file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).doing("writing", path)?;
-    file.persist(path).map_err(|error| error.error).doing("writing", path)?;
-    Ok(())
+    Ok(file)
 }
 
 /// Fails if a file can't be written there, before any work is done for it.

@@ -14,6 +14,7 @@ use super::contents::Contents;
 use super::deflate::{self, Blob, END_OF_TAR, GZIP_HEADER};
 use super::error::{SlugError, TooLarge};
 use super::fingerprint::TarHash;
+use super::manifest::{self, Manifest};
 use super::merge::{self, Merged};
 use super::segment::{self, Segment};
 use super::size::{PartSizes, size_warning};
@@ -116,8 +117,40 @@ pub fn check_output(path: &Path) -> Result<(), SlugError> {
     SlugWriter::create(path).map(drop)
 }
 
+/// A slug that was made, beside its place: one that was there before is there still.
+pub struct Prepared {
+    slug: Slug,
+    written: SlugWriter,
+}
+
+impl Prepared {
+    /// Returns what there is to say about it.
+    pub fn slug(&self) -> &Slug {
+        &self.slug
+    }
+
+    /// Puts it in its place.
+    pub fn publish(self) -> Result<Slug, SlugError> {
+        self.written.persist()?;
+        Ok(self.slug)
+    }
+
+    /// Puts it in its place, with its manifest. All that can fail for want of room is done before either is there.
+    pub fn publish_with(self, manifest: &Manifest, path: &Path) -> Result<Slug, SlugError> {
+        let aside = manifest::write_aside(manifest, path)?;
+        let slug = self.publish()?;
+        aside.persist(path).map_err(|error| manifest::failed(path, error.error))?;
+        Ok(slug)
+    }
+}
+
 /// Makes a slug. It appears whole or not at all; one that was there before stays if this fails.
 pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Result<Slug, SlugError> {
+    prepare(spec, store, env, output)?.publish()
+}
+
+/// Makes a slug, and doesn't put it in its place yet.
+pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Result<Prepared, SlugError> {
     let SlugSpec { trees, times, layout, exclude, max_size, threads, output: path, lineage } = spec;
     // First, so that a place that can't be written to doesn't cost the work.
     let mut writer = SlugWriter::create(path)?;
@@ -170,12 +203,12 @@ pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> R
         files: entries.iter().filter(|entry| *entry.kind != EntryKind::Directory).count() as u64,
         excluded,
         parts,
-        sha256: written.persist()?,
+        sha256: written.sha256(),
     };
     if let Some((id, text)) = size_warning(slug.size) {
         output.warning(id, text);
     }
-    Ok(slug)
+    Ok(Prepared { slug, written })
 }
 
 /// A segment, ready to be written.
@@ -328,19 +361,20 @@ impl SlugWriter {
         Ok(self)
     }
 
-    /// Puts the file in its place and returns its SHA-256.
-    fn persist(self) -> Result<String, SlugError> {
-        let Self { file, path, hasher, .. } = self;
+    fn sha256(&self) -> String {
+        hex::encode(self.hasher.clone().finalize())
+    }
+
+    /// Puts the file in its place.
+    fn persist(self) -> Result<(), SlugError> {
+        let Self { file, path, .. } = self;
         let ready = file
             .as_file()
             .set_permissions(std::fs::Permissions::from_mode(0o644))
             // Else a crash could leave the new name with nothing behind it.
             .and_then(|()| file.as_file().sync_data())
             .and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error));
-        match ready {
-            Ok(()) => Ok(hex::encode(hasher.finalize())),
-            Err(source) => Err(SlugError::Write { path, source }),
-        }
+        ready.map_err(|source| SlugError::Write { path, source })
     }
 }
 

@@ -1,13 +1,15 @@
 //! slug.json: what is in a slug, for those who publish, compare or run it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::assemble::{Layout, Part, Slug};
 use super::error::SlugError;
-use crate::host::files::write_atomically;
+use crate::host::files::prepare_file;
 
 /// The version of the manifest's form.
 const SCHEMA: u32 = 1;
@@ -107,12 +109,15 @@ impl Manifest {
     }
 }
 
-/// Writes slug.json, whole or not at all.
-pub fn write_manifest(path: &Path, manifest: &Manifest) -> Result<(), SlugError> {
-    let failed = |source| SlugError::Write { path: path.to_owned(), source };
-    let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(error.into()))?;
+/// Writes slug.json beside its place.
+pub(super) fn write_aside(manifest: &Manifest, path: &Path) -> Result<NamedTempFile, SlugError> {
+    let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(path, error.into()))?;
     text.push(b'\n');
-    write_atomically(path, &text).map_err(|error| failed(error.source))
+    prepare_file(path, &text).map_err(|error| failed(path, error.source))
+}
+
+pub(super) fn failed(path: &Path, source: io::Error) -> SlugError {
+    SlugError::Write { path: path.to_owned(), source }
 }
 
 /// Renders a time in UTC, as in `1980-01-01T00:00:00Z`.
@@ -178,7 +183,7 @@ mod tests {
             python: Some(PythonInfo { version: "3.14.1".into(), source: "catalogue".into() }),
             ..Manifest::of(&slug(), 315_532_800, Layout::App)
         };
-        write_manifest(&path, &manifest).unwrap();
+        write_aside(&manifest, &path).unwrap().persist(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(
             text.starts_with("{\n  \"schema\": 1,\n  \"checksum\": \"SHA256:aaaa") && text.ends_with("}\n"),
@@ -201,7 +206,7 @@ mod tests {
     #[test]
     fn a_manifest_that_cannot_be_written_is_an_error_of_the_slug() {
         let dir = tempfile::tempdir().unwrap();
-        let error = write_manifest(&dir.path().join("gone/slug.json"), &Manifest::default()).unwrap_err();
+        let error = write_aside(&Manifest::default(), &dir.path().join("gone/slug.json")).unwrap_err();
         assert_eq!(error.code(), ErrorCode::SlugWrite);
     }
 }

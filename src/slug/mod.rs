@@ -22,8 +22,8 @@ pub mod size;
 pub mod tree;
 pub mod unpack;
 
-pub use assemble::{Layout, Part, Slug, SlugSpec, Times, assemble};
+pub use assemble::{Layout, Part, Slug, SlugSpec, Times, assemble, prepare};
 pub use error::{SlugError, TooLarge};
-pub use manifest::{Manifest, write_manifest};
+pub use manifest::Manifest;
 pub use size::heroku_size;
 pub use tree::{Entry, EntryKind, IndexError, Tree, TreeOrigin};
