@@ -2,8 +2,9 @@
 
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, UserError};
@@ -62,6 +63,8 @@ pub fn run(env: Env) -> ExitCode {
         // Without a handler the signal ends the program at once, which leaves temporary files behind but no harm.
         let _ = signal_hook::flag::register_usize(signal, env.interrupt.flag(), number);
     }
+    // A file that grows beyond a limit would end the program without a word; with a handler, the write fails.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     match env.args.get(1).and_then(|door| door.to_str()) {
         Some("classic") => classic::run(&env, &env.args[2..]),
         _ => cli::run(&env),
