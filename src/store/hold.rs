@@ -51,11 +51,30 @@ impl Held {
 
 /// The time of a file's last change is when it was last used, to the day: a write for each use would cost more than it tells.
 pub(super) fn note_use(file: &File) {
-    let is_old =
-        |meta: std::fs::Metadata| meta.mtime().unsigned_abs().saturating_add(DAY) < clock::unix_seconds();
-    if file.metadata().is_ok_and(is_old) {
+    let is_off = |meta: std::fs::Metadata| is_off(meta.mtime(), clock::unix_seconds());
+    if file.metadata().is_ok_and(is_off) {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         // A store that can only be read stays as it is.
         let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
+    }
+}
+
+/// Returns whether a time is more than a day from now. One to come is from a clock that was wrong: until then, what bears it
+/// would count as used.
+fn is_off(time: i64, now: u64) -> bool {
+    now.abs_diff(time.unsigned_abs()) > DAY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_noted_after_a_day_and_when_the_last_one_is_to_come() {
+        let now = 1_000_000_000;
+        for (time, expected) in [(now, false), (now - DAY, false), (now - DAY - 1, true), (now + 10, false)] {
+            assert_eq!(is_off(time.cast_signed(), now), expected, "{time}");
+        }
+        assert!(is_off((now + 400 * DAY).cast_signed(), now) && is_off(0, now));
     }
 }
