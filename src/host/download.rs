@@ -549,6 +549,64 @@ mod tests {
     }
 
     #[test]
+    fn a_redirect_that_leaves_http_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, b"good").unwrap();
+        for target in [url::from_path(&file), "ftp://host/file".to_owned(), "http://".to_owned()] {
+            let head = format!("HTTP/1.1 302 Found\nlocation: {target}\ncontent-length: 0\n");
+            let acts = (0..4).map(|_| answer(&head, b"")).collect();
+            let outcome = fetch(&[serve(acts)], &sha256(b"good"));
+            assert_eq!(outcome.result.unwrap_err().code(), ErrorCode::DownloadFailed, "{target}");
+            assert_eq!(outcome.left, [""; 0], "{target}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_reset_is_made_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/file", listener.local_addr().unwrap());
+        let body = content();
+        let second = answer(&format!("HTTP/1.1 200 OK\ncontent-length: {}\n", body.len()), &body);
+        let sent = body[..1_000_000].to_vec();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 3 * sent.len());
+            stream.write_all(&[head.as_bytes(), &sent].concat()).unwrap();
+            // What is left unread when a connection is closed breaks it off.
+            let _ = stream.read(&mut [0]);
+            drop(stream);
+            let (mut stream, _) = listener.accept().unwrap();
+            second("", &mut stream);
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let outcome = fetch(&[url], &sha256(&body));
+        assert_eq!(outcome.result.unwrap(), body.len() as u64);
+        assert!(outcome.log.contains("trying again"), "{}", outcome.log);
+        assert_eq!(outcome.left, ["file"]);
+    }
+
+    #[test]
+    fn a_length_that_is_a_lie_is_no_promise() {
+        for (length, whole) in [("2", false), ("8", false), ("9000000000000000000", false), ("4", true)] {
+            let lie = || answer(&format!("HTTP/1.1 200 OK\ncontent-length: {length}\n"), b"good");
+            let outcome = fetch(&[serve((0..4).map(|_| lie()).collect())], &sha256(b"good"));
+            assert_eq!(outcome.result.is_ok(), whole, "{length}: {:?}", outcome.result);
+            assert_eq!(outcome.left.len(), usize::from(whole), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_transfer_is_not_the_file() {
+        // Nothing at all, compressed.
+        let zipped = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
+        let act = answer("HTTP/1.1 200 OK\ncontent-encoding: gzip\ncontent-length: 20\n", zipped);
+        let outcome = fetch(&[serve(vec![act])], &sha256(b""));
+        assert_eq!(outcome.result.unwrap_err().code(), ErrorCode::DownloadChecksum);
+        assert_eq!(outcome.left, [""; 0]);
+    }
+
+    #[test]
     fn without_a_network_everything_fails_at_once() {
         // A name that is too long fails in the resolver itself, without asking anybody.
         let no_host = format!("http://{}.invalid/", "a".repeat(70));

@@ -14,7 +14,7 @@ use crate::classic::{door, warm_cache};
 use crate::support::{Run, TestApp, run};
 
 /// A package that no public index has.
-const PACKAGE: &str = "slugc-private-test-package";
+pub(crate) const PACKAGE: &str = "slugc-private-test-package";
 const MODULE: &str = "slugc_private_test_package";
 
 /// An index on this machine that wants a user name and a password.
@@ -73,7 +73,7 @@ fn answer(url: &str) -> (u16, Vec<u8>) {
     (404, b"nothing here".to_vec())
 }
 
-fn wheel_hash() -> String {
+pub(crate) fn wheel_hash() -> String {
     hex::encode(Sha256::digest(wheel()))
 }
 
@@ -145,7 +145,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// An app in the store that the tests share, with the real uv and pip in it.
-fn app(files: &[(&str, &str)]) -> TestApp {
+pub(crate) fn app(files: &[(&str, &str)]) -> TestApp {
     static WARM: OnceLock<()> = OnceLock::new();
     WARM.get_or_init(|| drop(real(&[("requirements.txt", "")]).build(&[]).success()));
     real(files)

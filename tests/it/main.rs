@@ -15,6 +15,7 @@ mod classic_steps;
 mod conformance;
 mod django;
 mod docs;
+mod faults;
 mod fixture_builds;
 mod fixtures;
 mod flask;
