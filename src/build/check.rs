@@ -43,7 +43,7 @@ pub fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Result<Know
         .and_then(|survey| survey.plan());
     let failure = match plan {
         Ok(plan) => {
-            if let Some(layers) = known_layers(&plan, shop.store)? {
+            if let Some(layers) = known_layers(&plan, shop.store, shop.env)? {
                 let layers: Vec<&Layer> = layers.iter().collect();
                 facts.installed = Some(installed(&layers, &request.settings.lineage, shop.store, shop.env)?);
             }
@@ -55,10 +55,10 @@ pub fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Result<Know
 }
 
 /// Returns the layers of a plan if the store has every one.
-fn known_layers(plan: &Plan, store: &Store) -> Result<Option<Vec<Layer>>> {
+fn known_layers(plan: &Plan, store: &Store, env: &Env) -> Result<Option<Vec<Layer>>> {
     let mut layers = Vec::new();
     for layer in &plan.layers {
-        match find_layer(layer, store)? {
+        match find_layer(layer, store, env)? {
             Some(layer) => layers.push(layer),
             None => return Ok(None),
         }

@@ -55,7 +55,7 @@ pub fn provide_layer(
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<Layer> {
     let digest = plan.key.digest();
-    if let Some(layer) = read_layer(plan, &digest, store)? {
+    if let Some(layer) = read_layer(plan, &digest, store, env)? {
         remember_key(plan, app, store)?;
         output.event(Event::LayerReused { layer: plan.name.to_owned(), key: digest });
         return Ok(layer);
@@ -64,7 +64,7 @@ pub fn provide_layer(
         output.detail(format!("Waiting for another build that makes the same layer ({})", plan.name));
     })?;
     // Somebody else may have made it while this build waited.
-    if let Some(layer) = read_layer(plan, &digest, store)? {
+    if let Some(layer) = read_layer(plan, &digest, store, env)? {
         remember_key(plan, app, store)?;
         output.event(Event::LayerReused { layer: plan.name.to_owned(), key: digest });
         return Ok(layer);
@@ -83,8 +83,8 @@ pub fn provide_layer(
 }
 
 /// Returns the layer of the store, if it is there.
-pub fn find_layer(plan: &LayerPlan, store: &Store) -> Result<Option<Layer>> {
-    read_layer(plan, &plan.key.digest(), store)
+pub fn find_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<Option<Layer>> {
+    read_layer(plan, &plan.key.digest(), store, env)
 }
 
 /// Returns whether the store has this layer.
@@ -96,13 +96,23 @@ pub fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
 /// A damaged layer is thrown away.
 pub fn verify_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<bool> {
     let digest = plan.key.digest();
-    let Some(layer) = read_layer(plan, &digest, store)? else { return Ok(false) };
-    match index_directory(&layer.tree(), env) {
-        Ok(entries) if entries == layer.entries => return Ok(true),
-        Err(error @ IndexError::Interrupted(_)) => return Err(error.into()),
-        _ => store.remove_layer(plan.name, &digest)?,
+    let Some(layer) = read_index(plan, &digest, store)? else { return Ok(false) };
+    if is_whole(&layer, store, env)? {
+        return Ok(true);
     }
+    store.remove_layer(plan.name, &digest)?;
     Ok(false)
+}
+
+fn is_whole(layer: &Layer, store: &Store, env: &Env) -> Result<bool> {
+    match index_directory(&layer.tree(), env) {
+        Ok(entries) if entries == layer.entries => {
+            store.settle(&layer.path);
+            Ok(true)
+        }
+        Err(error @ IndexError::Interrupted(_)) => Err(error.into()),
+        _ => Ok(false),
+    }
 }
 
 /// Whether something in the store is what was put there.
@@ -129,7 +139,17 @@ pub fn check_stored_layer(path: &Path, env: &Env) -> Result<Condition> {
     }
 }
 
-fn read_layer(plan: &LayerPlan, digest: &str, store: &Store) -> Result<Option<Layer>> {
+/// Reads a layer of the store. After a power cut its files are compared with the index before anybody relies on them.
+fn read_layer(plan: &LayerPlan, digest: &str, store: &Store, env: &Env) -> Result<Option<Layer>> {
+    let Some(layer) = read_index(plan, digest, store)? else { return Ok(None) };
+    if store.is_sure(&layer.path) || is_whole(&layer, store, env)? {
+        return Ok(Some(layer));
+    }
+    store.remove_layer(plan.name, digest)?;
+    Ok(None)
+}
+
+fn read_index(plan: &LayerPlan, digest: &str, store: &Store) -> Result<Option<Layer>> {
     let Some(path) = store.layer(plan.name, digest) else { return Ok(None) };
     let entries = std::fs::read(path.join(INDEX)).ok().and_then(|bytes| index_file::decode(&bytes));
     match entries {

@@ -240,7 +240,7 @@ fn tell_slug(request: &SlugRequest, slug: &Slug, shop: Workshop<'_>) {
 pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
     let Workshop { store, env, output, .. } = shop;
     if let Some(revision) = &request.commit {
-        let checkout = export_commit(&request.source, revision, &store.root().join("tmp"), env, output)?;
+        let checkout = export_commit(&request.source, revision, &store.tmp(), env, output)?;
         let app = read_source(checkout.path(), &BTreeSet::new(), &env.interrupt)?;
         let (commit, commit_time) = (Some(checkout.commit.clone()), Some(checkout.time));
         return Ok(Source { app, commit, commit_time, _checkout: Some(checkout) });

@@ -126,7 +126,13 @@ fn named_uv(path: &Path, store: &Store, env: &Env, output: &Output) -> Result<Uv
 }
 
 fn store_uv(store: &Store) -> Option<Uv> {
-    let executable = store.layer("uv", UV_VERSION)?.join("bin/uv");
+    let layer = store.layer("uv", UV_VERSION)?;
+    let executable = layer.join("bin/uv");
+    if !store.is_sure(&layer) {
+        // It has no index that a power cut's traces could be seen by. One that stays is used by nobody.
+        let _ = store.remove_layer("uv", UV_VERSION);
+        return None;
+    }
     executable.is_file().then(|| Uv { executable, version: UV_VERSION.to_owned() })
 }
 

@@ -28,7 +28,12 @@ pub fn verify_store(store: &Store, env: &Env, output: &Output) -> Result<Verifie
     for item in items {
         env.interrupt.check()?;
         match check(&item, store, env)? {
-            Condition::Whole => verified.whole += 1,
+            Condition::Whole => {
+                if item.kind.starts_with("layers/") {
+                    store.settle(&item.path);
+                }
+                verified.whole += 1;
+            }
             Condition::Unknown => verified.unchecked += 1,
             Condition::Damaged => {
                 if !store.remove(&item)? {

@@ -137,7 +137,10 @@ impl<'a> Cache<'a> {
             shop.store.retain_layers(name, &key.as_deref().into_iter().collect::<Vec<_>>())?;
         }
         retain_tools(&built.plan, shop.store)?;
+        shop.store.retain_layers("uv", &[UV_VERSION])?;
+        shop.store.forget_surplus(shop.env)?;
         forget_other_bytecode(LINEAGE, &["dependencies", "project"], shop.store)?;
+        shop.store.wait_until_written();
         let foreign = self.dir.join(".heroku");
         for name in FOREIGN_DIRS {
             files::remove_dir_all(&foreign.join(name))?;

@@ -62,6 +62,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     checks::check_other_buildpack(build_dir, env)?;
     let env = &without_python_variables(env);
     let store = Store::open(&cache_dir.join(".slugc"))?;
+    store.warn_if_open_to_all(output);
     let shop = Workshop { store: &store, env, output, record };
     let config_vars = ConfigVars::read(env_dir.as_deref())?;
     let app_steps =

@@ -25,6 +25,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
             dir.display()
         ));
     }
+    store.warn_if_open_to_all(output);
     let slug_file = env.absolute(&arguments.output);
     let threads = arguments.threads.map_or(env.cores, usize::from);
     let mut request = request(&arguments.app, arguments.layout, env);
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
         build_slug(&request, Workshop { store: &store, env, output, record: &record })
     });
     store.keep_below(arguments.cache_limit, env, output);
+    store.wait_until_written();
     let slug = built?;
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.

@@ -819,6 +819,16 @@ catalogue! {
         "},
         exit_code: 3,
     }
+    StoreNoLocks => {
+        id: "store::no-locks",
+        title: "The file system of the store has no locks that can be relied on.",
+        fix: indoc! {"
+            Builds that run at the same time would spoil each other's work.
+            Keep the store on a disk of this machine: --cache-dir, or
+            SLUGC_CACHE_DIR. For NFS, mount it without `nolock`.
+        "},
+        exit_code: 3,
+    }
     StoreCorrupt => {
         id: "store::corrupt",
         title: "Something in the store is damaged.",

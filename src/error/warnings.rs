@@ -202,6 +202,16 @@ pub const WARNINGS: &[WarningEntry] = &[
             .slugignore, and look for packages that could be smaller.
         "},
     },
+    // The store.
+    WarningEntry {
+        id: "store::writable-by-all",
+        title: "Every user of this machine may put files into the store.",
+        fix: indoc! {"
+            What they put there would go into your slugs. Take that
+            permission away: `chmod -R o-w` on the directory. To share a store,
+            give it to a group (`chmod 2775`).
+        "},
+    },
     // The dyno.
     WarningEntry {
         id: "run::port-taken",

@@ -10,6 +10,7 @@ pub mod download;
 pub mod elf;
 mod entries;
 mod fetch;
+pub mod file_system;
 pub mod files;
 mod http;
 pub mod probe;

@@ -12,7 +12,7 @@ use crate::host::clock;
 use crate::host::scratch::is_at;
 
 /// How much later a use has to be than the last one to be noted.
-const DAY: u64 = 24 * 60 * 60;
+pub(super) const DAY: u64 = 24 * 60 * 60;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Held(Arc<Mutex<BTreeMap<PathBuf, File>>>);
@@ -41,6 +41,22 @@ impl Held {
     pub(super) fn share(&self, path: &Path, lock: File) {
         let _ = lock.lock_shared();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), lock);
+    }
+
+    /// Returns whether this process holds it.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(path)
+    }
+
+    /// Returns whether this process holds it, and nobody else.
+    pub(super) fn is_alone(&self, path: &Path) -> bool {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(path).is_some_and(|file| {
+            let is_alone = file.try_lock().is_ok();
+            // Either way it is to be shared again.
+            let _ = file.lock_shared();
+            is_alone
+        })
     }
 
     /// Lets go of what this process takes away itself.

@@ -1,12 +1,14 @@
 //! A lock between processes: an advisory lock on a file, released by the kernel however its holder ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::sharing::Sharing;
 use super::{At, StoreError};
 use crate::env::Env;
-use crate::host::scratch::is_at;
+use crate::host::scratch::{is_at, temp_file_in};
 
 /// Holds a lock until it is dropped.
 #[derive(Debug)]
@@ -15,8 +17,13 @@ pub struct Lock {
 }
 
 impl Lock {
-    pub(super) fn acquire(path: &Path, env: &Env, on_wait: impl FnOnce()) -> Result<Self, StoreError> {
-        let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path).at(path);
+    pub(super) fn acquire(
+        path: &Path,
+        sharing: Sharing,
+        env: &Env,
+        on_wait: impl FnOnce(),
+    ) -> Result<Self, StoreError> {
+        let open = || open(path, sharing).at(path);
         let mut file = open()?;
         let mut on_wait = Some(on_wait);
         loop {
@@ -32,8 +39,37 @@ impl Lock {
                     // Polled, because a blocking lock can't be interrupted.
                     std::thread::sleep(Duration::from_millis(50));
                 }
-                Err(TryLockError::Error(source)) => return Err(source).at(path),
+                Err(TryLockError::Error(source)) => {
+                    return Err(StoreError::NoLocks { path: path.to_owned(), source });
+                }
             }
         }
+    }
+}
+
+fn open(path: &Path, sharing: Sharing) -> io::Result<File> {
+    match OpenOptions::new().create(true).truncate(false).write(true).open(path) {
+        Ok(file) => {
+            sharing.give(&file);
+            Ok(file)
+        }
+        // Somebody else's: it can be locked without being written to, but on NFS.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a lock twice: the second time has to fail. There are file systems that have no locks, and some that say yes to
+/// everybody.
+pub(super) fn check_locks(dir: &Path) -> Result<(), StoreError> {
+    let no_locks = |source| StoreError::NoLocks { path: dir.to_owned(), source };
+    // It is locked by whom it is made.
+    let file = temp_file_in(dir).at(dir)?;
+    file.as_file().lock().map_err(no_locks)?;
+    let again = OpenOptions::new().write(true).open(file.path()).at(dir)?;
+    match again.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Ok(()) => Err(no_locks(io::Error::other("two can have the same lock"))),
+        Err(TryLockError::Error(source)) => Err(no_locks(source)),
     }
 }

@@ -7,19 +7,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use serde::Serialize;
 
+use super::hold::DAY;
 use super::{At, Store, StoreError};
 use crate::env::Env;
 use crate::host::clock;
+use crate::host::file_system::FileSystem;
 use crate::host::scratch::is_at;
 use crate::output::Output;
 
-/// What is no content: locks, and what is being made.
-const NO_CONTENT: &[&str] = &["locks", "tmp"];
 const LAYERS: &str = "layers";
-/// Directories that belong to another program, which only goes as a whole.
-const WHOLE: &[&str] = &["uv"];
 /// Beside a layer's tree: how many bytes it has, so that nobody needs to count them again.
 pub(super) const SIZE_FILE: &str = "size";
 /// Says by its time when the limit was last enforced.
@@ -83,8 +82,8 @@ impl Store {
         for (top, dir) in directories(&self.root) {
             env.interrupt.check()?;
             match top.as_str() {
-                name if NO_CONTENT.contains(&name) => {}
-                name if WHOLE.contains(&name) => items.extend(directory_item(top, dir, env)?),
+                name if is_no_content(name) => {}
+                name if is_whole(name) => items.extend(directory_item(top, dir, env)?),
                 LAYERS => {
                     for (kind, dir) in directories(&dir) {
                         for (_, layer) in directories(&dir) {
@@ -127,7 +126,7 @@ impl Store {
             if !too_old && !too_much {
                 continue;
             }
-            match self.remove_item(item)? {
+            match self.remove_unless_used(item, now)? {
                 Removal::Done => {
                     pruned.removed.add(item);
                     pruned.left.count -= 1;
@@ -171,14 +170,56 @@ impl Store {
         if !is_due {
             return Ok(None);
         }
-        // A store that only other users may write to is theirs to look after.
-        let _ = fs::write(&stamp, "");
+        self.stamp(&stamp);
         self.prune(Limits { max_size: Some(limit), max_age: None }, env).map(Some)
+    }
+
+    /// Throws away what would grow from build to build in a store that belongs to one app: downloads that this process hasn't
+    /// used, and uv's cache once it is twice as large as what is installed. Nothing if this process has made no layer.
+    pub fn forget_surplus(&self, env: &Env) -> Result<(), StoreError> {
+        if !self.grown.layers.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let items = self.items(env)?;
+        let layers = items.iter().filter(|item| item.kind.starts_with(LAYERS));
+        let installed: u64 = layers.map(|item| item.size).sum();
+        for item in &items {
+            let is_surplus = match item.kind.as_str() {
+                "downloads" => !self.held.has(&item.path),
+                kind => is_whole(kind) && item.size > installed.saturating_mul(2),
+            };
+            if is_surplus {
+                self.held.release(&item.path);
+                self.remove_item(item)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stamp(&self, path: &Path) {
+        let mut options = File::options();
+        let file = options.create(true).truncate(false).write(true).open(path);
+        // A store that only other users may write to is theirs to look after.
+        let _ = file.and_then(|file| {
+            self.sharing.give(&file);
+            let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+            Ok(futimens(&file, &Timestamps { last_access: now, last_modification: now })?)
+        });
     }
 
     /// Takes one thing away, unless a running build uses it.
     pub fn remove(&self, item: &Item) -> Result<bool, StoreError> {
         self.remove_item(item).map(|removal| matches!(removal, Removal::Done))
+    }
+
+    /// Other machines' builds can't be seen by locks on directories where they are on a network. What they use was
+    /// noted as used, to the day.
+    fn remove_unless_used(&self, item: &Item, now: u64) -> Result<Removal, StoreError> {
+        let is_fresh = item.last_used.saturating_add(2 * DAY) > now;
+        if self.file_system == FileSystem::Shared && is_fresh {
+            return Ok(Removal::InUse);
+        }
+        self.remove_item(item)
     }
 
     fn remove_item(&self, item: &Item) -> Result<Removal, StoreError> {
@@ -218,6 +259,16 @@ impl Total {
         self.count += 1;
         self.bytes += item.size;
     }
+}
+
+/// Locks, and what is being made.
+fn is_no_content(top: &str) -> bool {
+    top == "locks" || top == "tmp" || top.starts_with("tmp-")
+}
+
+/// Directories that belong to another program, which only go as a whole.
+fn is_whole(top: &str) -> bool {
+    top == "uv" || top.starts_with("uv-")
 }
 
 fn directory_item(kind: String, path: PathBuf, env: &Env) -> Result<Option<Item>, StoreError> {
@@ -279,6 +330,7 @@ mod tests {
         let work = store.scratch().unwrap();
         fs::write(work.path().join("file"), vec![0; bytes]).unwrap();
         let path = store.insert_layer("runtime", key, work).unwrap();
+        store.wait_until_written();
         age(&path, days_ago);
     }
 

@@ -265,6 +265,45 @@ fn layers_that_no_build_uses_leave_the_cache() {
     }
 }
 
+/// What a cache holds after many builds is what it holds after one.
+#[test]
+fn a_cache_does_not_grow_from_build_to_build() {
+    let mut cached = Cached::new(&[("requirements.txt", "")]);
+    // Whatever uv is asked for, its cache grows.
+    let uv = cached.app.env[std::ffi::OsStr::new("SLUGC_UV")].clone();
+    let script = "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'uv 0.12.5'; exit; fi\n\
+                  truncate -s 20M \"$UV_CACHE_DIR/$$\"\n";
+    fs::write(uv, script).unwrap();
+    let store = cached.cache.join(".slugc/v1");
+    let uv_cache = || {
+        let files = fs::read_dir(store.join("uv")).into_iter().flatten();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>()
+    };
+    let (mut largest, mut counts) = (0, Vec::new());
+    for number in 0..10 {
+        cached.write("requirements.txt", &format!("# {number}\n"));
+        if number == 1 {
+            fs::write(store.join("downloads/old"), "").unwrap();
+            fs::create_dir_all(store.join("layers/uv/0.1.0")).unwrap();
+        }
+        cached.compile().success();
+        largest = largest.max(uv_cache());
+        let kinds = ["layers/dependencies", "layers/runtime", "layers/uv", "downloads", "tmp"];
+        let in_kinds = kinds.map(|kind| fs::read_dir(store.join(kind)).map_or(0, Iterator::count));
+        let others = ["documents", "segments"].map(|kind| {
+            let files = walkdir::WalkDir::new(store.join(kind)).into_iter();
+            files.filter(|entry| entry.as_ref().unwrap().file_type().is_file()).count()
+        });
+        counts.push((in_kinds, others));
+    }
+    assert_eq!(counts[0].0, [1, 1, 0, 0, 0]);
+    assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+    let layers =
+        walkdir::WalkDir::new(cached.layers()).into_iter().map(|entry| entry.unwrap().metadata().unwrap());
+    let installed: u64 = layers.filter(fs::Metadata::is_file).map(|meta| meta.len()).sum();
+    assert!(largest > 0 && largest <= 2 * installed, "{largest} bytes, and {installed} are installed");
+}
+
 /// The app keeps the Python that stands in, although the catalogue has a newer one.
 #[test]
 fn a_python_that_cannot_be_had_is_no_reason_to_discard_the_cache() {

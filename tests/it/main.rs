@@ -34,6 +34,7 @@ mod real_tools;
 mod report_page;
 mod router;
 mod run;
+mod shared_store;
 mod slugs;
 mod steps;
 mod store;

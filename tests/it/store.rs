@@ -166,3 +166,92 @@ fn a_store_that_can_only_be_read_is_used_and_stays_as_it_is() {
     assert_eq!(changed.event("finished")["counters"]["layers_built"], 1);
     assert_eq!(app.run(&["cache", "info", "--json"]).success().stdout, before);
 }
+
+fn marks(store: &Path) -> Vec<PathBuf> {
+    layers(store).into_iter().map(|layer| layer.join("written")).collect()
+}
+
+#[test]
+fn what_a_power_cut_has_left_of_a_layer_is_seen_once_and_made_anew() {
+    if python_minor().is_none() {
+        return;
+    }
+    let app = app();
+    let sha256 = app.build(&["--format", "json"]).success().event("finished")["sha256"].clone();
+    let built = |run: &Run| run.event("finished")["counters"]["layers_built"].as_u64().unwrap();
+    let before_the_power_cut = || {
+        for mark in marks(&app.store) {
+            assert_eq!(fs::read_to_string(&mark).unwrap(), "on disk", "a build that ends well waits");
+            fs::write(mark, "an earlier run of the machine").unwrap();
+        }
+    };
+    let runtime =
+        || layers(&app.store).into_iter().find(|path| path.parent().unwrap().ends_with("runtime")).unwrap();
+    let emptied = |file: &Path| {
+        fs::remove_file(file).unwrap();
+        fs::write(file, "").unwrap();
+    };
+    let large = |layer: &Path| {
+        let files = walkdir::WalkDir::new(layer.join("tree")).sort_by_file_name().into_iter().flatten();
+        let mut files = files.filter(|entry| entry.file_type().is_file());
+        files.find(|entry| entry.metadata().unwrap().len() > 1000).unwrap().into_path()
+    };
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let damages: [(&str, Damage<'_>, u64); 5] = [
+        ("nothing is lost", &|_| {}, 0),
+        ("a file's bytes are lost", &|layer| emptied(&large(layer)), 1),
+        ("a file is lost", &|layer| fs::remove_file(large(layer)).unwrap(), 1),
+        ("the index's bytes are lost", &|layer| emptied(&layer.join("index")), 1),
+        ("the mark's bytes are lost", &|layer| fs::write(layer.join("written"), [0; 7]).unwrap(), 0),
+    ];
+    for (name, damage, expected) in damages {
+        before_the_power_cut();
+        damage(&runtime());
+        // A slug of which no segment is known, so that files are read.
+        fs::write(app.dir.join("app.py"), format!("# {name}\n")).unwrap();
+        let run = app.build(&["--format", "json"]).success();
+        assert_eq!(built(&run), expected, "{name}");
+        assert!(
+            marks(&app.store).iter().all(|mark| fs::read_to_string(mark).unwrap() == "on disk"),
+            "{name}"
+        );
+        app.run(&["cache", "verify"]).success();
+    }
+    fs::write(app.dir.join("app.py"), "print()\n").unwrap();
+    assert_eq!(app.build(&["--format", "json"]).success().event("finished")["sha256"], sha256);
+}
+
+#[test]
+fn a_document_with_a_changed_byte_is_found_and_changes_no_slug() {
+    if python_minor().is_none() {
+        return;
+    }
+    let app = app();
+    app.build(&[]).success();
+    let slug = fs::read(app.slug()).unwrap();
+    let documents: Vec<_> = walkdir::WalkDir::new(app.store.join("v1/documents"))
+        .into_iter()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .collect();
+    let damage = || {
+        for path in &documents {
+            let mut bytes = fs::read(path).unwrap();
+            // A digit of a digest, say: it is JSON all the same.
+            let at = bytes.iter().position(u8::is_ascii_digit).unwrap();
+            bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    damage();
+    app.build(&[]).success();
+    assert!(fs::read(app.slug()).unwrap() == slug, "the slug is another one");
+    damage();
+    let verified = app.run(&["cache", "verify", "--json"]);
+    assert_eq!(
+        (verified.code, json(&verified)["damaged"].as_array().unwrap().len()),
+        (Some(1), documents.len())
+    );
+    app.run(&["cache", "verify"]).success();
+}
