@@ -17,9 +17,13 @@ pub(super) fn run(build_dir: &Path, env: &Env, errors: &Output) -> ExitCode {
     let (mut names, mut dirs) = (BTreeSet::new(), BTreeSet::new());
     for entry in fs::read_dir(build_dir).into_iter().flatten().flatten() {
         let name = entry.file_name().as_bytes().to_vec();
-        // Links are followed, as they will be by whatever reads the file.
-        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
-        if metadata.is_dir() {
+        let Ok(mut file_type) = entry.file_type() else { continue };
+        // Links are followed, as they will be by whatever reads the file. Only they cost a question each.
+        if file_type.is_symlink() {
+            let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+            file_type = metadata.file_type();
+        }
+        if file_type.is_dir() {
             dirs.insert(name.clone());
         }
         names.insert(name);

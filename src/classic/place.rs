@@ -53,7 +53,7 @@ pub(super) fn write_export(environment: &EnvDelta, home: &Path, env: &Env) {
     let Some(buildpack_dir) = env.var("SLUGC_BUILDPACK_DIR") else { return };
     let script = environment.render_shell(&quote(&home.to_string_lossy()));
     // Where the buildpack is read-only, there is no way to tell later buildpacks; the build itself is whole.
-    let _ = files::write_atomically(&Path::new(buildpack_dir).join("export"), script.as_bytes());
+    let _ = files::write_atomically(&env.absolute(buildpack_dir).join("export"), script.as_bytes());
 }
 
 /// Escapes what has a meaning between a shell's double quotes.

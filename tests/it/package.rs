@@ -1,7 +1,7 @@
 //! The package of the classic buildpack, and the buildpack as the platforms' harnesses drive it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -217,4 +217,56 @@ fn the_herokuish_harness_is_content() {
     let booted = boot(&moved).success();
     assert_eq!(booted.stdout, format!("hello from {}/.heroku/python\n", moved.display()));
     assert_eq!(booted.stderr, "");
+}
+
+/// Each program that a script starts costs about a millisecond, and platforms call `bin/detect` for every buildpack.
+#[test]
+fn the_scripts_start_the_program_and_nothing_else() {
+    if !Path::new("/proc/sys/kernel/arch").exists() {
+        return skip("this kernel doesn't say its architecture in a file, so the scripts have to ask uname");
+    }
+    let app = TestApp::new(APP);
+    let harness = Harness::new(&app);
+    let bin = harness.buildpack.join("bin");
+    let exec = format!("+ exec {}/slugc-{} ", bin.display(), std::env::consts::ARCH);
+    for script in ["compile", "detect", "release", "report", "slugc", "test", "test-compile"] {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-x").arg(bin.join(script)).arg("--help").env_clear();
+        // There is no program to be found here.
+        let traced = run(command.env("PATH", "/nonexistent").current_dir(&harness.current_dir)).stderr;
+        let traced = traced.replace('\'', "");
+        let execs = traced.lines().filter(|line| line.starts_with("+ exec ")).count();
+        assert!(execs == 1 && traced.contains(&exec), "{script}: {traced}");
+        assert!(!traced.contains("not found"), "{script}: {traced}");
+    }
+}
+
+#[test]
+fn a_script_works_by_any_name() {
+    let app = TestApp::new(APP);
+    let harness = Harness::new(&app);
+    let elsewhere = app.out.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let detect = harness.buildpack.join("bin/detect");
+    symlink(&detect, elsewhere.join("link")).unwrap();
+    symlink("link", elsewhere.join("link to it")).unwrap();
+    symlink(harness.buildpack.join("bin"), elsewhere.join("bin")).unwrap();
+    let bin = detect.parent().unwrap();
+    for (current_dir, words) in [
+        (&*elsewhere, "./link"),
+        (&*elsewhere, "elsewhere/link"),
+        (&*elsewhere, "'./link to it'"),
+        (&*elsewhere, "bin/detect"),
+        (bin, "./detect"),
+        (bin, "sh detect"),
+        (bin, "../bin/detect"),
+        (&*harness.buildpack, "sh bin/detect"),
+        (&*harness.buildpack, "PATH=$PWD/bin:$PATH; detect"),
+    ] {
+        let mut command = Command::new("sh");
+        let words = words.replace("elsewhere/", &format!("'{}'/", elsewhere.display()));
+        command.arg("-c").arg(format!("{words} \"$0\"")).arg(&app.dir);
+        let found = run(command.env_clear().envs(&app.env).current_dir(current_dir)).success();
+        assert_eq!((found.stdout.as_str(), found.stderr.as_str()), ("Python\n", ""), "{words}");
+    }
 }
