@@ -38,4 +38,5 @@ mod slugs;
 mod steps;
 mod store;
 mod support;
+mod version;
 mod webdriver;
