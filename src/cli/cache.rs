@@ -86,7 +86,8 @@ fn prune(arguments: &Prune, env: &Env) -> Result<u8> {
     let Prune { store, max_size, older_than } = arguments;
     let mut limits = Limits { max_size: *max_size, max_age: *older_than };
     if max_size.is_none() && older_than.is_none() {
-        limits.max_size = Some(0);
+        // What is empty or from the future goes, too.
+        limits = Limits { max_size: Some(0), max_age: Some(0) };
     }
     let pruned = match Store::open_existing(&root(store, env)?) {
         Some(opened) => opened.prune(limits, env)?,
@@ -113,7 +114,7 @@ fn render_pruned(pruned: &Pruned) -> String {
         text.push_str(&format!("{in_use} are used by a running build and stay\n"));
     }
     if *refused > 0 {
-        text.push_str(&format!("{refused} belong to another user and stay\n"));
+        text.push_str(&format!("{refused} stay: they are another user's, or the store can only be read\n"));
     }
     text
 }

@@ -14,6 +14,7 @@ mod package;
 mod plan;
 mod run;
 mod sbom;
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +34,13 @@ pub use args::command_line;
 pub fn run(env: &Env) -> ExitCode {
     let arguments = match Arguments::try_parse_from(&env.args) {
         Ok(arguments) => arguments,
+        // clap answers `--version` before it reads what else there is.
+        Err(error)
+            if error.kind() == ErrorKind::DisplayVersion && env.args.iter().any(|arg| arg == "--verbose") =>
+        {
+            let _ = print_result(&version::render(false));
+            return ExitCode::SUCCESS;
+        }
         Err(error) => return explain_usage(&error),
     };
     match &arguments.command {
@@ -86,6 +94,10 @@ pub fn run(env: &Env) -> ExitCode {
         Command::Package(package) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(package::run(package, env, &output), &output)
+        }
+        Command::Version(version) => {
+            let output = output(&arguments, Format::Text, env);
+            exit_code(version::run(version), &output)
         }
     }
 }

@@ -148,6 +148,12 @@ impl Catalogue {
         self.install_only_stripped.keys().chain(self.install_only.keys()).filter_map(|key| key.parse().ok())
     }
 
+    /// Returns the date of the newest archive, as `YYYYMMDD`.
+    pub fn newest_build(&self) -> Option<&str> {
+        let rows = self.install_only_stripped.values().chain(self.install_only.values());
+        rows.filter_map(|row| row.first().map(String::as_str)).max()
+    }
+
     fn find(&self, version: PythonVersion, arch: &str, prefixes: &[&str]) -> Option<Archive> {
         let key = version.to_string();
         let column = 1 + self.arches.iter().position(|known| known == arch)?;

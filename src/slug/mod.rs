@@ -23,6 +23,7 @@ pub mod tree;
 pub mod unpack;
 
 pub use assemble::{Layout, Part, Slug, SlugSpec, Times, assemble, prepare};
+pub use deflate::COMPRESSOR;
 pub use error::{SlugError, TooLarge};
 pub use manifest::Manifest;
 pub use size::heroku_size;

@@ -62,14 +62,39 @@ fn open(path: &Path, sharing: Sharing) -> io::Result<File> {
 /// Takes a lock twice: the second time has to fail. There are file systems that have no locks, and some that say yes to
 /// everybody.
 pub(super) fn check_locks(dir: &Path) -> Result<(), StoreError> {
-    let no_locks = |source| StoreError::NoLocks { path: dir.to_owned(), source };
-    // It is locked by whom it is made.
     let file = temp_file_in(dir).at(dir)?;
-    file.as_file().lock().map_err(no_locks)?;
+    let first = file.as_file().try_lock();
     let again = OpenOptions::new().write(true).open(file.path()).at(dir)?;
-    match again.try_lock() {
-        Err(TryLockError::WouldBlock) => Ok(()),
-        Ok(()) => Err(no_locks(io::Error::other("two can have the same lock"))),
-        Err(TryLockError::Error(source)) => Err(no_locks(source)),
+    judge_locks(first, again.try_lock())
+        .map_err(|source| StoreError::NoLocks { path: dir.to_owned(), source })
+}
+
+fn judge_locks(first: Result<(), TryLockError>, second: Result<(), TryLockError>) -> io::Result<()> {
+    match (first, second) {
+        (Ok(()), Err(TryLockError::WouldBlock)) => Ok(()),
+        (Ok(()), Ok(())) => Err(io::Error::other("two can have the same lock")),
+        (Err(error), _) | (_, Err(error)) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_has_to_be_refused() {
+        let broken = || Err(TryLockError::Error(io::ErrorKind::Unsupported.into()));
+        for (first, second, expected) in [
+            (Ok(()), Err(TryLockError::WouldBlock), true),
+            (Ok(()), Ok(()), false),
+            (broken(), broken(), false),
+            (Ok(()), broken(), false),
+            (Err(TryLockError::WouldBlock), Err(TryLockError::WouldBlock), false),
+        ] {
+            let what = format!("{first:?} {second:?}");
+            assert_eq!(judge_locks(first, second).is_ok(), expected, "{what}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        check_locks(dir.path()).unwrap();
     }
 }

@@ -242,6 +242,8 @@ impl Store {
     /// Makes a directory to work in, on the store's file system. It is deleted when it is dropped.
     pub fn scratch(&self) -> Result<ScratchDir, StoreError> {
         let parent = self.tmp();
+        // On a network, this machine may never have made anything yet.
+        self.sharing.make_dir(&parent).at(&parent)?;
         ScratchDir::make_in(&parent).at(&parent)
     }
 

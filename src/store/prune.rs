@@ -15,7 +15,7 @@ use super::{At, Store, StoreError};
 use crate::env::Env;
 use crate::host::clock;
 use crate::host::file_system::FileSystem;
-use crate::host::scratch::is_at;
+use crate::host::scratch::{self, is_at};
 use crate::output::Output;
 
 const LAYERS: &str = "layers";
@@ -137,6 +137,7 @@ impl Store {
             }
         }
         self.remove_free_locks();
+        self.remove_lost_machines(now);
         Ok(pruned)
     }
 
@@ -232,11 +233,23 @@ impl Store {
         if !file.metadata().is_ok_and(|meta| meta.is_dir()) {
             return Ok(fs::remove_file(&item.path).map_or(Removal::Refused, |()| Removal::Done));
         }
-        let grave = self.scratch()?;
+        let Ok(grave) = self.scratch() else { return Ok(Removal::Refused) };
         let renamed = fs::rename(&item.path, grave.path().join("gone"));
         // From here on others see that it isn't there, and needn't wait until it is deleted.
         drop(file);
         Ok(renamed.map_or(Removal::Refused, |()| Removal::Done))
+    }
+
+    /// Deletes what machines were making that haven't been here for long: containers have a new name each time.
+    fn remove_lost_machines(&self, now: u64) {
+        let of_machines = directories(&self.root).into_iter().filter(|(name, _)| name.starts_with("tmp-"));
+        for (_, path) in of_machines.filter(|(_, path)| *path != self.tmp()) {
+            let changed = fs::metadata(&path).map_or(now, |meta| meta.mtime().unsigned_abs());
+            if changed.saturating_add(2 * DAY) < now {
+                // What stays is in nobody's way.
+                let _ = scratch::remove_tree(&path);
+            }
+        }
     }
 
     /// Deletes the files of locks that nobody holds; whoever takes one looks whether it is still there.
@@ -409,5 +422,33 @@ mod tests {
         let locks = fs::read_dir(store.root().join("locks")).unwrap();
         assert_eq!(locks.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), ["held"]);
         drop(held);
+    }
+
+    #[test]
+    fn on_a_network_what_other_machines_may_use_or_make_stays() {
+        let (dir, store, env) = store();
+        insert(&store, "fresh", 10, 1);
+        insert(&store, "old", 10, 3);
+        drop(store);
+        let made_by = |machine: &str, days| {
+            let path = dir.path().join("v1").join(machine).join("slugc-scratch-0123456789ab");
+            fs::create_dir_all(&path).unwrap();
+            age(path.parent().unwrap(), days);
+            path
+        };
+        let (running, lost) = (made_by("tmp-running", 1), made_by("tmp-lost", 3));
+        let network = Store { file_system: FileSystem::Shared, ..Store::at(dir.path()) };
+        let network = network.prepare(dir.path()).unwrap();
+        assert_ne!(network.tmp(), dir.path().join("v1/tmp"));
+        assert!(running.exists() && lost.exists(), "no lock tells whose they are");
+        let own = network.scratch().unwrap();
+        let pruned = network.prune(Limits { max_size: Some(0), max_age: None }, &env).unwrap();
+        assert_eq!((pruned.removed.count, pruned.in_use), (1, 1));
+        assert_eq!(["fresh", "old"].map(|key| has(&network, key)), [true, false]);
+        assert_eq!([&running, &lost].map(|path| path.exists()), [true, false]);
+        assert!(own.path().exists());
+        // On a disk of the machine, locks say all.
+        let local = Store::open(dir.path()).unwrap();
+        assert_eq!(local.prune(Limits { max_size: Some(0), max_age: None }, &env).unwrap().removed.count, 1);
     }
 }

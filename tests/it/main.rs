@@ -38,5 +38,7 @@ mod shared_store;
 mod slugs;
 mod steps;
 mod store;
+mod supply_chain;
 mod support;
+mod version;
 mod webdriver;

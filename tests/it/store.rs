@@ -136,6 +136,15 @@ fn builds_at_the_same_time_make_each_layer_once_and_the_same_slug() {
     assert!(runs.iter().all(|run| run.event("finished")["sha256"] == first));
 }
 
+/// Runs the program while nobody can write to the store.
+fn run_read_only(app: &TestApp, args: &[&str]) -> Run {
+    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, app.store.to_str().unwrap()]);
+    command.arg(env!("CARGO_BIN_EXE_slugc")).args(args);
+    run(command.env_clear().envs(&app.env).current_dir(&app.out))
+}
+
 #[test]
 fn a_store_that_can_only_be_read_is_used_and_stays_as_it_is() {
     if python_minor().is_none() {
@@ -149,14 +158,8 @@ fn a_store_that_can_only_be_read_is_used_and_stays_as_it_is() {
     app.build(&[]).success();
     let slug = fs::read(app.slug()).unwrap();
     let before = app.run(&["cache", "info", "--json"]).success().stdout;
-    let read_only = |args: &[&str]| {
-        let store = app.store.to_str().unwrap();
-        let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, store]);
-        command.arg(env!("CARGO_BIN_EXE_slugc")).args(["build", app.dir.to_str().unwrap()]).args(args);
-        run(command.env_clear().envs(&app.env).current_dir(&app.out)).success()
-    };
+    let build = ["build", app.dir.to_str().unwrap()];
+    let read_only = |args: &[&str]| run_read_only(&app, &[&build, args].concat()).success();
     let same = read_only(&["--format", "json"]);
     assert_eq!(same.event("finished")["counters"]["layers_built"], 0, "all layers are there");
     assert!(same.event("notice")["text"].as_str().unwrap().contains("can only be read"), "{}", same.stdout);
@@ -254,4 +257,104 @@ fn a_document_with_a_changed_byte_is_found_and_changes_no_slug() {
         (Some(1), documents.len())
     );
     app.run(&["cache", "verify"]).success();
+}
+
+#[test]
+fn looking_after_a_store_has_an_answer_in_every_case() {
+    let app = app();
+    for (option, values) in [
+        ("--max-size", ["", "-1", "5X", "1.5G", "99999999999G"]),
+        ("--older-than", ["", "-1d", "1w", "soon", "999999999999999999d"]),
+    ] {
+        for value in values {
+            let bad = app.run(&["cache", "prune", &format!("{option}={value}")]);
+            assert_eq!(bad.code, Some(2), "{option}={value}");
+            assert!(bad.stderr.contains(option) && bad.stdout.is_empty(), "{}", bad.stderr);
+        }
+    }
+    // No store, an empty one, one with nothing that slugc knows, and no directory at all.
+    let unknown = app.store.join("v1/layers/runtime/odd");
+    let states: [(&str, &dyn Fn()); 4] = [
+        ("none", &|| {}),
+        ("empty", &|| fs::create_dir_all(app.store.join("v1")).unwrap()),
+        ("odd", &|| {
+            fs::create_dir_all(&unknown).unwrap();
+            fs::write(app.store.join("v1/layers/file"), "").unwrap();
+            std::os::unix::fs::symlink("nowhere", app.store.join("v1/segments")).unwrap();
+        }),
+        ("file", &|| {
+            fs::remove_dir_all(&app.store).unwrap();
+            fs::write(&app.store, "").unwrap();
+        }),
+    ];
+    for (state, make) in states {
+        make();
+        assert_eq!(json(&app.run(&["cache", "dir", "--json"]).success())["schema"], 1, "{state}");
+        let info = json(&app.run(&["cache", "info", "--json"]).success());
+        assert_eq!(info["total"]["bytes"], 0, "{state}: {info}");
+        let verified = json(&app.run(&["cache", "verify", "--json"]).success());
+        assert_eq!(
+            (&verified["whole"], &verified["damaged"]),
+            (&0.into(), &serde_json::json!([])),
+            "{state}"
+        );
+        for command in ["dir", "info", "verify"] {
+            assert!(!app.run(&["cache", command]).success().stdout.is_empty(), "{state}");
+        }
+        let pruned = json(&app.run(&["cache", "prune", "--json"]).success());
+        assert_eq!(pruned["left"]["count"], 0, "{state}: {pruned}");
+    }
+    assert!(!unknown.exists());
+}
+
+#[test]
+fn a_store_that_can_only_be_read_can_be_looked_at_but_not_pruned() {
+    if python_minor().is_none() {
+        return;
+    }
+    if !can_unshare() {
+        skip("namespaces can't be made here, so nothing can be mounted read-only");
+        return;
+    }
+    let app = app();
+    app.build(&[]).success();
+    let info = json(&app.run(&["cache", "info", "--json"]).success());
+    assert_eq!(json(&run_read_only(&app, &["cache", "info", "--json"]).success()), info);
+    run_read_only(&app, &["cache", "verify"]).success();
+    let pruned = json(&run_read_only(&app, &["cache", "prune", "--json"]).success());
+    assert_eq!((&pruned["removed"]["count"], &pruned["refused"]), (&0.into(), &info["total"]["count"]));
+    let text = run_read_only(&app, &["cache", "prune"]).success().stdout;
+    assert!(text.contains("the store can only be read"), "{text}");
+    let segment = first_file(&app.store.join("v1/segments"));
+    fs::write(&segment, "").unwrap();
+    let verified = run_read_only(&app, &["cache", "verify"]);
+    assert_eq!(verified.code, Some(1), "{}", verified.stdout);
+    assert!(verified.stderr.contains("couldn't be thrown away"), "{}", verified.stderr);
+}
+
+#[test]
+fn pruning_while_builds_run_takes_nothing_from_them() {
+    if python_minor().is_none() {
+        return;
+    }
+    let app = app();
+    let sha256 = app.build(&["--format", "json"]).success().event("finished")["sha256"].clone();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let pruner = scope.spawn(|| {
+            let mut removed = 0;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                let pruned = json(&app.run(&["cache", "prune", "--json"]).success());
+                removed += pruned["removed"]["count"].as_u64().unwrap();
+                app.run(&["cache", "verify"]).success();
+            }
+            removed
+        });
+        for _ in 0..5 {
+            assert_eq!(app.build(&["--format", "json"]).success().event("finished")["sha256"], sha256);
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(pruner.join().unwrap() > 0, "nothing was pruned meanwhile");
+    });
+    assert_eq!(fs::read_dir(app.store.join("v1/tmp")).unwrap().count(), 0);
 }

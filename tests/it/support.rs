@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// An app, a store and an environment for one test.
@@ -159,6 +160,17 @@ impl Run {
         let found = events.into_iter().rfind(|event| event["event"] == name);
         found.unwrap_or_else(|| panic!("no event `{name}` in\n{}\n{}", self.stdout, self.stderr))
     }
+}
+
+/// Reads a document of a store: one line of JSON, and one with its SHA-256.
+pub(crate) fn read_document(path: &Path) -> serde_json::Value {
+    serde_json::from_str(fs::read_to_string(path).unwrap().lines().next().unwrap()).unwrap()
+}
+
+/// Writes a document as the store does.
+pub(crate) fn write_document(path: &Path, value: &serde_json::Value) {
+    let text = value.to_string();
+    fs::write(path, format!("{text}\n{}\n", hex::encode(Sha256::digest(&text)))).unwrap();
 }
 
 /// Returns the variables by which this machine reaches the package index.

@@ -7,6 +7,7 @@ mod config_vars;
 mod inspect;
 mod package;
 mod run;
+mod version;
 
 use clap::{Parser, Subcommand};
 
@@ -19,6 +20,7 @@ pub(super) use config_vars::ConfigVarArguments;
 pub(super) use inspect::{Diff, Inspect, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;
+pub(super) use version::Version;
 
 /// A Python buildpack and slug compiler: this directory, as a slug that boots.
 #[derive(Debug, Parser)]
@@ -27,6 +29,10 @@ pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(super) command: Command,
+
+    /// With --version: the tools and Pythons, too
+    #[arg(long, requires = "version")]
+    verbose: bool,
 
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
@@ -72,6 +78,8 @@ pub(super) enum Command {
     },
     /// Pack slugc as a buildpack that platforms can fetch
     Package(Package),
+    /// Print the versions of slugc, of its tools and of the Pythons that it knows
+    Version(Version),
 }
 
 /// Returns the description of the command line, for documentation and tests.

@@ -8,6 +8,7 @@ use super::Check::{Elsewhere, Runs};
 use super::Section::{Cache, Environment, Hooks, Nltk, Output};
 use super::world::{Build, World, unwrapped};
 use super::{Row, row};
+use crate::support::{read_document, write_document};
 
 pub(super) const ROWS: &[Row] = &[
     row(
@@ -210,11 +211,11 @@ pub(super) const ROWS: &[Row] = &[
 /// Changes what the last build has noted about itself.
 fn edit_facts(build: &Build, edit: impl Fn(&mut serde_json::Value)) {
     let file = build.cache.join(".slugc/v1/documents/classic/app.json");
-    let mut facts: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut facts: serde_json::Value = read_document(&file);
     edit(&mut facts);
     // The cache may be linked to that of other tests.
     fs::remove_file(&file).unwrap();
-    fs::write(&file, facts.to_string()).unwrap();
+    write_document(&file, &facts);
 }
 
 fn reasons(log: &str) -> Vec<&str> {
