@@ -11,6 +11,7 @@ pub mod elf;
 mod entries;
 mod fetch;
 pub mod files;
+mod hidden;
 mod http;
 pub mod probe;
 pub mod process;
