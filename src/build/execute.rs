@@ -133,7 +133,8 @@ impl Survey {
         let for_installer = settings.config_vars.for_installer_of(&files);
         installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));
         inputs.variables = inputs::variables(&inputs, &installer_env);
-        let installer_env = with_encoded_credentials(&installer_env);
+        let mut installer_env = with_encoded_credentials(&installer_env);
+        installer_env.hidden.extend(inputs.variables.keys().map(Into::into));
         if inputs.needs_source {
             let entries = app_entries(&app)?;
             inputs.source_digest = Some(survey::digest_of_source(&entries));

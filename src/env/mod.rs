@@ -4,7 +4,7 @@
 
 mod interrupt;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ pub struct Env {
     pub stderr_is_terminal: bool,
     /// Becomes set when the user asks the program to stop.
     pub interrupt: Interrupt,
+    /// The variables whose values no log may show.
+    pub hidden: BTreeSet<OsString>,
 }
 
 impl Env {
@@ -42,6 +44,7 @@ impl Env {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             interrupt: Interrupt::default(),
+            hidden: BTreeSet::new(),
         }
     }
 
@@ -55,6 +58,7 @@ impl Env {
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             interrupt: Interrupt::default(),
+            hidden: BTreeSet::new(),
         }
     }
 

@@ -555,6 +555,98 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_makes_one_somebody_else_is_dropped() {
+        let xattrs =
+            pax(&[("SCHILY.xattr.user.mark", "x"), ("SCHILY.xattr.security.capability", "x"), ("uid", "0")]);
+        let entries = [
+            xattrs.clone(),
+            raw(b'5', "d", "", 0o7777, b""),
+            xattrs.clone(),
+            raw(b'0', "d/f", "", 0o7777, b"x"),
+            hard_link("d/g", "d/f"),
+        ];
+        let (outer, result) = unpack_plain(&gzip(&entries));
+        result.unwrap();
+        for name in ["d", "d/f", "d/g"] {
+            let path = outer.path().join("into").join(name);
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7000, 0, "{name}");
+            let mut names = Vec::<u8>::with_capacity(4096);
+            let length =
+                rustix::fs::llistxattr(&path, rustix::buffer::spare_capacity(&mut names)).unwrap_or(0);
+            assert!(!names[..length].windows(9).any(|window| window == b"user.mark"), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_entry_in_the_place_of_another_stays_in_the_directory() {
+        for (what, entries, accepted) in [
+            ("a file twice", vec![file("a", "1"), file("a", "2")], true),
+            (
+                "names that differ in case",
+                vec![file("a", "1"), file("A", "2"), dir("D"), file("d", "x")],
+                true,
+            ),
+            ("a directory twice", vec![dir("a"), dir("a"), file("a/b", "x")], true),
+            ("a file over a directory", vec![file("a/b", "x"), file("a", "x")], false),
+            ("a link over a file, written to", vec![file("a", "1"), link("a", "b"), file("a", "2")], true),
+            ("a file over a hard link", vec![file("a", "1"), hard_link("b", "a"), file("b", "2")], true),
+            (
+                "a link over a directory, written through",
+                vec![dir("a"), link("a", "."), file("a/b", "x")],
+                false,
+            ),
+            ("a link to the root, written through", vec![link("a", "."), file("a/b", "x")], false),
+            ("an empty name", vec![file("", "x")], true),
+            ("a name of dots", vec![file(".", "x")], true),
+            ("names of dots", vec![dir("././."), file("./././a", "x")], true),
+            ("a NUL by pax", vec![pax(&[("path", "a\0b")]), file("a", "x")], false),
+        ] {
+            let (outer, result) = unpack_plain(&gzip(&entries));
+            assert_eq!(result.is_ok(), accepted, "{what}: {result:?}");
+            if let Ok(first) = fs::read_to_string(outer.path().join("into/a")) {
+                assert!(!what.contains("hard link") || first == "1", "{what}: the other name was written to");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_and_ends_that_make_no_sense_are_damage_or_left_alone() {
+        let header = |size: &[u8]| {
+            let mut entry = file("a", "");
+            entry[124..136].copy_from_slice(size);
+            entry[148..156].copy_from_slice(b"        ");
+            let sum: u32 = entry.iter().map(|byte| u32::from(*byte)).sum();
+            entry[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            entry
+        };
+        let good = gzip(&[file("a", "x")]);
+        for (what, bytes, accepted) in [
+            ("a negative size", gzip(&[header(b"-0000000001\0")]), false),
+            ("a negative size in base 256", gzip(&[header(&[0xff; 12])]), false),
+            ("the biggest size", gzip(&[header(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff")]), false),
+            ("more than there is", gzip(&[header(b"77777777777\0")]), false),
+            ("no number", gzip(&[header(b"zzzzzzzzzzz\0")]), false),
+            (
+                "a pax record that is too long",
+                gzip(&[raw(b'x', "p", "", 0o644, b"999999 path=b\n"), file("a", "x")]),
+                false,
+            ),
+            (
+                "a pax record without an end",
+                gzip(&[raw(b'x', "p", "", 0o644, b"9 path=bb"), file("a", "x")]),
+                false,
+            ),
+            ("garbage after gzip", [&good[..], b"garbage"].concat(), false),
+            ("zeros after gzip", [&good[..], &[0; 600]].concat(), false),
+            ("tar without its end", gzip(&[file("a", "x")]), true),
+            ("many gzip members", [gzip(&[file("a", "x")]), gzip(&[]), gzip(&[])].concat(), true),
+        ] {
+            let (_outer, result) = unpack_plain(&bytes);
+            assert_eq!(result.is_ok(), accepted, "{what}: {result:?}");
+        }
+    }
+
+    #[test]
     fn modes_in_use_do_not_stand_in_the_way() {
         let entries = [raw(b'5', "d", "", 0, b""), file("d/e/f", "x"), raw(b'0', "g", "", 0o4755, b"x")];
         let (outer, result) = unpack_plain(&gzip(&entries));

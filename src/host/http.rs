@@ -10,6 +10,7 @@ use ureq::{Agent, Body, Proxy, ProxyProtocol, Timeout, http};
 
 use super::clock::Stopwatch;
 use super::download::{DownloadError, Reason};
+use super::url;
 use crate::env::Env;
 
 /// How often a wait looks at the interrupt flag.
@@ -69,7 +70,12 @@ impl Exchange {
         };
         // The second one is for machines without certificates of their own, as in a bare container.
         let agents = [roots, RootCerts::WebPki].map(|roots| agent(question, proxy.clone(), roots));
-        let mut request = http::Request::get(question.url);
+        // The library would send what stands in the address as it is, `%40` for `@`.
+        let (address, authorization) = url::split_credentials(question.url);
+        let mut request = http::Request::get(address);
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
         if question.from > 0 {
             request = request.header("range", format!("bytes={}-", question.from));
             if let Some(validator) = question.validator {

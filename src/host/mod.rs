@@ -12,6 +12,7 @@ mod entries;
 mod fetch;
 pub mod file_system;
 pub mod files;
+mod hidden;
 mod http;
 pub mod probe;
 pub mod process;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Stopwatch;
+use super::hidden::Hidden;
 use super::url::redact;
 use crate::env::{Env, Interrupt, Interrupted};
 use crate::error::{ErrorCode, UserError};
@@ -242,11 +243,12 @@ pub fn capture_within(
     }
 }
 
-/// Runs a program to its end and passes each line it writes, to either stream, on to the build log.
-/// The lines are also returned.
+/// Runs a program to its end and passes each line it writes, to either stream, on to the build log, without the
+/// credentials that it was given. The lines are also returned.
 pub fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
+    let hidden = Hidden::of(invocation, env);
     run(invocation, env, output, &mut |_, line| {
-        output.detail(String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
+        output.detail(String::from_utf8_lossy(&hidden.hide(line)).trim_end_matches(['\n', '\r']));
     })
 }
 
@@ -304,7 +306,13 @@ fn run(
     });
     let status = status.map_err(|source| RunError::Pipe { program: program.clone(), source })?;
     env.interrupt.check()?;
-    if status.success() { Ok(captured) } else { Err(RunError::Failed { program, status, captured }) }
+    if status.success() {
+        return Ok(captured);
+    }
+    // It is for messages.
+    let hidden = Hidden::of(invocation, env);
+    let [stdout, stderr] = [captured.stdout, captured.stderr].map(|text| hidden.hide(&text).into_owned());
+    Err(RunError::Failed { program, status, captured: Captured { stdout, stderr } })
 }
 
 fn spawn(invocation: &Invocation) -> io::Result<Child> {

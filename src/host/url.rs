@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::python::distribution::base64_url;
+
 /// Makes an address fit to be shown: without credentials, query and fragment, which may hold secrets.
 pub fn redact(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
@@ -13,6 +15,33 @@ pub fn redact(url: &str) -> String {
     let separator = if scheme.is_empty() { "" } else { "://" };
     // A line break would let an address write lines of its own into the build log.
     format!("{scheme}{separator}{host}{path}").chars().filter(|letter| !letter.is_control()).collect()
+}
+
+/// Returns the password in an address, or what stands alone for a user: that is a token as often as a name.
+pub fn password(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    Some(user.split_once(':').map_or(user, |(_, password)| password)).filter(|password| !password.is_empty())
+}
+
+/// Takes the credentials out of an address: returns it without them, and the header that says the same.
+pub(super) fn split_credentials(url: &str) -> (String, Option<String>) {
+    let whole = || (url.to_owned(), None);
+    let Some((scheme, rest)) = url.split_once("://") else { return whole() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let Some((user, host)) = authority.rsplit_once('@') else { return whole() };
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let pair = [decode(name), b":".to_vec(), decode(password)].concat();
+    (format!("{scheme}://{host}{path}"), Some(format!("Basic {}", base64(&pair))))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let mut text = base64_url(bytes).replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
 }
 
 /// Returns the scheme in lower case, if there is one.
@@ -69,7 +98,7 @@ fn encode(bytes: &[u8]) -> String {
     encoded
 }
 
-fn decode(text: &str) -> Vec<u8> {
+pub(super) fn decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -107,6 +136,34 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(redact(url), shown, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_found_where_there_is_one() {
+        for (url, expected) in [
+            ("https://u:p@h/x", Some("p")),
+            ("git+ssh://u:p:q@h", Some("p:q")),
+            ("https://token@h/", Some("token")),
+            ("http://u:a@b@h", Some("a@b")),
+            ("https://u:@h/", None),
+            ("https://h/x@y", None),
+            ("u:p@h", None),
+        ] {
+            assert_eq!(password(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_decoded_before_they_are_sent() {
+        for (url, address, header) in [
+            ("https://h/x?y=a@b", "https://h/x?y=a@b", None),
+            ("https://u:p@h/x", "https://h/x", Some("Basic dTpw")),
+            ("https://bot:a%40b%2Fc@h:1/x", "https://h:1/x", Some("Basic Ym90OmFAYi9j")),
+            ("https://token@h", "https://h", Some("Basic dG9rZW46")),
+            ("http://u:%ff%3E%3F@h/", "http://h/", Some("Basic dTr/Pj8=")),
+        ] {
+            assert_eq!(split_credentials(url), (address.to_owned(), header.map(str::to_owned)), "{url}");
         }
     }
 

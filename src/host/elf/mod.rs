@@ -274,7 +274,8 @@ fn put(bytes: &mut [u8], at: usize, new: &[u8]) -> Result<(), ElfError> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::path::PathBuf;
+    use std::fs;
+    use std::path::{Path, PathBuf};
 
     use super::*;
 
@@ -321,7 +322,18 @@ pub(crate) mod tests {
             }
             bytes.truncate(cut.unwrap_or(usize::MAX));
             let _ = (needed(&bytes), soname(&bytes), run_path(&bytes), strip(&bytes));
-            let _ = set_run_path(&mut bytes, b"$ORIGIN/../lib");
+            if set_run_path(&mut bytes, b"$ORIGIN/../lib").is_ok() {
+                assert_eq!(run_path(&bytes).unwrap().as_deref(), Some(&b"$ORIGIN/../lib"[..]));
+            }
         }
+    }
+
+    #[test]
+    fn a_run_path_that_cannot_be_read_again_is_an_error() {
+        // Found by fuzzing: its table of names and its dynamic entries lie over each other.
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/elf/overlapping-parts");
+        let mut bytes = fs::read(corpus).unwrap();
+        let error = set_run_path(&mut bytes, b"$ORIGIN/../lib").unwrap_err();
+        assert!(matches!(error, ElfError::NoRoom(_)), "{error:?}");
     }
 }

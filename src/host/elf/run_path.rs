@@ -60,7 +60,11 @@ pub fn set_run_path(bytes: &mut Vec<u8>, value: &[u8]) -> Result<(), ElfError> {
         put(bytes, entry.at, &DT_RPATH.to_le_bytes())?;
         put(bytes, entry.at + 8, &(start as u64).to_le_bytes())?;
     }
-    Ok(())
+    // In a damaged file, one part may lie over another.
+    match run_path(bytes)? {
+        Some(written) if written == value => Ok(()),
+        _ => Err(ElfError::NoRoom("parts of it overlap")),
+    }
 }
 
 fn is_run_path(entry: &DynamicEntry) -> bool {

@@ -179,7 +179,7 @@ const ODD_PATH: &str = "a requirements file can't hold the characters of this pa
 
 /// Returns a path relative to the app without needless parts, unless it leads out of the app.
 pub(in crate::python) fn path_in_app(path: &str) -> Result<String, &'static str> {
-    if path.is_empty() || path.starts_with('/') || path.starts_with('~') {
+    if path.is_empty() || path.starts_with(['/', '~']) || is_address(path) {
         return Err("this isn't a path in the app, and only what is in the app can be built");
     }
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
@@ -194,6 +194,15 @@ pub(in crate::python) fn path_in_app(path: &str) -> Result<String, &'static str>
         return Err(ODD_PATH);
     }
     Ok(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
+}
+
+/// Tells what installers would take for an address, such as `file:/etc` or `ext::sh -c x`.
+fn is_address(path: &str) -> bool {
+    let scheme = path.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| {
+        scheme.len() > 1
+            && scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
+    })
 }
 
 /// Returns a URL that can be put after `git+`, also for the short form of ssh: `git@host:path`.
@@ -279,6 +288,9 @@ mod tests {
             path("a\n-e b"),
             path("$HOME"),
             path("a;b"),
+            path("file:///etc"),
+            path("file:/etc"),
+            path("ext::sh -c x"),
             git("https://h/r.git", "-x", "a"),
             git("https://h/r.git", "v1 x", "a"),
             git("https://h/r.git", "v1", "../a"),
@@ -314,6 +326,10 @@ mod tests {
             (path("my libs/a"), true),
             (path("libs\n/a"), false),
             (path("../my libs"), false),
+            (path("a:b"), true),
+            (path("my libs:b"), true),
+            (path("file:///my libs"), false),
+            (path("ext::sh -c x"), false),
             (path("/my libs"), false),
             (LockedPackage { marker: Some("os_name == 'a#b'".into()), ..registry() }, true),
             (LockedPackage { marker: Some("nonsense".into()), ..registry() }, false),
