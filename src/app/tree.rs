@@ -65,8 +65,6 @@ pub enum SourceKind {
         mode: u32,
         /// When it was changed, in nanoseconds since 1970.
         mtime_ns: i128,
-        /// When its content, name or permissions were changed, in nanoseconds since 1970: nobody can set it.
-        ctime_ns: i128,
         /// The number of its inode.
         inode: u64,
     },
@@ -255,8 +253,7 @@ impl<'a> Walk<'a> {
         Ok(SourceKind::File {
             size,
             mode: metadata.mode() & 0o7777,
-            mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            mtime_ns: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
             inode: metadata.ino(),
         })
     }
@@ -296,10 +293,6 @@ impl<'a> Walk<'a> {
         let removed = self.removal.count();
         Ok(SourceTree { root: self.root.to_owned(), entries: self.entries, removed, findings })
     }
-}
-
-fn nanoseconds(seconds: i64, rest: i64) -> i128 {
-    i128::from(seconds) * 1_000_000_000 + i128::from(rest)
 }
 
 fn join(root: &Path, path: &[u8]) -> PathBuf {
@@ -382,7 +375,6 @@ mod tests {
             size: 4,
             mode: 0o4750,
             mtime_ns: i128::try_from(changed.as_nanos()).unwrap(),
-            ctime_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
             inode: metadata.ino(),
         };
         assert_eq!(tree.find(b"file").unwrap().kind, expected);

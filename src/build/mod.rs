@@ -1,6 +1,5 @@
 //! Carries a plan out: runtime, dependencies, bytecode, and the slug or the build directory made of them.
 
-pub mod app_index;
 pub mod bytecode;
 pub mod changes;
 pub mod check;

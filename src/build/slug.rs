@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::app_index::index_app_again;
 use super::check::{Made, tell_findings};
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
 use super::layers::Layer;
@@ -68,8 +67,7 @@ pub(super) struct Source {
 /// Decides what would be built.
 pub fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Plan> {
     let source = read(request, shop)?;
-    let lineage = &request.settings.lineage;
-    let mut entries = |app: &AppSource| index_app_again(app, lineage, shop.store, shop.env);
+    let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
     Survey::read(source.app, &mut entries, request.settings.clone(), shop)?.plan()
 }
 
@@ -97,9 +95,9 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     let (commit, commit_time) = (source.commit, source.commit_time);
     let steps = StepSettings { config_vars: &request.settings.config_vars, settings: &request.settings };
     let (app, pre_compiled) = run_pre_compile(source.app, steps, shop)?;
-    let (mut hashed, lineage) = (None, &request.settings.lineage);
+    let mut hashed = None;
     let mut entries = |app: &AppSource| {
-        let entries = index_app_again(app, lineage, store, env)?;
+        let entries = stage::index_app(app, env)?;
         hashed = Some(entries.clone());
         Ok(entries)
     };
@@ -108,7 +106,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     let app = survey.app();
     let mut app_entries = match hashed {
         Some(entries) => entries,
-        None => index_app_again(app, lineage, store, env)?,
+        None => stage::index_app(app, env)?,
     };
     let staged = run_steps(app, &app_entries, &built, steps, shop)?;
     if let Some(staged) = &staged {

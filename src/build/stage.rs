@@ -17,34 +17,19 @@ use crate::error::Result;
 use crate::host::files;
 use crate::plan::EnvDelta;
 use crate::plan::environment::{profile_scripts, render_python_sh};
-use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files, normalise_mode};
+use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files};
 
 /// What the app's own build leaves beside its sources, and no slug needs.
 const BY_PRODUCTS: &[&str] = &["build", "__pycache__", ".pdm-build"];
 
 /// Lists the app's files with their digests, as an index has them.
 pub fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {
-    index_app_with(app, &|_| None, env)
-}
-
-/// Lists the app's files with their digests. Files whose digest is known aren't read.
-pub(super) fn index_app_with(
-    app: &AppSource,
-    known: &dyn Fn(&SourceEntry) -> Option<[u8; 32]>,
-    env: &Env,
-) -> Result<Vec<Entry>> {
     let mut files = Vec::new();
     let mut entries = Vec::new();
-    for entry in &app.tree.entries {
-        let path = entry.path.clone();
-        match &entry.kind {
-            SourceKind::File { size, mode, .. } => match known(entry) {
-                Some(digest) => {
-                    let kind = EntryKind::File { size: *size, mode: normalise_mode(*mode), digest };
-                    entries.push(Entry { path, kind });
-                }
-                None => files.push(FileToHash { path, size: *size, mode: *mode }),
-            },
+    for SourceEntry { path, kind } in &app.tree.entries {
+        let path = path.clone();
+        match kind {
+            SourceKind::File { size, mode, .. } => files.push(FileToHash { path, size: *size, mode: *mode }),
             SourceKind::Directory => entries.push(Entry { path, kind: EntryKind::Directory }),
             SourceKind::Symlink { target } => {
                 entries.push(Entry { path, kind: EntryKind::Symlink { target: target.clone() } });
