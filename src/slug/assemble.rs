@@ -141,7 +141,7 @@ pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> R
     };
     let bar = output.progress("Compressing", Some(segments.iter().map(|segment| segment.length).sum()));
     let mut parts = PartSizes::default();
-    let (mut reused, mut compressed) = (0, 0);
+    let (mut reused, mut compressed, mut bytes) = (0, 0, 0);
     works.run((*threads).max(1), |number, made| {
         let Made { blob, content, is_new } = made;
         if let Some(content) = content {
@@ -149,12 +149,17 @@ pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> R
         }
         writer.add(&blob)?;
         parts.add(&segments[number], blob.deflated().len() as u64, &entries, trees);
-        *(if is_new { &mut compressed } else { &mut reused }) += 1;
+        if is_new {
+            compressed += 1;
+            bytes += segments[number].length;
+        } else {
+            reused += 1;
+        }
         bar.add(segments[number].length);
         Ok(())
     })?;
     drop(bar);
-    output.event(Event::SegmentsAssembled { reused, compressed });
+    output.event(Event::SegmentsAssembled { reused, compressed, bytes });
 
     let tar_sha256 = tar_hash.finish(&END_OF_TAR, store, lineage)?;
     let written = writer.finish()?;
@@ -176,6 +181,31 @@ pub fn assemble(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> R
         output.warning(id, text);
     }
     Ok(slug)
+}
+
+/// How many bytes the segments that are under way may take: enough for sixteen cores, and then writing is the limit.
+const UNDER_WAY: u64 = 48 << 20;
+
+/// The buffers for a segment.
+///
+/// The thread that hands out the work makes them and lets go of them: the C library keeps memory for each thread that
+/// did so itself, which came to hundreds of megabytes on machines with many cores.
+struct Buffers {
+    content: Vec<u8>,
+    blob: Vec<u8>,
+}
+
+impl Buffers {
+    fn for_segment(segment: &Segment) -> Self {
+        let length = usize::try_from(segment.length).unwrap_or(0);
+        // Reading asks for some more before it sees the end.
+        Self { content: Vec::with_capacity(length + 64), blob: Vec::with_capacity(deflate::room(length)) }
+    }
+}
+
+/// What a segment takes while it is under way: itself, what it is compressed to, and the compressor's own tables.
+fn taken_by(segment: &Segment) -> u64 {
+    2 * segment.length + (512 << 10)
 }
 
 /// A segment, ready to be written.
@@ -200,8 +230,8 @@ struct Works<'a> {
 impl Works<'_> {
     /// Makes all segments on this many threads and hands them over in order.
     ///
-    /// At most twice as many as there are threads are under way or waiting for their turn: that, and not the size
-    /// of the app, bounds the memory.
+    /// What is under way or waiting for its turn is bounded twice: by the number of threads, and by its bytes, which
+    /// are there once as they are and once compressed. So neither the app's size nor many cores take much memory.
     fn run(
         &self,
         threads: usize,
@@ -209,7 +239,7 @@ impl Works<'_> {
     ) -> Result<(), SlugError> {
         let window = 2 * threads;
         let threads = threads.min(self.segments.len());
-        let (orders, incoming) = mpsc::channel::<usize>();
+        let (orders, incoming) = mpsc::channel::<(usize, Buffers)>();
         let incoming = Mutex::new(incoming);
         let (finished, results) = mpsc::channel();
         std::thread::scope(|scope| {
@@ -220,23 +250,26 @@ impl Works<'_> {
                 scope.spawn(move || {
                     loop {
                         let order = incoming.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        let Ok(number) = order else { return };
-                        if finished.send((number, self.make(number))).is_err() {
+                        let Ok((number, buffers)) = order else { return };
+                        if finished.send((number, self.make(number, buffers))).is_err() {
                             return;
                         }
                     }
                 });
             }
             drop(finished);
-            let order = |number: usize| {
-                if number < self.segments.len() {
-                    // It fails only if all threads have gone, and then there are no more results either.
-                    let _ = orders.send(number);
-                }
-            };
-            (0..window).for_each(order);
+            let (mut ordered, mut under_way) = (0, 0);
             let mut waiting = BTreeMap::new();
             for number in 0..self.segments.len() {
+                while let Some(next) = self.segments.get(ordered)
+                    && (ordered == number
+                        || (ordered < number + window && under_way + taken_by(next) <= UNDER_WAY))
+                {
+                    // It fails only if all threads have gone, and then there are no more results either.
+                    let _ = orders.send((ordered, Buffers::for_segment(next)));
+                    under_way += taken_by(next);
+                    ordered += 1;
+                }
                 let made = loop {
                     if let Some(made) = waiting.remove(&number) {
                         break made;
@@ -248,13 +281,13 @@ impl Works<'_> {
                     };
                 };
                 take(number, made?)?;
-                order(number + window);
+                under_way -= taken_by(&self.segments[number]);
             }
             Ok(())
         })
     }
 
-    fn make(&self, number: usize) -> Result<Made, SlugError> {
+    fn make(&self, number: usize, buffers: Buffers) -> Result<Made, SlugError> {
         self.env.interrupt.check()?;
         let (segment, key) = (&self.segments[number], &self.keys[number]);
         let needs_content = number >= self.first_unknown;
@@ -265,8 +298,9 @@ impl Works<'_> {
                 return Ok(Made { blob, content: content.flatten(), is_new: false });
             }
         }
-        let content = self.contents.read(segment)?;
-        let blob = deflate::compress(&content);
+        let Buffers { mut content, blob } = buffers;
+        self.contents.read(segment, &mut content)?;
+        let blob = deflate::compress(&content, blob);
         self.store.put_segment(key, blob.as_bytes())?;
         Ok(Made { blob, content: needs_content.then_some(content), is_new: true })
     }
