@@ -291,14 +291,17 @@ impl Works<'_> {
         self.env.interrupt.check()?;
         let (segment, key) = (&self.segments[number], &self.keys[number]);
         let needs_content = number >= self.first_unknown;
-        if let Some(blob) = self.store.segment(key).and_then(|bytes| Blob::parse(bytes, segment.length)) {
-            let content = needs_content.then(|| deflate::inflate(&blob));
+        let Buffers { mut content, mut blob } = buffers;
+        if self.store.read_segment(key, &mut blob)
+            && let Some(known) = Blob::parse(std::mem::take(&mut blob), segment.length)
+        {
+            let inflated = needs_content.then(|| deflate::inflate(&known, std::mem::take(&mut content)));
             // One that doesn't decompress is made anew, as if it hadn't been there.
-            if content != Some(None) {
-                return Ok(Made { blob, content: content.flatten(), is_new: false });
+            if inflated != Some(None) {
+                return Ok(Made { blob: known, content: inflated.flatten(), is_new: false });
             }
         }
-        let Buffers { mut content, blob } = buffers;
+        blob.clear();
         self.contents.read(segment, &mut content)?;
         let blob = deflate::compress(&content, blob);
         self.store.put_segment(key, blob.as_bytes())?;

@@ -61,9 +61,9 @@ impl Blob {
     }
 }
 
-/// Returns how many bytes a blob has at most, and room to notice that it needs no more.
+/// Returns how many bytes a blob has at most, with what the store puts before it and room to notice that it needs no more.
 pub(super) fn room(length: usize) -> usize {
-    BLOB_HEADER + length + length / 64 + 256
+    BLOB_HEADER + length + length / 64 + 512
 }
 
 /// Compresses a segment into an empty buffer, best one with enough [`room`].
@@ -111,10 +111,10 @@ fn deflate(content: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
     }
 }
 
-/// Decompresses a segment; none if it isn't what its header says.
-pub(super) fn inflate(blob: &Blob) -> Option<Vec<u8>> {
+/// Decompresses a segment into an empty buffer; none if it isn't what its header says.
+pub(super) fn inflate(blob: &Blob, mut content: Vec<u8>) -> Option<Vec<u8>> {
     let length = usize::try_from(blob.length()).ok()?;
-    let mut content = Vec::with_capacity(length);
+    content.reserve(length);
     Decompress::new(false).decompress_vec(blob.deflated(), &mut content, FlushDecompress::Sync).ok()?;
     let mut crc = Crc::new();
     crc.update(&content);
@@ -213,13 +213,13 @@ mod tests {
         for content in [noise(100_000), vec![0; 4 << 20], vec![]] {
             let blob = compress(&content, Vec::new());
             let length = content.len() as u64;
-            assert_eq!(inflate(&blob).unwrap(), content);
+            assert_eq!(inflate(&blob, Vec::new()).unwrap(), content);
             assert_eq!(Blob::parse(blob.as_bytes().to_vec(), length), Some(blob.clone()));
             assert_eq!(Blob::parse(blob.as_bytes().to_vec(), length + 1), None);
             for place in [8, BLOB_HEADER + 2, blob.0.len() / 2] {
                 let mut damaged = blob.clone();
                 damaged.0[place] ^= 0x55;
-                assert_eq!(inflate(&damaged), None, "{length} {place}");
+                assert_eq!(inflate(&damaged, Vec::new()), None, "{length} {place}");
             }
         }
         assert_eq!(Blob::parse(vec![0; BLOB_HEADER], 0), None);

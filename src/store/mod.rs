@@ -284,18 +284,26 @@ impl Store {
 
     /// Returns a segment, if it is there and is what was put there. A damaged one is thrown away.
     pub fn segment(&self, key: &str) -> Option<Vec<u8>> {
-        let path = self.find(self.segment_path(key));
-        let mut file = File::open(&path).ok()?;
-        note_use(&file);
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
+        self.read_segment(key, &mut bytes).then_some(bytes)
+    }
+
+    /// Reads a segment into a buffer, and returns whether it is there and is what was put there.
+    pub fn read_segment(&self, key: &str, bytes: &mut Vec<u8>) -> bool {
+        bytes.clear();
+        let path = self.find(self.segment_path(key));
+        let Ok(mut file) = File::open(&path) else { return false };
+        note_use(&file);
+        if file.read_to_end(bytes).is_err() {
+            return false;
+        }
         if bytes.len() >= 32 && Sha256::digest(&bytes[32..])[..] == bytes[..32] {
             bytes.drain(..32);
-            return Some(bytes);
+            return true;
         }
         // Whether or not this works, the caller makes it anew.
         let _ = fs::remove_file(&path);
-        None
+        false
     }
 
     /// Keeps a segment.

@@ -89,7 +89,7 @@ fn memory_is_bounded_and_work_is_that_of_the_change() {
     // What was touched just before the build began is read once more.
     std::thread::sleep(Duration::from_secs(3));
     build(&app, "2");
-    let (counters, peak) = build(&app, "2");
+    let (counters, peak) = build(&app, "64");
     assert_eq!(
         (count(&counters, "bytes_hashed"), count(&counters, "bytes_compressed")),
         (0, 0),
