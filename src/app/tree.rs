@@ -63,8 +63,10 @@ pub enum SourceKind {
         size: u64,
         /// The permission bits of `st_mode`.
         mode: u32,
-        /// When it was changed, in nanoseconds since 1970.
+        /// When its content was changed, in nanoseconds since 1970; programs can set it.
         mtime_ns: i128,
+        /// When it was touched in any way, in nanoseconds since 1970; only the kernel sets it.
+        ctime_ns: i128,
         /// The number of its inode.
         inode: u64,
     },
@@ -253,7 +255,8 @@ impl<'a> Walk<'a> {
         Ok(SourceKind::File {
             size,
             mode: metadata.mode() & 0o7777,
-            mtime_ns: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
+            mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
         })
     }
@@ -311,6 +314,10 @@ fn unreadable(path: &[u8], source: io::Error) -> SourceError {
 /// A file that goes away while its directory is read is as good as one that never was.
 fn gone_or_unreadable(path: &[u8], source: io::Error) -> Result<(), SourceError> {
     if source.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(unreadable(path, source)) }
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(rest)
 }
 
 #[cfg(test)]
@@ -375,6 +382,7 @@ mod tests {
             size: 4,
             mode: 0o4750,
             mtime_ns: i128::try_from(changed.as_nanos()).unwrap(),
+            ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
         };
         assert_eq!(tree.find(b"file").unwrap().kind, expected);

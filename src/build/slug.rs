@@ -26,6 +26,7 @@ use crate::output::Event;
 use crate::plan::{Plan, suggest};
 use crate::slug::SlugError;
 use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, check_output, prepare};
+use crate::slug::known::KnownFiles;
 use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo};
 use crate::slug::size::heroku_size;
 use crate::slug::tree::{Entry, Tree, TreeOrigin, index_directory};
@@ -61,7 +62,7 @@ pub(super) struct Source {
     pub(super) app: AppSource,
     commit: Option<String>,
     commit_time: Option<u64>,
-    _checkout: Option<Checkout>,
+    checkout: Option<Checkout>,
 }
 
 /// Decides what would be built.
@@ -81,6 +82,11 @@ pub fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
             shop.output.detail(failure.to_string());
             build_once(request, shop)
         }
+        // If that wasn't the user, what the last build has hashed is no longer so.
+        Err(failure) if failure.code() == ErrorCode::SourceChanged => {
+            KnownFiles::forget(&request.settings.lineage, shop.store);
+            Err(failure)
+        }
         other => other,
     }
 }
@@ -95,9 +101,18 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     let (commit, commit_time) = (source.commit, source.commit_time);
     let steps = StepSettings { config_vars: &request.settings.config_vars, settings: &request.settings };
     let (app, pre_compiled) = run_pre_compile(source.app, steps, shop)?;
+    if request.settings.refresh {
+        KnownFiles::forget(&request.settings.lineage, store);
+    }
     let mut hashed = None;
+    // What was checked out, or made by a hook, is new each time.
+    let is_users = source.checkout.is_none() && pre_compiled.is_none();
+    let index = |app: &AppSource| match is_users {
+        true => stage::index_known_app(app, &request.settings.lineage, shop),
+        false => stage::index_app(app, env),
+    };
     let mut entries = |app: &AppSource| {
-        let entries = stage::index_app(app, env)?;
+        let entries = index(app)?;
         hashed = Some(entries.clone());
         Ok(entries)
     };
@@ -106,7 +121,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     let app = survey.app();
     let mut app_entries = match hashed {
         Some(entries) => entries,
-        None => stage::index_app(app, env)?,
+        None => index(app)?,
     };
     let staged = run_steps(app, &app_entries, &built, steps, shop)?;
     if let Some(staged) = &staged {
@@ -241,12 +256,12 @@ pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> 
         let checkout = export_commit(&request.source, revision, &store.tmp(), env, output)?;
         let app = read_source(checkout.path(), &BTreeSet::new(), &env.interrupt)?;
         let (commit, commit_time) = (Some(checkout.commit.clone()), Some(checkout.time));
-        return Ok(Source { app, commit, commit_time, _checkout: Some(checkout) });
+        return Ok(Source { app, commit, commit_time, checkout: Some(checkout) });
     }
     let mut app = read_directory(&request.source, request.include_ignored, env, output)?;
     leave_out_own_output(&mut app, request);
     let commit = head_commit(&request.source, env, output).map(|(commit, _)| commit);
-    Ok(Source { app, commit, commit_time: None, _checkout: None })
+    Ok(Source { app, commit, commit_time: None, checkout: None })
 }
 
 /// A slug that an earlier build wrote into the app's directory isn't a part of the app.

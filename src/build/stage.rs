@@ -9,14 +9,17 @@ use std::path::Path;
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
+use super::execute::Workshop;
 use super::layers::Layer;
 use crate::app::source::AppSource;
 use crate::app::tree::{SourceEntry, SourceKind};
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
+use crate::output::Event;
 use crate::plan::EnvDelta;
 use crate::plan::environment::{profile_scripts, render_python_sh};
+use crate::slug::known::{KnownFiles, Stamp};
 use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files};
 
 /// What the app's own build leaves beside its sources, and no slug needs.
@@ -24,21 +27,50 @@ const BY_PRODUCTS: &[&str] = &["build", "__pycache__", ".pdm-build"];
 
 /// Lists the app's files with their digests, as an index has them.
 pub fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {
+    let (mut entries, files) = list(app);
+    let files: Vec<FileToHash> = files.into_iter().map(|(file, _)| file).collect();
+    entries.append(&mut hash_files(&app.root, &files, env)?);
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+/// Does the same, and reads no file that nobody has touched since the last build of this app.
+pub fn index_known_app(app: &AppSource, lineage: &str, shop: Workshop<'_>) -> Result<Vec<Entry>> {
+    let Workshop { store, env, output, .. } = shop;
+    let (mut entries, files) = list(app);
+    let mut known = KnownFiles::of(lineage, store);
+    let (mut unchanged, changed) = known.sort_out(files);
+    let (stamps, changed): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
+    let mut hashed = hash_files(&app.root, &changed, env)?;
+    output.event(Event::SourceHashed {
+        files: changed.len() as u64,
+        bytes: changed.iter().map(|file| file.size).sum(),
+        known: unchanged.len() as u64,
+    });
+    known.keep(stamps.iter().zip(&hashed), store)?;
+    entries.append(&mut unchanged);
+    entries.append(&mut hashed);
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+fn list(app: &AppSource) -> (Vec<Entry>, Vec<(FileToHash, Stamp)>) {
     let mut files = Vec::new();
     let mut entries = Vec::new();
     for SourceEntry { path, kind } in &app.tree.entries {
         let path = path.clone();
         match kind {
-            SourceKind::File { size, mode, .. } => files.push(FileToHash { path, size: *size, mode: *mode }),
+            SourceKind::File { size, mode, mtime_ns, ctime_ns, inode } => {
+                let stamp = Stamp { mtime_ns: *mtime_ns, ctime_ns: *ctime_ns, inode: *inode };
+                files.push((FileToHash { path, size: *size, mode: *mode }, stamp));
+            }
             SourceKind::Directory => entries.push(Entry { path, kind: EntryKind::Directory }),
             SourceKind::Symlink { target } => {
                 entries.push(Entry { path, kind: EntryKind::Symlink { target: target.clone() } });
             }
         }
     }
-    entries.append(&mut hash_files(&app.root, &files, env)?);
-    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    Ok(entries)
+    (entries, files)
 }
 
 /// Copies the app, so that what builds in it doesn't touch the user's directory.

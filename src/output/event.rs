@@ -95,12 +95,23 @@ pub enum Event {
         /// How many had been compiled by an earlier build.
         reused: u64,
     },
+    /// The app's files were compared with those of the last build.
+    SourceHashed {
+        /// How many were read and hashed.
+        files: u64,
+        /// How many bytes these have.
+        bytes: u64,
+        /// How many nobody has touched since.
+        known: u64,
+    },
     /// The slug's segments were put together.
     SegmentsAssembled {
         /// How many came from the store.
         reused: u64,
         /// How many were compressed now.
         compressed: u64,
+        /// How many bytes the latter had before.
+        bytes: u64,
     },
     /// The work ended well.
     Finished {
@@ -151,6 +162,10 @@ pub struct Counters {
     pub bytecode_compiled: u64,
     /// Source files whose bytecode came from the store.
     pub bytecode_reused: u64,
+    /// Bytes of the app's files that were read to be hashed.
+    pub bytes_hashed: u64,
+    /// Bytes that were read to be compressed.
+    pub bytes_compressed: u64,
     /// Segments compressed.
     pub segments_compressed: u64,
     /// Segments copied from the store.
@@ -168,7 +183,9 @@ impl Counters {
                 self.bytecode_compiled += compiled;
                 self.bytecode_reused += reused;
             }
-            Event::SegmentsAssembled { reused, compressed } => {
+            Event::SourceHashed { bytes, .. } => self.bytes_hashed += bytes,
+            Event::SegmentsAssembled { reused, compressed, bytes } => {
+                self.bytes_compressed += bytes;
                 self.segments_reused += reused;
                 self.segments_compressed += compressed;
             }

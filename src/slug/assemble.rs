@@ -174,7 +174,7 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
     };
     let bar = output.progress("Compressing", Some(segments.iter().map(|segment| segment.length).sum()));
     let mut parts = PartSizes::default();
-    let (mut reused, mut compressed) = (0, 0);
+    let (mut reused, mut compressed, mut bytes) = (0, 0, 0);
     works.run((*threads).max(1), |number, made| {
         let Made { blob, content, is_new } = made;
         if let Some(content) = content {
@@ -182,12 +182,17 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
         }
         writer.add(&blob)?;
         parts.add(&segments[number], blob.deflated().len() as u64, &entries, trees);
-        *(if is_new { &mut compressed } else { &mut reused }) += 1;
+        if is_new {
+            compressed += 1;
+            bytes += segments[number].length;
+        } else {
+            reused += 1;
+        }
         bar.add(segments[number].length);
         Ok(())
     })?;
     drop(bar);
-    output.event(Event::SegmentsAssembled { reused, compressed });
+    output.event(Event::SegmentsAssembled { reused, compressed, bytes });
 
     let tar_sha256 = tar_hash.finish(&END_OF_TAR, store, lineage)?;
     let written = writer.finish()?;
@@ -209,6 +214,31 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
         output.warning(id, text);
     }
     Ok(Prepared { slug, written })
+}
+
+/// How many bytes the segments that are under way may take: enough for sixteen cores, and then writing is the limit.
+const UNDER_WAY: u64 = 48 << 20;
+
+/// The buffers for a segment.
+///
+/// The thread that hands out the work makes them and lets go of them: the C library keeps memory for each thread that
+/// did so itself, which came to hundreds of megabytes on machines with many cores.
+struct Buffers {
+    content: Vec<u8>,
+    blob: Vec<u8>,
+}
+
+impl Buffers {
+    fn for_segment(segment: &Segment) -> Self {
+        let length = usize::try_from(segment.length).unwrap_or(0);
+        // Reading asks for some more before it sees the end.
+        Self { content: Vec::with_capacity(length + 64), blob: Vec::with_capacity(deflate::room(length)) }
+    }
+}
+
+/// What a segment takes while it is under way: itself, what it is compressed to, and the compressor's own tables.
+fn taken_by(segment: &Segment) -> u64 {
+    2 * segment.length + (512 << 10)
 }
 
 /// A segment, ready to be written.
@@ -233,8 +263,8 @@ struct Works<'a> {
 impl Works<'_> {
     /// Makes all segments on this many threads and hands them over in order.
     ///
-    /// At most twice as many as there are threads are under way or waiting for their turn: that, and not the size
-    /// of the app, bounds the memory.
+    /// What is under way or waiting for its turn is bounded twice: by the number of threads, and by its bytes, which
+    /// are there once as they are and once compressed. So neither the app's size nor many cores take much memory.
     fn run(
         &self,
         threads: usize,
@@ -242,7 +272,7 @@ impl Works<'_> {
     ) -> Result<(), SlugError> {
         let window = 2 * threads;
         let threads = threads.min(self.segments.len());
-        let (orders, incoming) = mpsc::channel::<usize>();
+        let (orders, incoming) = mpsc::channel::<(usize, Buffers)>();
         let incoming = Mutex::new(incoming);
         let (finished, results) = mpsc::channel();
         std::thread::scope(|scope| {
@@ -253,23 +283,26 @@ impl Works<'_> {
                 scope.spawn(move || {
                     loop {
                         let order = incoming.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        let Ok(number) = order else { return };
-                        if finished.send((number, self.make(number))).is_err() {
+                        let Ok((number, buffers)) = order else { return };
+                        if finished.send((number, self.make(number, buffers))).is_err() {
                             return;
                         }
                     }
                 });
             }
             drop(finished);
-            let order = |number: usize| {
-                if number < self.segments.len() {
-                    // It fails only if all threads have gone, and then there are no more results either.
-                    let _ = orders.send(number);
-                }
-            };
-            (0..window).for_each(order);
+            let (mut ordered, mut under_way) = (0, 0);
             let mut waiting = BTreeMap::new();
             for number in 0..self.segments.len() {
+                while let Some(next) = self.segments.get(ordered)
+                    && (ordered == number
+                        || (ordered < number + window && under_way + taken_by(next) <= UNDER_WAY))
+                {
+                    // It fails only if all threads have gone, and then there are no more results either.
+                    let _ = orders.send((ordered, Buffers::for_segment(next)));
+                    under_way += taken_by(next);
+                    ordered += 1;
+                }
                 let made = loop {
                     if let Some(made) = waiting.remove(&number) {
                         break made;
@@ -281,25 +314,29 @@ impl Works<'_> {
                     };
                 };
                 take(number, made?)?;
-                order(number + window);
+                under_way -= taken_by(&self.segments[number]);
             }
             Ok(())
         })
     }
 
-    fn make(&self, number: usize) -> Result<Made, SlugError> {
+    fn make(&self, number: usize, buffers: Buffers) -> Result<Made, SlugError> {
         self.env.interrupt.check()?;
         let (segment, key) = (&self.segments[number], &self.keys[number]);
         let needs_content = number >= self.first_unknown;
-        if let Some(blob) = self.store.segment(key).and_then(|bytes| Blob::parse(bytes, segment.length)) {
-            let content = needs_content.then(|| deflate::inflate(&blob));
+        let Buffers { mut content, mut blob } = buffers;
+        if self.store.read_segment(key, &mut blob)
+            && let Some(known) = Blob::parse(std::mem::take(&mut blob), segment.length)
+        {
+            let inflated = needs_content.then(|| deflate::inflate(&known, std::mem::take(&mut content)));
             // One that doesn't decompress is made anew, as if it hadn't been there.
-            if content != Some(None) {
-                return Ok(Made { blob, content: content.flatten(), is_new: false });
+            if inflated != Some(None) {
+                return Ok(Made { blob: known, content: inflated.flatten(), is_new: false });
             }
         }
-        let content = self.contents.read(segment)?;
-        let blob = deflate::compress(&content);
+        blob.clear();
+        self.contents.read(segment, &mut content)?;
+        let blob = deflate::compress(&content, blob);
         self.store.put_segment(key, blob.as_bytes())?;
         Ok(Made { blob, content: needs_content.then_some(content), is_new: true })
     }

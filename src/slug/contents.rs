@@ -74,14 +74,13 @@ impl<'a> Contents<'a> {
         Self { trees, entries, layout, times, split }
     }
 
-    /// Reads a segment.
-    pub(super) fn read(&self, segment: &Segment) -> Result<Vec<u8>, SlugError> {
-        let mut out = Vec::with_capacity(usize::try_from(segment.length).unwrap_or(0));
+    /// Reads a segment into an empty buffer.
+    pub(super) fn read(&self, segment: &Segment, out: &mut Vec<u8>) -> Result<(), SlugError> {
         for piece in &segment.pieces {
             let Merged { path, kind, tree } = self.entries[piece.entry];
             if piece.starts_entry() {
                 write_header(
-                    &mut out,
+                    out,
                     &tar_name(path, kind, self.layout),
                     kind,
                     self.times.of(self.trees.get(tree)),
@@ -90,14 +89,14 @@ impl<'a> Contents<'a> {
             if let EntryKind::File { size, digest, .. } = kind {
                 let file = self.trees[tree].root.join(OsStr::from_bytes(path));
                 let result = match self.split.get(&piece.entry) {
-                    Some(split) => read_range(&file, piece, split, *size, digest, &mut out),
-                    None => read_whole(&file, *size, digest, &mut out),
+                    Some(split) => read_range(&file, piece, split, *size, digest, out),
+                    None => read_whole(&file, *size, digest, out),
                 };
                 result.map_err(|fault| self.error(fault, tree, file))?;
-                pad(&mut out);
+                pad(out);
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     fn error(&self, fault: Fault, tree: usize, path: PathBuf) -> SlugError {
@@ -193,17 +192,21 @@ mod tests {
         let segments = cut(&entries, &trees, Layout::App);
         let contents = Contents::new(&trees, &entries, &segments, Layout::App, Times { app: 0, layers: 0 });
 
-        let first = contents.read(&segments[0]).unwrap();
+        let read = |number: usize| {
+            let mut out = Vec::new();
+            contents.read(&segments[number], &mut out).map(|()| out)
+        };
+        let first = read(0).unwrap();
         assert_eq!(first.len() as u64, MAX);
         // After it was verified as a whole, before the other ranges are read.
         let mut changed = content.clone();
         changed[MAX as usize + 5] = 8;
         std::fs::write(&path, &changed).unwrap();
-        assert!(matches!(contents.read(&segments[1]), Err(SlugError::Changed { .. })));
+        assert!(matches!(read(1), Err(SlugError::Changed { .. })));
         std::fs::write(&path, &content[..content.len() - 1]).unwrap();
-        assert!(matches!(contents.read(&segments[2]), Err(SlugError::Changed { .. })));
+        assert!(matches!(read(2), Err(SlugError::Changed { .. })));
         std::fs::write(&path, &content).unwrap();
-        let rest = [contents.read(&segments[1]).unwrap(), contents.read(&segments[2]).unwrap()].concat();
+        let rest = [read(1).unwrap(), read(2).unwrap()].concat();
         assert_eq!([&first[512..], &rest].concat()[..content.len()], content);
     }
 }

@@ -61,15 +61,18 @@ impl Blob {
     }
 }
 
-/// Compresses a segment.
-pub(super) fn compress(content: &[u8]) -> Blob {
+/// Returns how many bytes a blob has at most, with what the store puts before it and room to notice that it needs no more.
+pub(super) fn room(length: usize) -> usize {
+    BLOB_HEADER + length + length / 64 + 512
+}
+
+/// Compresses a segment into an empty buffer, best one with enough [`room`].
+pub(super) fn compress(content: &[u8], mut bytes: Vec<u8>) -> Blob {
     let mut crc = Crc::new();
     crc.update(content);
-    let mut bytes = Vec::new();
     bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&crc.sum().to_le_bytes());
     deflate(content, FlushCompress::Sync, &mut bytes);
-    bytes.shrink_to_fit();
     Blob(bytes)
 }
 
@@ -108,10 +111,10 @@ fn deflate(content: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
     }
 }
 
-/// Decompresses a segment; none if it isn't what its header says.
-pub(super) fn inflate(blob: &Blob) -> Option<Vec<u8>> {
+/// Decompresses a segment into an empty buffer; none if it isn't what its header says.
+pub(super) fn inflate(blob: &Blob, mut content: Vec<u8>) -> Option<Vec<u8>> {
     let length = usize::try_from(blob.length()).ok()?;
-    let mut content = Vec::with_capacity(length);
+    content.reserve(length);
     Decompress::new(false).decompress_vec(blob.deflated(), &mut content, FlushDecompress::Sync).ok()?;
     let mut crc = Crc::new();
     crc.update(&content);
@@ -179,7 +182,7 @@ mod tests {
         let mut out = GZIP_HEADER.to_vec();
         let (mut crc, mut length) = (0, 0);
         for segment in segments {
-            let blob = compress(segment);
+            let blob = compress(segment, Vec::new());
             out.extend_from_slice(blob.deflated());
             crc = combine(crc, blob.crc(), blob.length());
             length += blob.length();
@@ -208,15 +211,15 @@ mod tests {
     #[test]
     fn a_blob_comes_back_and_a_damaged_one_does_not() {
         for content in [noise(100_000), vec![0; 4 << 20], vec![]] {
-            let blob = compress(&content);
+            let blob = compress(&content, Vec::new());
             let length = content.len() as u64;
-            assert_eq!(inflate(&blob).unwrap(), content);
+            assert_eq!(inflate(&blob, Vec::new()).unwrap(), content);
             assert_eq!(Blob::parse(blob.as_bytes().to_vec(), length), Some(blob.clone()));
             assert_eq!(Blob::parse(blob.as_bytes().to_vec(), length + 1), None);
             for place in [8, BLOB_HEADER + 2, blob.0.len() / 2] {
                 let mut damaged = blob.clone();
                 damaged.0[place] ^= 0x55;
-                assert_eq!(inflate(&damaged), None, "{length} {place}");
+                assert_eq!(inflate(&damaged, Vec::new()), None, "{length} {place}");
             }
         }
         assert_eq!(Blob::parse(vec![0; BLOB_HEADER], 0), None);

@@ -14,6 +14,7 @@ mod error;
 mod fingerprint;
 mod header;
 pub mod index_file;
+pub mod known;
 pub mod manifest;
 mod merge;
 pub mod read;

@@ -32,18 +32,26 @@ impl Store {
 
     /// Returns a segment, if it is there and is what was put there. A damaged one is thrown away.
     pub fn segment(&self, key: &str) -> Option<Vec<u8>> {
-        let path = self.find(self.segment_path(key));
-        let mut file = File::open(&path).ok()?;
-        note_use(&file);
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
-        if segment_content(&bytes).is_some() {
+        self.read_segment(key, &mut bytes).then_some(bytes)
+    }
+
+    /// Reads a segment into a buffer, and returns whether it is there and is what was put there.
+    pub fn read_segment(&self, key: &str, bytes: &mut Vec<u8>) -> bool {
+        bytes.clear();
+        let path = self.find(self.segment_path(key));
+        let Ok(mut file) = File::open(&path) else { return false };
+        note_use(&file);
+        if file.read_to_end(bytes).is_err() {
+            return false;
+        }
+        if segment_content(bytes).is_some() {
             bytes.drain(..32);
-            return Some(bytes);
+            return true;
         }
         // Whether or not this works, the caller makes it anew.
         let _ = fs::remove_file(&path);
-        None
+        false
     }
 
     /// Keeps a segment.

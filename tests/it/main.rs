@@ -25,6 +25,7 @@ mod inspect;
 mod internal_error;
 mod leftovers;
 mod managers;
+mod memory;
 mod messages;
 mod mixed_locks;
 mod native;
