@@ -40,8 +40,9 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
         build_slug(&request, Workshop { store: &store, env, output, record: &record })
     });
     store.keep_below(arguments.cache_limit, env, output);
-    store.wait_until_written();
     let slug = built?;
+    // Not after a failure or a signal: what isn't noted as written is looked at once more, that is all.
+    store.wait_until_written();
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
     let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
