@@ -282,7 +282,7 @@ pub(crate) mod tests {
     /// A program that every Linux has, and that needs the C library.
     pub(crate) fn sample() -> Option<(PathBuf, Vec<u8>)> {
         let path = PathBuf::from("/bin/sh");
-        let bytes = std::fs::read(&path).ok()?;
+        let bytes = fs::read(&path).ok()?;
         let usable = Elf::parse(&bytes).is_ok_and(|elf| elf.dynamic().is_ok_and(|found| found.is_some()));
         if !usable {
             eprintln!("skipped: /bin/sh is no dynamic 64-bit little-endian program");
