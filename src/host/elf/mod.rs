@@ -333,7 +333,6 @@ pub(crate) mod tests {
         // Found by fuzzing: its table of names and its dynamic entries lie over each other.
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/elf/overlapping-parts");
         let mut bytes = fs::read(corpus).unwrap();
-        let error = set_run_path(&mut bytes, b"$ORIGIN/../lib").unwrap_err();
-        assert!(matches!(error, ElfError::NoRoom(_)), "{error:?}");
+        assert!(set_run_path(&mut bytes, b"$ORIGIN/../lib").is_err());
     }
 }
