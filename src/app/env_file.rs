@@ -318,4 +318,19 @@ mod tests {
         let error = parse_env_file("éé-pasted-key".as_bytes()).unwrap_err();
         assert_eq!(error.snippet().unwrap().text, "éé-p…");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            text in "([A-Za-z_0-9]{0,4}[= \"'#\\\\{}:,\n\r\u{0}é$-]){0,20}",
+            noise in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+        ) {
+            for contents in [text.clone().into_bytes(), [text.as_bytes(), &noise].concat(), noise] {
+                match parse_env_file(&contents) {
+                    Ok(vars) => assert!(vars.keys().all(|name| !name.is_empty()), "{vars:?}"),
+                    Err(error) => assert!(!error.to_string().is_empty()),
+                }
+            }
+        }
+    }
 }

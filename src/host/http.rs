@@ -149,7 +149,7 @@ pub(super) fn pause(duration: Duration, env: &Env) -> Result<(), DownloadError> 
 }
 
 fn agent(question: &Question<'_>, proxy: Option<Proxy>, roots: RootCerts) -> Agent {
-    let is_secure = super::url::scheme(question.url).as_deref() == Some("https");
+    let is_secure = url::scheme(question.url).as_deref() == Some("https");
     Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .proxy(proxy)
@@ -238,7 +238,7 @@ fn read_roots(file: &str) -> Result<RootCerts, Reason> {
 
 /// Finds the proxy for an address in the environment, as curl does, and the variable that names it.
 fn proxy_for(url: &str, env: &Env) -> Result<Option<(Proxy, &'static str)>, Reason> {
-    let names = match super::url::scheme(url).as_deref() {
+    let names = match url::scheme(url).as_deref() {
         Some("https") => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         _ => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
     };

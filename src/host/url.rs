@@ -199,4 +199,24 @@ mod tests {
             assert_eq!(to_path(url), path.map(PathBuf::from), "{url}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_can_be_taken_for_an_address(text in "[a-z:/@?#%.é\n\u{0}-\u{ff} -]{0,40}") {
+            let shown = redact(&text);
+            assert!(!shown.chars().any(char::is_control), "{shown:?}");
+            let _ = (scheme(&text), to_path(&text), join(&text, &text));
+            if let Some(password) = password(&text).filter(|password| password.len() > 20) {
+                assert!(!shown.contains(password), "{shown:?}");
+            }
+            let (address, header) = split_credentials(&text);
+            assert_eq!(header.is_none(), address == text, "{address:?}");
+        }
+
+        #[test]
+        fn any_path_survives_being_an_address(bytes in proptest::collection::vec(1..=255_u8, 0..40)) {
+            let path = Path::new("/").join(OsString::from_vec(bytes));
+            assert_eq!(to_path(&from_path(&path)), Some(path));
+        }
+    }
 }

@@ -485,4 +485,21 @@ mod tests {
         let snippet = parse_version_file(b"3.13\n\n3.12\n").unwrap_err().snippet().unwrap();
         assert_eq!((snippet.line, snippet.text.as_str(), snippet.span), (3, "3.12", 0..4));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_version_or_an_error_that_can_be_shown(
+            text in "(python|-|3|\\.|[0-9 #\n\r\t\u{feff}\u{0}é]){0,12}",
+            noise in proptest::collection::vec(proptest::num::u8::ANY, 0..20),
+        ) {
+            for contents in [text.clone().into_bytes(), [&noise, text.as_bytes()].concat(), noise] {
+                if let Err(error) = parse_version_file(&contents) {
+                    assert!(!error.to_string().is_empty(), "{error:?}");
+                }
+                if let Err(error) = parse_runtime_txt(&contents) {
+                    assert!(!error.to_string().is_empty(), "{error:?}");
+                }
+            }
+        }
+    }
 }

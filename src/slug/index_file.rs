@@ -111,4 +111,29 @@ mod tests {
             assert_eq!(decode(&bytes[..at]), None, "cut at {at}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_entries_come_back_and_any_bytes_are_an_index_or_none(
+            names in proptest::collection::vec(proptest::collection::vec(proptest::num::u8::ANY, 0..20), 0..8),
+            size in proptest::num::u64::ANY,
+            mode in proptest::num::u32::ANY,
+            noise in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        ) {
+            let kinds = [
+                EntryKind::Directory,
+                EntryKind::File { size, mode, digest: [7; 32] },
+                EntryKind::Symlink { target: noise.clone() },
+            ];
+            let entries: Vec<_> =
+                names.into_iter().zip(kinds.into_iter().cycle()).map(|(path, kind)| Entry { path, kind }).collect();
+            assert_eq!(decode(&encode(&entries)), Some(entries));
+            // With a right checksum, so that what is behind it is read.
+            let content = [MAGIC, &noise].concat();
+            let bytes = [&content[..], &Sha256::digest(&content)[..]].concat();
+            if let Some(entries) = decode(&bytes) {
+                assert_eq!(encode(&entries), bytes);
+            }
+        }
+    }
 }

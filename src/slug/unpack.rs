@@ -18,6 +18,9 @@ use crate::host::beneath::{Beneath, BeneathError};
 use crate::host::files::{self, FileContext, FileError};
 use crate::output::{Output, Progress};
 
+/// How many bytes a slug may unpack to: far more than any platform takes. A small file can unpack to any number.
+const LIMIT: u64 = 20 << 30;
+
 /// Turns the content of a Procfile into process types and their commands.
 pub type ParseProcfile<'a> = dyn Fn(&[u8]) -> crate::error::Result<BTreeMap<String, String>> + 'a;
 
@@ -59,6 +62,14 @@ pub enum UnpackError {
         /// Why.
         source: BeneathError,
     },
+    /// It unpacks to more than can be meant.
+    #[error("{} unpacks to more than {limit} bytes.", .slug.display())]
+    TooLarge {
+        /// The slug.
+        slug: PathBuf,
+        /// How many are allowed.
+        limit: u64,
+    },
     /// The file system failed.
     #[error("Writing \"{name}\" to {} failed.", .dir.display())]
     Write {
@@ -81,7 +92,7 @@ impl UserError for UnpackError {
             Self::Read(error) => error.code(),
             Self::Directory(error) => error.code(),
             Self::NotEmpty { .. } => ErrorCode::UnpackTarget,
-            Self::Refused { .. } => ErrorCode::SlugInvalid,
+            Self::Refused { .. } | Self::TooLarge { .. } => ErrorCode::SlugInvalid,
             Self::Write { .. } => ErrorCode::FileSystem,
             Self::Interrupted(interrupted) => interrupted.code(),
         }
@@ -99,7 +110,7 @@ impl UserError for UnpackError {
 /// Unpacks the app of a slug into a directory, which is made, or is there and empty. It is as it was if that fails.
 pub fn unpack_slug(slug: &Path, into: &Path, env: &Env, output: &Output) -> Result<Unpacked, UnpackError> {
     let made = prepare(into)?;
-    let unpacked = unpack_entries(slug, into, env, output);
+    let unpacked = unpack_entries(slug, into, LIMIT, env, output);
     if unpacked.is_err() {
         // The error that comes next is the one to tell.
         let _ = if made { files::remove_dir_all(into) } else { empty(into) };
@@ -138,13 +149,19 @@ fn empty(dir: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-fn unpack_entries(slug: &Path, into: &Path, env: &Env, output: &Output) -> Result<Unpacked, UnpackError> {
+fn unpack_entries(
+    slug: &Path,
+    into: &Path,
+    limit: u64,
+    env: &Env,
+    output: &Output,
+) -> Result<Unpacked, UnpackError> {
     let mut reader = SlugReader::open_interruptible(slug, &env.interrupt)?;
     let size = fs::metadata(slug).ok().map(|metadata| metadata.len());
     let progress = output.progress("Unpacking", size);
     let tree = Beneath::open(into).doing("opening the directory", into)?;
     let mut unpacked = Unpacked { files: 0, bytes: 0, layout: reader.layout(), skipped: Vec::new() };
-    let mut unpacker = Unpacker { slug, into, tree, buffer: vec![0; 128 * 1024] };
+    let mut unpacker = Unpacker { slug, into, tree, limit, left: limit, buffer: vec![0; 128 * 1024] };
     let mut entries = reader.entries()?;
     let mut shown = 0;
     while let Some(entry) = entries.next() {
@@ -164,6 +181,8 @@ struct Unpacker<'a> {
     slug: &'a Path,
     into: &'a Path,
     tree: Beneath,
+    limit: u64,
+    left: u64,
     buffer: Vec<u8>,
 }
 
@@ -197,6 +216,10 @@ impl Unpacker<'_> {
             if read == 0 {
                 break;
             }
+            self.left = self
+                .left
+                .checked_sub(read as u64)
+                .ok_or_else(|| UnpackError::TooLarge { slug: self.slug.to_owned(), limit: self.limit })?;
             file.write_all(&self.buffer[..read]).map_err(|error| self.write_error(&path, error))?;
             bytes += read as u64;
         }
@@ -431,6 +454,39 @@ mod tests {
             assert_eq!(fs::read_to_string(dir.path().join("outside")).unwrap(), "untouched", "{what}");
             assert_eq!(fs::read_dir(dir.path().join("victim")).unwrap().count(), 0, "{what}");
         }
+    }
+
+    #[test]
+    fn no_slug_fills_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let zeros = "\0".repeat(3 << 20);
+        let slug = TarFile::new().file("a", &zeros).file("b", &zeros).slug(dir.path());
+        assert!(fs::metadata(&slug).unwrap().len() < 100_000);
+        let into = dir.path().join("into");
+        fs::create_dir(&into).unwrap();
+        let unpack = |limit| unpack_entries(&slug, &into, limit, &Env::for_tests(&[]), &Output::silent());
+        let error = unpack(4 << 20).unwrap_err();
+        assert!(matches!(error, UnpackError::TooLarge { .. }), "{error}");
+        assert!(fs::metadata(into.join("b")).unwrap().len() <= 1 << 20);
+        unpack(6 << 20).unwrap();
+    }
+
+    #[test]
+    fn attributes_are_dropped() {
+        let record = |key: &str| {
+            let rest = format!(" SCHILY.xattr.{key}=mark\n");
+            format!("{}{rest}", rest.len() + 2)
+        };
+        let records = [record("user.mark"), record("security.selinux")].concat();
+        let tar = TarFile::new()
+            .entry(b"x", EntryType::XHeader, b"", None, records.as_bytes())
+            .file_with_mode("f", 0o7777, "x");
+        let (dir, unpacked, _) = unpack(&gzip(&tar.finish()));
+        unpacked.unwrap();
+        let file = dir.path().join("out/f");
+        assert_eq!(mode(&file), 0o755);
+        let mut value = [0; 16];
+        assert!(rustix::fs::getxattr(&file, "user.mark", &mut value[..]).is_err());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Private package indexes: credentials from config vars reach the installer and nothing else.
 
 use std::fs;
-use std::io::{Cursor, Write};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -12,6 +11,7 @@ use tiny_http::{Header, Response, Server};
 
 use crate::classic::{door, warm_cache};
 use crate::support::{Run, TestApp, run};
+use crate::zip::{ZipFile, zip};
 
 /// A package that no public index has.
 pub(crate) const PACKAGE: &str = "slugc-private-test-package";
@@ -62,7 +62,7 @@ impl Index {
     }
 }
 
-fn answer(url: &str) -> (u16, Vec<u8>) {
+pub(crate) fn answer(url: &str) -> (u16, Vec<u8>) {
     let name = format!("{MODULE}-1.0-py3-none-any.whl");
     if url == format!("/files/{name}") {
         return (200, wheel());
@@ -77,7 +77,7 @@ pub(crate) fn wheel_hash() -> String {
     hex::encode(Sha256::digest(wheel()))
 }
 
-/// A wheel, as a zip file without compression.
+/// A wheel.
 pub(crate) fn wheel() -> Vec<u8> {
     let info = format!("{MODULE}-1.0.dist-info");
     let files = [
@@ -92,45 +92,10 @@ pub(crate) fn wheel() -> Vec<u8> {
             format!("{MODULE}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"),
         ),
     ];
-    let (mut zip, mut central) = (Vec::new(), Vec::new());
-    for (name, contents) in &files {
-        let offset = u32::try_from(zip.len()).unwrap();
-        let size = u32::try_from(contents.len()).unwrap().to_le_bytes();
-        let crc = crc32(contents.as_bytes()).to_le_bytes();
-        let length = u16::try_from(name.len()).unwrap().to_le_bytes();
-        // Version 2.0, no flags, stored, 1980-01-01.
-        let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0][..], &crc, &size, &size, &length, &[0, 0]].concat();
-        zip.extend([&b"PK\x03\x04"[..], &common, name.as_bytes(), contents.as_bytes()].concat());
-        let rest = [&[0; 10][..], &offset.to_le_bytes()].concat();
-        central.extend([&b"PK\x01\x02\x14\x03"[..], &common, &rest, name.as_bytes()].concat());
-    }
-    let count = u16::try_from(files.len()).unwrap().to_le_bytes();
-    let (start, length) = (u32::try_from(zip.len()).unwrap(), u32::try_from(central.len()).unwrap());
-    let mut cursor = Cursor::new(zip);
-    cursor.set_position(u64::from(start));
-    cursor.write_all(&central).unwrap();
-    cursor
-        .write_all(
-            &[
-                &b"PK\x05\x06\0\0\0\0"[..],
-                &count,
-                &count,
-                &length.to_le_bytes(),
-                &start.to_le_bytes(),
-                &[0, 0],
-            ]
-            .concat(),
-        )
-        .unwrap();
-    cursor.into_inner()
+    zip(&files.map(|(name, contents)| ZipFile::new(name, contents)))
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(!0, |crc: u32, byte| (0..8).fold(crc ^ u32::from(*byte), step))
-}
-
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

@@ -177,4 +177,18 @@ mod tests {
             assert_eq!(parse_metadata(contents), None, "{}", contents.escape_ascii());
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_metadata_makes_it_panic(
+            lines in proptest::collection::vec("(Name|Version|License|Author-email|Requires-Dist|Provides-Extra|Project-URL|Import-Name|[ a-z]{0,3}):?[ -~é\t]{0,30}", 0..12),
+            noise in proptest::collection::vec(proptest::num::u8::ANY, 0..60),
+        ) {
+            let contents = [lines.join("\n").into_bytes(), noise].concat();
+            if let Some(distribution) = parse_metadata(&contents) {
+                let _ = (distribution.key(), distribution.licence.licences());
+            }
+            let _ = (parse_wheel(&contents), parse_direct_url(&contents));
+        }
+    }
 }

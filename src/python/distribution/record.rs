@@ -133,4 +133,16 @@ mod tests {
             assert_eq!(installed_path(site_packages, path).as_deref(), expected, "{path}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_record_leads_out_of_the_slug(text in "([a-z./\",\\\\\r\n\u{0}é=]|\\.\\./){0,60}") {
+            for entry in parse_record(text.as_bytes()) {
+                assert!(!entry.path.is_empty());
+                if let Some(path) = installed_path(".heroku/python/lib/python3.14/site-packages", &entry.path) {
+                    assert!(!path.starts_with('/') && path.split('/').all(|part| part != ".."), "{path}");
+                }
+            }
+        }
+    }
 }
