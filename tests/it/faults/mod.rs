@@ -120,7 +120,7 @@ fn render_page() -> String {
             let file =
                 file.trim_start_matches("tests/it/").trim_start_matches("src/").trim_end_matches(".rs");
             let module = file.replace('/', "::");
-            writeln!(page, "| {fault} | {place} | {outcome} | `{module}::{test}` |").unwrap();
+            writeln!(page, "| {fault} | {place} | {outcome} | `{module}::tests::{test}` |").unwrap();
         }
     }
     page

@@ -10,7 +10,7 @@ use super::rig::{Beginning, Clean, Rig, Watched, clean, clean_plain, clean_warm}
 
 faults! {
     after_each_event: "SIGTERM, SIGINT or SIGHUP", "after each event of `slugc build --format json`",
-        "The build and all that it runs end (in less than a second on an idle machine), with 143, 130 or 129. Nothing is left; the next build gives the same slug.";
+        "The build and all that it runs end soon, with 143, 130 or 129. Nothing is left; the next build gives the same slug.";
     in_the_apps_own_steps: "SIGTERM, SIGINT or SIGHUP", "while a hook runs",
         "The same.";
     while_python_is_made: "SIGTERM, SIGINT or SIGHUP", "while Python is copied and compiled",
@@ -69,5 +69,5 @@ fn while_python_is_made() {
     let Some(rig) = Rig::plain(Beginning::Empty) else { return };
     let is_copying = |event: &serde_json::Value| event.to_string().contains("Copying Python");
     let first = 1 + clean().events.iter().position(is_copying).unwrap();
-    stop_after(&rig, clean_plain(), Beginning::Empty, first..first + 3, &[0, 120, 400]);
+    stop_after(&rig, clean_plain(), Beginning::Empty, first..first + 3, &[0, 250]);
 }

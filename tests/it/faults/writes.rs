@@ -11,9 +11,9 @@ use crate::support::{Run, can_unshare, run, skip};
 faults! {
     enospc_at_each: "No space left (ENOSPC)", "at each write, rename, link, sync, and making of a file or directory, of a build with a runtime in the store",
         "An error with an id, or the same slug. An old slug stays as it was. Nothing is left; the next build gives the same slug.";
-    eio_at_each: "A disk that fails (EIO)", "at every fifth of these calls",
+    eio_at_each: "A disk that fails (EIO)", "at every seventh of these calls",
         "An error with an id, or the same slug. An old slug stays as it was. Nothing is left; the next build gives the same slug.";
-    enospc_that_stays: "No space left, and none for anything after it", "from every sixth of these calls on",
+    enospc_that_stays: "No space left, and none for anything after it", "from every eighth of these calls on",
         "An error with an id, or the same slug. An old slug stays as it was. Nothing is left; the next build gives the same slug.";
     short_writes: "Writes that write half of what they are given", "all writes of a build",
         "The rest is written: the same slug.";
@@ -100,11 +100,11 @@ fn enospc_at_each() {
 }
 
 fn eio_at_each() {
-    each("EIO", 2, 5);
+    each("EIO", 2, 7);
 }
 
 fn enospc_that_stays() {
-    each("ENOSPC+", 3, 6);
+    each("ENOSPC+", 3, 8);
 }
 
 fn short_writes() {
