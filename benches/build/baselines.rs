@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::apps::App;
 use crate::measure::{Best, Taken, must};
 use crate::scenarios::Scenarios;
-use crate::world::{clean, empty, uv};
+use crate::world::{clean, empty, set_aside, uv};
 
 /// By hand, in two ways.
 pub(crate) struct Baselines<'a> {
@@ -109,7 +109,7 @@ impl<'a> Baselines<'a> {
 
     fn target(&self) -> PathBuf {
         let target = self.work.join("installed");
-        let _ = fs::remove_dir_all(&target);
+        set_aside(&target);
         target
     }
 

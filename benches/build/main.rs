@@ -42,6 +42,7 @@ fn main() {
         let baselines = baselines.expect("there is at least one round");
         tables.push(table::of_app(&app, rounds, &scenarios, &baselines));
     }
+    world::delete_what_is_aside();
     let startup = startup::measure();
     println!("\n{}\n{}", tables.join("\n"), table::of_startup(&startup));
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::apps::App;
 use crate::measure::{Best, must};
-use crate::world::{SLUGC, clean, empty, only_entry, read_manifest, unpack_buildpack, uv};
+use crate::world::{SLUGC, clean, empty, only_entry, read_manifest, set_aside, unpack_buildpack, uv};
 
 /// What is added as one more dependency: small, so that what is measured is what it costs the others.
 const ADDED: &str = "python-dotenv==1.0.1";
@@ -122,10 +122,8 @@ impl<'a> Scenarios<'a> {
         for entry in fs::read_dir(self.store()).unwrap() {
             let path = entry.unwrap().path();
             let is_kept = ["uv", "downloads"].iter().any(|kept| path.ends_with(kept));
-            if !is_kept && path.is_dir() {
-                fs::remove_dir_all(&path).unwrap();
-            } else if !is_kept {
-                fs::remove_file(&path).unwrap();
+            if !is_kept {
+                set_aside(&path);
             }
         }
         let taken = must(&mut self.build());
@@ -175,7 +173,7 @@ impl<'a> Scenarios<'a> {
             empty(dir);
         }
         let compile = || {
-            let _ = fs::remove_dir_all(&build_dir);
+            set_aside(&build_dir);
             must(Command::new("cp").arg("-a").arg(&self.app.dir).arg(&build_dir));
             let mut command = clean(buildpack.join("bin/compile"), &self.work.join("home"));
             must(command.arg(&build_dir).arg(&cache).arg(&env_dir))
@@ -183,7 +181,7 @@ impl<'a> Scenarios<'a> {
         let (first, again) = (compile(), compile());
         self.compile.add(first);
         self.recompile.add(again);
-        let _ = fs::remove_dir_all(&build_dir);
+        set_aside(&build_dir);
     }
 
     /// Gets a distribution into uv's cache, and nowhere else.
@@ -193,7 +191,7 @@ impl<'a> Scenarios<'a> {
         let python = only_entry(&self.store().join("layers/runtime")).join("tree/.heroku/python/bin/python3");
         command.args(["pip", "install", "--no-deps", "--python"]).arg(python).arg("--target").arg(&scratch);
         must(command.arg(requirement));
-        fs::remove_dir_all(&scratch).unwrap();
+        set_aside(&scratch);
     }
 
     /// Finds another Python that this app could be built with: best another patch of the same minor version.

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::measure::must;
 
@@ -51,8 +52,28 @@ pub(crate) fn uv(program: &Path, home: &Path, cache: &Path) -> Command {
 
 /// Makes a directory that has nothing in it.
 pub(crate) fn empty(dir: &Path) {
-    let _ = fs::remove_dir_all(dir);
+    set_aside(dir);
     fs::create_dir_all(dir).unwrap();
+}
+
+/// Takes something away, if it is there, and doesn't delete it yet: ext4 looks for half a minute at every inode that was
+/// freed before it takes another one, which would make whatever comes next several times as slow.
+pub(crate) fn set_aside(path: &Path) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    if path.exists() {
+        fs::create_dir_all(aside()).unwrap();
+        fs::rename(path, aside().join(COUNT.fetch_add(1, Ordering::Relaxed).to_string())).unwrap();
+    }
+}
+
+/// Deletes what was taken away.
+pub(crate) fn delete_what_is_aside() {
+    let _ = fs::remove_dir_all(aside());
+}
+
+/// Beside the directories that are worked in, as nothing can be renamed to another file system.
+fn aside() -> PathBuf {
+    std::env::temp_dir().join(format!("slugc-bench-{}", std::process::id()))
 }
 
 /// Returns what is in a directory that holds one thing.
