@@ -217,3 +217,20 @@ fn the_program_has_no_unsafe_code_of_its_own() {
         }
     }
 }
+
+#[test]
+fn the_fuzz_targets_lock_what_the_program_needs() {
+    let lock: toml::Table = fs::read_to_string("fuzz/Cargo.lock").unwrap().parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    let slugc = packages.iter().find(|package| package["name"].as_str() == Some("slugc")).unwrap();
+    // A name may be followed by a version.
+    let locked: BTreeSet<&str> = slugc["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|wanted| wanted.as_str()?.split(' ').next())
+        .collect();
+    let wanted = manifest("dependencies");
+    let missing: Vec<_> = wanted.keys().filter(|name| !locked.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}: run `cargo metadata` in fuzz/");
+}
