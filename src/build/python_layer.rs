@@ -64,7 +64,9 @@ impl Survey {
                 compile_bytecode(&python, tree, None, env, output)
             };
             let runtime = provide_layer(layer, &lineage, store, env, output, fill);
-            record.set_duration("python_install_duration", watch.elapsed());
+            if runtime.is_ok() {
+                record.set_duration("python_install_duration", watch.elapsed());
+            }
             Ok((runtime, beside.map(|beside| beside.join().unwrap_or_else(|panic| resume_unwind(panic)))))
         })
     }

@@ -1,26 +1,22 @@
 //! One slug out of several trees: the segments in order, from the store or compressed now, as one gzip member.
 
-use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, mpsc};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use super::contents::Contents;
-use super::deflate::{self, Blob, END_OF_TAR, GZIP_HEADER};
+use super::deflate::END_OF_TAR;
 use super::error::{SlugError, TooLarge};
 use super::fingerprint::TarHash;
 use super::manifest::{self, Manifest};
 use super::merge::{self, Merged};
-use super::segment::{self, Segment};
+use super::segment;
 use super::size::{PartSizes, size_warning};
 use super::tree::{EntryKind, Tree, TreeOrigin};
+use super::works::{Made, Works};
+use super::writer::{SlugWriter, directory_of};
 use crate::env::Env;
-use crate::host::scratch::{sweep, temp_file_in};
+use crate::host::scratch::sweep;
 use crate::output::{Event, Output};
 use crate::store::Store;
 
@@ -216,230 +212,18 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
     Ok(Prepared { slug, written })
 }
 
-/// How many bytes the segments that are under way may take: enough for sixteen cores, and then writing is the limit.
-const UNDER_WAY: u64 = 48 << 20;
-
-/// The buffers for a segment.
-///
-/// The thread that hands out the work makes them and lets go of them: the C library keeps memory for each thread that
-/// did so itself, which came to hundreds of megabytes on machines with many cores.
-struct Buffers {
-    content: Vec<u8>,
-    blob: Vec<u8>,
-}
-
-impl Buffers {
-    fn for_segment(segment: &Segment) -> Self {
-        let length = usize::try_from(segment.length).unwrap_or(0);
-        // Reading asks for some more before it sees the end.
-        Self { content: Vec::with_capacity(length + 64), blob: Vec::with_capacity(deflate::room(length)) }
-    }
-}
-
-/// What a segment takes while it is under way: itself, what it is compressed to, and the compressor's own tables.
-fn taken_by(segment: &Segment) -> u64 {
-    2 * segment.length + (512 << 10)
-}
-
-/// A segment, ready to be written.
-struct Made {
-    blob: Blob,
-    /// Its uncompressed bytes, where the hash of the tar file needs them.
-    content: Option<Vec<u8>>,
-    /// Whether it was compressed now.
-    is_new: bool,
-}
-
-/// The threads that get segments from the store or make them.
-struct Works<'a> {
-    contents: Contents<'a>,
-    segments: &'a [Segment],
-    keys: &'a [String],
-    first_unknown: usize,
-    store: &'a Store,
-    env: &'a Env,
-}
-
-impl Works<'_> {
-    /// Makes all segments on this many threads and hands them over in order.
-    ///
-    /// What is under way or waiting for its turn is bounded twice: by the number of threads, and by its bytes, which
-    /// are there once as they are and once compressed. So neither the app's size nor many cores take much memory.
-    fn run(
-        &self,
-        threads: usize,
-        mut take: impl FnMut(usize, Made) -> Result<(), SlugError>,
-    ) -> Result<(), SlugError> {
-        let window = 2 * threads;
-        let threads = threads.min(self.segments.len());
-        let (orders, incoming) = mpsc::channel::<(usize, Buffers)>();
-        let incoming = Mutex::new(incoming);
-        let (finished, results) = mpsc::channel();
-        std::thread::scope(|scope| {
-            // Moved in, so that it is dropped however this ends: that sends the threads home.
-            let orders = orders;
-            for _ in 0..threads {
-                let (incoming, finished) = (&incoming, finished.clone());
-                scope.spawn(move || {
-                    loop {
-                        let order = incoming.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                        let Ok((number, buffers)) = order else { return };
-                        if finished.send((number, self.make(number, buffers))).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(finished);
-            let (mut ordered, mut under_way) = (0, 0);
-            let mut waiting = BTreeMap::new();
-            for number in 0..self.segments.len() {
-                while let Some(next) = self.segments.get(ordered)
-                    && (ordered == number
-                        || (ordered < number + window && under_way + taken_by(next) <= UNDER_WAY))
-                {
-                    // It fails only if all threads have gone, and then there are no more results either.
-                    let _ = orders.send((ordered, Buffers::for_segment(next)));
-                    under_way += taken_by(next);
-                    ordered += 1;
-                }
-                let made = loop {
-                    if let Some(made) = waiting.remove(&number) {
-                        break made;
-                    }
-                    match results.recv() {
-                        Ok((number, made)) => waiting.insert(number, made),
-                        // A thread that panicked; the scope passes that on.
-                        Err(_) => return Ok(()),
-                    };
-                };
-                take(number, made?)?;
-                under_way -= taken_by(&self.segments[number]);
-            }
-            Ok(())
-        })
-    }
-
-    fn make(&self, number: usize, buffers: Buffers) -> Result<Made, SlugError> {
-        self.env.interrupt.check()?;
-        let (segment, key) = (&self.segments[number], &self.keys[number]);
-        let needs_content = number >= self.first_unknown;
-        let Buffers { mut content, mut blob } = buffers;
-        if self.store.read_segment(key, &mut blob)
-            && let Some(known) = Blob::parse(std::mem::take(&mut blob), segment.length)
-        {
-            let inflated = needs_content.then(|| deflate::inflate(&known, std::mem::take(&mut content)));
-            // One that doesn't decompress is made anew, as if it hadn't been there.
-            if inflated != Some(None) {
-                return Ok(Made { blob: known, content: inflated.flatten(), is_new: false });
-            }
-        }
-        blob.clear();
-        self.contents.read(segment, &mut content)?;
-        let blob = deflate::compress(&content, blob);
-        self.store.put_segment(key, blob.as_bytes())?;
-        Ok(Made { blob, content: needs_content.then_some(content), is_new: true })
-    }
-}
-
-/// The slug's file while it is written, aside.
-struct SlugWriter {
-    file: NamedTempFile,
-    path: PathBuf,
-    hasher: Sha256,
-    size: u64,
-    crc: u32,
-    uncompressed_size: u64,
-}
-
-impl SlugWriter {
-    fn create(path: &Path) -> Result<Self, SlugError> {
-        let refused = |source| SlugError::OutputNotWritable { path: path.to_owned(), source };
-        refuse_special(path).map_err(refused)?;
-        let file = temp_file_in(directory_of(path)).map_err(|source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                SlugError::Write { path: path.to_owned(), source }
-            }
-            _ => refused(source),
-        })?;
-        let mut writer = Self {
-            file,
-            path: path.to_owned(),
-            hasher: Sha256::new(),
-            size: 0,
-            crc: 0,
-            uncompressed_size: 0,
-        };
-        writer.write(&GZIP_HEADER)?;
-        Ok(writer)
-    }
-
-    fn failed(&self, source: io::Error) -> SlugError {
-        SlugError::Write { path: self.path.clone(), source }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), SlugError> {
-        self.file.as_file_mut().write_all(bytes).map_err(|source| self.failed(source))?;
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn add(&mut self, blob: &Blob) -> Result<(), SlugError> {
-        self.crc = deflate::combine(self.crc, blob.crc(), blob.length());
-        self.uncompressed_size += blob.length();
-        self.write(blob.deflated())
-    }
-
-    /// Ends the gzip member.
-    fn finish(mut self) -> Result<Self, SlugError> {
-        self.write(&deflate::finish(self.crc, self.uncompressed_size))?;
-        self.uncompressed_size += END_OF_TAR.len() as u64;
-        Ok(self)
-    }
-
-    fn sha256(&self) -> String {
-        hex::encode(self.hasher.clone().finalize())
-    }
-
-    /// Puts the file in its place.
-    fn persist(self) -> Result<(), SlugError> {
-        let Self { file, path, .. } = self;
-        let ready = file
-            .as_file()
-            .set_permissions(std::fs::Permissions::from_mode(0o644))
-            // Else a crash could leave the new name with nothing behind it.
-            .and_then(|()| file.as_file().sync_data())
-            .and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error));
-        ready.map_err(|source| SlugError::Write { path, source })
-    }
-}
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Refuses to replace what isn't a file: `-o /dev/null` must not make a file out of the device.
-fn refuse_special(path: &Path) -> io::Result<()> {
-    match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it isn't a regular file")),
-        _ if path.file_name().is_none() => Err(io::ErrorKind::IsADirectory.into()),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
     use std::fs;
-    use std::io::Read;
+    use std::io::{self, Read};
     use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::Command;
 
     use indoc::indoc;
     use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
     use tempfile::TempDir;
 
     use super::super::tree::{Entry, TreeOrigin, index_directory};

@@ -22,6 +22,8 @@ mod segment;
 pub mod size;
 pub mod tree;
 pub mod unpack;
+mod works;
+mod writer;
 
 pub use assemble::{Layout, Part, Slug, SlugSpec, Times, assemble, prepare};
 pub use deflate::COMPRESSOR;
