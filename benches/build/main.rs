@@ -22,7 +22,7 @@ const USAGE: &str = "cargo bench --bench build [-- [s] [m] [l] [DIR…] [--all] 
 
 fn main() {
     let (names, runs) = parse(std::env::args().skip(1));
-    let mut tables = Vec::new();
+    let (mut tables, mut kept) = (Vec::new(), Vec::new());
     for name in names {
         let work = tempfile::tempdir().unwrap();
         let app = App::make(&name, work.path());
@@ -41,6 +41,8 @@ fn main() {
         }
         let baselines = baselines.expect("there is at least one round");
         tables.push(table::of_app(&app, rounds, &scenarios, &baselines));
+        // Deleted at the end, as `world::set_aside` says.
+        kept.push(work);
     }
     world::delete_what_is_aside();
     let startup = startup::measure();

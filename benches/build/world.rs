@@ -56,8 +56,8 @@ pub(crate) fn empty(dir: &Path) {
     fs::create_dir_all(dir).unwrap();
 }
 
-/// Takes something away, if it is there, and doesn't delete it yet: ext4 looks for half a minute at every inode that was
-/// freed before it takes another one, which would make whatever comes next several times as slow.
+/// Takes something away, if it is there, and doesn't delete it yet: ext4 passes over every inode that was freed a minute
+/// ago (five, if that isn't on the disk yet), one by one, so whatever comes next would be several times as slow.
 pub(crate) fn set_aside(path: &Path) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     if path.exists() {
