@@ -121,7 +121,8 @@ impl<'a> Scenarios<'a> {
     pub(crate) fn with_downloads(&mut self) {
         for entry in fs::read_dir(self.store()).unwrap() {
             let path = entry.unwrap().path();
-            let is_kept = ["uv", "downloads"].iter().any(|kept| path.ends_with(kept));
+            // The second says that the first can be trusted.
+            let is_kept = ["uv", "uv.written", "downloads"].iter().any(|kept| path.ends_with(kept));
             if !is_kept {
                 set_aside(&path);
             }
