@@ -261,7 +261,7 @@ impl Survey {
         shop: Workshop<'_>,
     ) -> Result<(Option<Layer>, Layer, Option<Layer>)> {
         let (mut pip, mut project) = (None, None);
-        if let Some(layer) = plan.layer("pip").filter(|_| !can_wait_for_pip(plan)) {
+        if let Some(layer) = plan.layer("pip").filter(|_| !can_install_pip_beside(plan)) {
             pip = Some(self.provide_pip(layer, plan, python, shop, || ())?);
         }
         if let Some(layer) = plan.layer("project") {
@@ -360,7 +360,7 @@ pub(super) fn tell(notice: &Notice, output: &Output) {
 }
 
 /// Whether pip, which stays available in the slug, can be installed at the same time as the packages.
-fn can_wait_for_pip(plan: &Plan) -> bool {
+fn can_install_pip_beside(plan: &Plan) -> bool {
     plan.installer == Installer::Uv && plan.layer("project").is_none()
 }
 

@@ -65,10 +65,7 @@ impl Survey {
     /// Asks indexes whether they accept the credentials that there are.
     pub(super) fn check_indexes(&self, asked: Asked, env: &Env, output: &Output) -> Result<()> {
         let name = self.some_package().unwrap_or_default();
-        let mut env = env.clone();
-        if let Some(cert) = &self.pip.cert {
-            env.vars.entry("SSL_CERT_FILE".into()).or_insert_with(|| cert.into());
-        }
+        let env = with_certificates(env, &self.pip);
         for Index { url, origin } in self.indexes() {
             // The installer may know others, from a .netrc for example: it is right until it fails.
             if asked == Asked::WithCredentials && !has_credentials(&url) {
@@ -170,6 +167,15 @@ impl Survey {
         }
         indexes
     }
+}
+
+/// Adds the certificates that pip trusts to an environment in which indexes are asked.
+pub(super) fn with_certificates(env: &Env, pip: &PipConfig) -> Env {
+    let mut env = env.clone();
+    if let Some(cert) = &pip.cert {
+        env.vars.entry("SSL_CERT_FILE".into()).or_insert_with(|| cert.into());
+    }
+    env
 }
 
 fn pip_origin(variable: &'static str, env: &Env) -> &'static str {

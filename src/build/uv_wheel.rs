@@ -9,6 +9,7 @@ use std::time::Duration;
 use regex::Regex;
 use url::Url;
 
+use super::index_access::with_certificates;
 use super::python::Python;
 use crate::env::Env;
 use crate::host::download::{Download, DownloadError, download, fetch_text};
@@ -36,10 +37,7 @@ pub(super) fn fetch_uv_wheel(
     output: &Output,
 ) -> Result<bool, DownloadError> {
     let Some(index) = index_url(python, pip) else { return Ok(false) };
-    let mut env = env.clone();
-    if let Some(cert) = &pip.cert {
-        env.vars.entry("SSL_CERT_FILE".into()).or_insert_with(|| cert.into());
-    }
+    let env = with_certificates(env, pip);
     let give_up = |error| match error {
         DownloadError::Interrupted(_) => Err(error),
         _ => Ok(false),

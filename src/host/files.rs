@@ -60,11 +60,19 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
 
 /// Writes a file beside the place where it will be renamed to.
 pub fn prepare_file(path: &Path, contents: &[u8]) -> Result<NamedTempFile, FileError> {
+    // Temporary files are private; this one is to be as if it had been written in place.
+    prepare_with(path, contents, fs::Permissions::from_mode(0o644))
+}
+
+fn prepare_with(
+    path: &Path,
+    contents: &[u8],
+    permissions: fs::Permissions,
+) -> Result<NamedTempFile, FileError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let mut file = temp_file_in(parent).doing("writing", path)?;
     file.write_all(contents).doing("writing", path)?;
-    // Temporary files are private; this one is to be as if it had been written in place.
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).doing("writing", path)?;
+    file.as_file().set_permissions(permissions).doing("writing", path)?;
     Ok(file)
 }
 
@@ -81,10 +89,7 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
 /// hard-linked to the old one (uv's cache) is left alone.
 pub fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     let permissions = fs::metadata(path).doing("reading", path)?.permissions();
-    let parent = path.parent().unwrap_or(Path::new("/"));
-    let mut file = temp_file_in(parent).doing("writing", path)?;
-    file.write_all(contents).doing("writing", path)?;
-    file.as_file().set_permissions(permissions).doing("writing", path)?;
+    let file = prepare_with(path, contents, permissions)?;
     file.persist(path).map_err(|error| error.error).doing("writing", path)?;
     Ok(())
 }

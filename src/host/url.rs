@@ -19,21 +19,24 @@ pub fn redact(url: &str) -> String {
 
 /// Returns the password in an address, or what stands alone for a user: that is a token as often as a name.
 pub fn password(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
+    let (_, user, _, _) = around_user(url)?;
     Some(user.split_once(':').map_or(user, |(_, password)| password)).filter(|password| !password.is_empty())
 }
 
 /// Takes the credentials out of an address: returns it without them, and the header that says the same.
 pub(super) fn split_credentials(url: &str) -> (String, Option<String>) {
-    let whole = || (url.to_owned(), None);
-    let Some((scheme, rest)) = url.split_once("://") else { return whole() };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let Some((user, host)) = authority.rsplit_once('@') else { return whole() };
+    let Some((scheme, user, host, path)) = around_user(url) else { return (url.to_owned(), None) };
     let (name, password) = user.split_once(':').unwrap_or((user, ""));
     let pair = [decode(name), b":".to_vec(), decode(password)].concat();
     (format!("{scheme}://{host}{path}"), Some(format!("Basic {}", base64(&pair))))
+}
+
+/// Divides an address with credentials: scheme, credentials, host, all the rest.
+fn around_user(url: &str) -> Option<(&str, &str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@')?;
+    Some((scheme, user, host, path))
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -116,15 +116,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use tempfile::TempDir;
-
     use super::*;
-
-    fn store() -> (TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        (dir, store)
-    }
+    use crate::store::tests::store;
 
     #[test]
     fn a_layer_appears_whole_and_the_first_one_stays() {

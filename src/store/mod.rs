@@ -291,3 +291,15 @@ impl<T> At<T> for io::Result<T> {
         self.map_err(|source| StoreError::Unusable { path: path.to_owned(), source })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a store, which lasts as long as its directory is held.
+    pub(super) fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        (dir, store)
+    }
+}

@@ -334,8 +334,7 @@ mod tests {
     use super::*;
 
     fn store() -> (tempfile::TempDir, Store, Env) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let (dir, store) = crate::store::tests::store();
         (dir, store, Env::for_tests(&[]))
     }
 

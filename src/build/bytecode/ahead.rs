@@ -96,15 +96,8 @@ fn compile_archives(
             missing.push((group, key));
         }
     }
-    let groups: Vec<_> = missing.iter().map(|(group, _)| group).collect();
-    compiler.compile(&groups, env, output)?;
-    missing
-        .into_iter()
-        .map(|(group, key)| {
-            kept.store.put_segment(&key, &compiler.pack(&group)?)?;
-            Ok(key)
-        })
-        .collect()
+    compiler.compile_and_keep(missing.iter().map(|(group, key)| (group, key)), kept.store, env, output)?;
+    Ok(missing.into_iter().map(|(_, key)| key).collect())
 }
 
 #[cfg(test)]

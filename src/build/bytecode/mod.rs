@@ -85,25 +85,19 @@ pub fn compile_bytecode(
     let Some(((kept, ahead), runtime)) = kept.zip(python.layer.as_deref()) else {
         let groups: Vec<&Group> = groups.iter().collect();
         compiler.compile(&groups, env, output)?;
-        output.event(Event::BytecodeCompiled { compiled: count(&groups), reused: 0 });
+        output.event(Event::BytecodeCompiled { compiled: count(groups), reused: 0 });
         return Ok(());
     };
     let keys = groups.par_iter().map(|group| compiler.key(group, runtime)).collect::<Result<Vec<_>>>()?;
     let restore = |(group, key): (&Group, &String)| compiler.restore(group, key, kept.store);
     let restored = groups.par_iter().zip(&keys).map(restore).collect::<Result<Vec<bool>>>()?;
-    let new = || groups.iter().zip(&keys).zip(&restored).filter(|(_, restored)| !**restored);
-    let missing: Vec<&Group> = new().map(|((group, _), _)| group).collect();
-    compiler.compile(&missing, env, output)?;
-    for ((group, key), _) in new() {
-        kept.store.put_segment(key, &compiler.pack(group)?)?;
-    }
+    let missing = groups.iter().zip(&keys).zip(&restored).filter(|(_, restored)| !**restored);
+    compiler.compile_and_keep(missing.map(|((group, key), _)| (group, key)), kept.store, env, output)?;
     kept.store.put_document(KEYS, &format!("{}-{}", kept.lineage, kept.layer), &keys)?;
-    let all: Vec<&Group> = groups.iter().collect();
-    let done_ahead = groups.iter().zip(&keys).zip(&restored);
-    let done_ahead = done_ahead.filter(|((_, key), restored)| **restored && ahead.contains(*key));
-    let done_ahead: Vec<&Group> = done_ahead.map(|((group, _), _)| group).collect();
-    let compiled = count(&missing) + count(&done_ahead);
-    output.event(Event::BytecodeCompiled { compiled, reused: count(&all) - compiled });
+    let is_new = |((_, key), restored): &((&Group, &String), &bool)| !**restored || ahead.contains(*key);
+    let new = groups.iter().zip(&keys).zip(&restored).filter(is_new);
+    let compiled = count(new.map(|((group, _), _)| group));
+    output.event(Event::BytecodeCompiled { compiled, reused: count(&groups) - compiled });
     Ok(())
 }
 
@@ -114,8 +108,8 @@ pub fn forget_other_bytecode(lineage: &str, layers: &[&str], store: &Store) -> R
     Ok(store.retain_segments(&keys)?)
 }
 
-fn count(groups: &[&Group]) -> u64 {
-    groups.iter().map(|group| group.len() as u64).sum()
+fn count<'a>(groups: impl IntoIterator<Item = &'a Group>) -> u64 {
+    groups.into_iter().map(|group| group.len() as u64).sum()
 }
 
 /// One tree, and who compiles it.
@@ -180,6 +174,22 @@ impl Compiler<'_> {
         invocation.env = interpreter_environment();
         let failed = |source| BytecodeError { tree: self.tree.to_owned(), source };
         capture(&invocation, env, output).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Compiles groups, and keeps each in the store under its key.
+    fn compile_and_keep<'a>(
+        &self,
+        groups: impl Iterator<Item = (&'a Group, &'a String)>,
+        store: &Store,
+        env: &Env,
+        output: &Output,
+    ) -> Result<()> {
+        let (groups, keys): (Vec<_>, Vec<_>) = groups.unzip();
+        self.compile(&groups, env, output)?;
+        for (group, key) in groups.into_iter().zip(keys) {
+            store.put_segment(key, &self.pack(group)?)?;
+        }
         Ok(())
     }
 
