@@ -9,7 +9,7 @@
 //! reader compares, so they have no mark.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,6 +19,8 @@ use crate::host::file_system::boot_id;
 /// The mark of a layer.
 pub(super) const MARK: &str = "written";
 const ON_DISK: &str = "on disk";
+/// The length of what the kernel calls a run of the machine by, in bytes.
+const LENGTH: usize = 36;
 
 /// Writes and reads marks.
 #[derive(Debug, Clone)]
@@ -40,7 +42,8 @@ impl Durable {
     /// Returns whether what has this mark is what was written.
     pub(super) fn is_sure(&self, mark: &Path) -> bool {
         let text = fs::read_to_string(mark).unwrap_or_default();
-        text == ON_DISK || (!text.is_empty() && self.boot.as_deref() == Some(text.as_str()))
+        let text = text.trim_end();
+        text == ON_DISK || (!text.is_empty() && self.boot.as_deref() == Some(text))
     }
 
     /// Has the file system written out meanwhile, and calls `done` when everything that was written until now is on the
@@ -70,8 +73,11 @@ impl Durable {
 
 /// Notes that what has this mark is on the disk. A store that can't be written to stays as it is.
 pub(super) fn settle(mark: &Path) {
-    // In place: half a mark only means to look once more, and a new file would be a use of the directory.
-    let _ = fs::write(mark, ON_DISK);
+    // In place, as a new file would be a use of the directory; and as long as what it takes the place of, as whoever
+    // finds it empty looks at everything once more.
+    let text = format!("{ON_DISK:LENGTH$}");
+    let file = File::options().write(true).create(true).truncate(false).open(mark);
+    let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::prune::record_size;
@@ -53,16 +52,12 @@ impl Store {
 
     /// Has everything written out that is in the store until now, and notes that for this layer and uv's cache.
     fn write_out(&self, layer: &Path) {
-        let (mark, uv_mark) = (layer.join(durable::MARK), self.uv_mark());
-        let (held, uv, uses) = (self.held.clone(), self.uv_path(), self.uv_uses.clone());
-        let uses_until_now = *uses.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mark, store, uses) = (layer.join(durable::MARK), self.clone(), self.uv_uses());
+        // The thread may outlive the build, whose directories are deleted then.
+        let store = Self { beneath: None, ..store };
         self.durable.write_out(layer, move || {
             durable::settle(&mark);
-            // Who has begun to write there since, here or in another process, will do this again.
-            let uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
-            if *uses == uses_until_now && held.is_alone(&uv) {
-                durable::settle(&uv_mark);
-            }
+            store.settle_uv_cache(uses);
         });
     }
 

@@ -45,6 +45,17 @@ impl Lock {
             }
         }
     }
+
+    /// Waits for a lock that nobody holds for more than a moment.
+    pub(super) fn wait(path: &Path, sharing: Sharing) -> io::Result<Self> {
+        loop {
+            let file = open(path, sharing)?;
+            file.lock()?;
+            if is_at(&file, path) {
+                return Ok(Self { _file: file });
+            }
+        }
+    }
 }
 
 fn open(path: &Path, sharing: Sharing) -> io::Result<File> {

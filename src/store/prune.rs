@@ -224,6 +224,7 @@ impl Store {
     }
 
     fn remove_item(&self, item: &Item) -> Result<Removal, StoreError> {
+        let _lock = is_whole(&item.kind).then(|| self.lock_uv_cache());
         let Ok(file) = File::open(&item.path) else { return Ok(Removal::Refused) };
         match file.try_lock() {
             Ok(()) if is_at(&file, &item.path) => {}

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
+use super::lock::Lock;
 use super::sharing::Sharing;
 use super::{Store, durable};
 
@@ -14,7 +15,12 @@ impl Store {
         let (path, mark) = (self.uv_path(), self.uv_mark());
         let mut uses = self.uv_uses.lock().unwrap_or_else(PoisonError::into_inner);
         *uses += 1;
-        if path.is_dir() && !self.durable.is_sure(&mark) {
+        // Another build that begins meanwhile would take a mark that isn't written yet for that of a power cut.
+        let _lock = self.lock_uv_cache();
+        self.held.hold(&path);
+        // Whoever else uses it has looked, in this run of the machine.
+        if self.held.is_alone(&path) && !self.durable.is_sure(&mark) {
+            self.held.release(&path);
             // What can't be moved can't be used by uv either, which says why.
             let _ = self.scratch().map(|grave| fs::rename(&path, grave.path().join("uv")));
         }
@@ -22,6 +28,26 @@ impl Store {
         let _ = self.sharing_of_uv().make_dir(&path).and_then(|()| self.durable.begin(&mark));
         self.held.hold(&path);
         path
+    }
+
+    /// Notes that uv's cache is on the disk, unless this process or another has begun to write there since.
+    pub(super) fn settle_uv_cache(&self, uses_until_now: u64) {
+        let uses = self.uv_uses.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = self.lock_uv_cache();
+        if *uses == uses_until_now && self.held.is_alone(&self.uv_path()) {
+            durable::settle(&self.uv_mark());
+        }
+    }
+
+    /// Returns how often this process has begun to use uv's cache.
+    pub(super) fn uv_uses(&self) -> u64 {
+        *self.uv_uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps others from looking at uv's cache and its mark while one of them changes. Without locks it is done all the
+    /// same, as it was without anybody else.
+    pub(super) fn lock_uv_cache(&self) -> Option<Lock> {
+        Lock::wait(&self.root.join("locks/uv-cache"), self.sharing).ok()
     }
 
     /// uv writes by its own umask, so users of one store can't share its cache.
@@ -62,10 +88,10 @@ mod tests {
         write(&store);
         store.insert_layer("dependencies", "key", store.scratch().unwrap()).unwrap();
         store.wait_until_written();
-        assert_eq!(fs::read_to_string(&mark).unwrap(), "on disk");
+        assert_eq!(fs::read_to_string(&mark).unwrap().trim_end(), "on disk");
         // Whoever writes there again has it to be written out again.
         assert!(has_wheel());
-        assert_ne!(fs::read_to_string(&mark).unwrap(), "on disk");
+        assert_ne!(fs::read_to_string(&mark).unwrap().trim_end(), "on disk");
     }
 
     #[test]
@@ -77,6 +103,32 @@ mod tests {
         other.uv_cache();
         store.insert_layer("runtime", "key", store.scratch().unwrap()).unwrap();
         store.wait_until_written();
-        assert_ne!(fs::read_to_string(store.uv_mark()).unwrap(), "on disk", "another process uses it");
+        assert_ne!(
+            fs::read_to_string(store.uv_mark()).unwrap().trim_end(),
+            "on disk",
+            "another process uses it"
+        );
+    }
+
+    #[test]
+    fn builds_that_begin_at_once_do_not_take_it_from_each_other() {
+        for _ in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let began = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for number in 0..4 {
+                    let (dir, began) = (dir.path(), &began);
+                    scope.spawn(move || {
+                        let store = Store::open(dir).unwrap();
+                        began.wait();
+                        let wheel = store.uv_cache().join(number.to_string());
+                        fs::write(&wheel, "").unwrap();
+                        store.uv_cache();
+                        began.wait();
+                        assert!(wheel.exists(), "another build took it away");
+                    });
+                }
+            });
+        }
     }
 }

@@ -446,7 +446,7 @@ fn with_installer(installer: &'static str) {
                     let id = said.unwrap_or_else(|| panic!("{after}: {}", failed.stderr));
                     eprintln!("{after}: {id} after {:?}", start.elapsed());
                     assert!(start.elapsed() < Duration::from_secs(120), "{after}: {:?}", start.elapsed());
-                    assert!(server.requests() > 0, "{after}: nobody asked");
+                    assert!(server.requests() > 0, "{after}: nobody asked: {}", failed.stderr);
                     assert!(!app.slug().exists(), "{after}: there is a slug");
                     server.mend();
                     app.build(&["--refresh", "--python-source", "host"]).success();
