@@ -1,10 +1,10 @@
 //! Trees that are put together for one build: a copy of the app for requirements that are built from it,
 //! and the files that slugc adds to the app.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use walkdir::WalkDir;
@@ -90,14 +90,26 @@ pub fn copy_app(app: &AppSource, into: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a layer into a directory. Not by hard links: what runs there may edit the files in place.
-pub fn copy_layer(layer: &Layer, into: &Path, env: &Env) -> Result<()> {
+/// How files get from a layer into a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// Copied: what runs there may edit them in place.
+    Copy,
+    /// By hard links, where the file system allows that: for who can tell when a file of the layer was edited in place.
+    Link,
+}
+
+/// Puts a layer's files into a directory.
+pub fn put_layer(layer: &Layer, into: &Path, transfer: Transfer, env: &Env) -> Result<()> {
     let tree = layer.tree();
     let place = |entry: &Entry| into.join(OsStr::from_bytes(&entry.path));
-    for entry in &layer.entries {
-        if entry.kind == EntryKind::Directory {
-            files::create_dir_all(&place(entry))?;
-        }
+    let mut levels: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
+    for entry in layer.entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
+        let level = entry.path.iter().filter(|byte| **byte == b'/').count();
+        levels.entry(level).or_default().push(place(entry));
+    }
+    for level in levels.values() {
+        level.par_iter().try_for_each(|path| files::create_dir_all(path))?;
     }
     layer.entries.par_iter().try_for_each(|entry| {
         env.interrupt.check()?;
@@ -105,7 +117,11 @@ pub fn copy_layer(layer: &Layer, into: &Path, env: &Env) -> Result<()> {
         match &entry.kind {
             EntryKind::Directory => {}
             EntryKind::File { mode, .. } => {
-                files::copy_as(&tree.join(OsStr::from_bytes(&entry.path)), &to, *mode)?;
+                let from = tree.join(OsStr::from_bytes(&entry.path));
+                match transfer {
+                    Transfer::Copy => files::copy_as(&from, &to, *mode)?,
+                    Transfer::Link => files::link_as(&from, &to, *mode)?,
+                }
             }
             EntryKind::Symlink { target } => {
                 files::remove_file(&to)?;

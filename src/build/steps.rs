@@ -18,7 +18,7 @@ use super::hooks::{Hook, run_hook};
 use super::importable::{Answer, is_importable};
 use super::layers::{Layer, provide_layer};
 use super::nltk;
-use super::stage::{copy_app, copy_layer, index_app, write_generated_files};
+use super::stage::{Transfer, copy_app, index_app, put_layer, write_generated_files};
 use super::survey::digest_of_source;
 use super::tool_env::BUILD_EPOCH;
 use crate::app::source::AppSource;
@@ -220,7 +220,7 @@ fn fill_stage(
     let staged = work.path().join("app");
     copy_app(app, &staged)?;
     for layer in &built.layers {
-        copy_layer(layer, &staged, env)?;
+        put_layer(layer, &staged, Transfer::Copy, env)?;
     }
     let vars = with_places(compile_environment(&staged, base), &staged);
     let has_corpora = wanted.contains(&NLTK) && nltk::run(&staged, steps.config_vars, &vars, shop)?;

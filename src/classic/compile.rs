@@ -14,7 +14,8 @@ use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
 use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
 use crate::build::sbom::write_sbom_of_directory;
-use crate::build::{collectstatic, stage, survey};
+use crate::build::stage::{self, Transfer};
+use crate::build::{collectstatic, survey};
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
@@ -87,7 +88,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
 
     let mut built = survey.execute(shop)?;
     note_tools(&built.plan, record);
-    place::put_layers(&built, build_dir, env)?;
+    place::put_layers(&built, build_dir, app_steps.transfer(), env)?;
     let is_linked = place::link_app(build_dir, place::APP.as_ref(), env);
     let app_entries = app_steps.list_app(survey.app())?;
     let environment = app_steps.prepare_data(&mut built)?;
@@ -144,6 +145,12 @@ impl AppSteps<'_> {
         let Some(corpora) = corpora else { return Ok(environment) };
         built.layers.push(corpora);
         Ok(environment.with_nltk_data())
+    }
+
+    /// Each build compares the cache with what it was, so what later buildpacks edit in place is found and made anew. The app's
+    /// own program would do that each time.
+    fn transfer(&self) -> Transfer {
+        if self.has_hook(Hook::PostCompile) { Transfer::Copy } else { Transfer::Link }
     }
 
     /// Lists the app's files, to be compared with what its hook leaves. Without a hook nothing is compared.

@@ -10,7 +10,7 @@ use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{Built, Workshop};
 use crate::build::layers::{Layer, provide_layer, verify_layer};
 use crate::build::nltk::{NLTK_DATA, download, wanted_corpora, with_config_vars};
-use crate::build::stage::copy_layer;
+use crate::build::stage::{Transfer, put_layer};
 use crate::error::Result;
 use crate::host::files::FileContext;
 use crate::plan::{LayerKey, LayerPlan};
@@ -45,7 +45,7 @@ pub(super) fn put_corpora(
         let tree = tree.canonicalize().doing("reading", tree)?;
         download(packages, build_dir, &tree.join(NLTK_DATA), vars, shop)
     })?;
-    copy_layer(&layer, build_dir, env)?;
+    put_layer(&layer, build_dir, Transfer::Copy, env)?;
     Ok(Some(layer))
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::app::source::AppSource;
 use crate::build::execute::Built;
-use crate::build::stage;
+use crate::build::stage::{self, Transfer};
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
@@ -13,10 +13,10 @@ use crate::plan::EnvDelta;
 /// Where apps are at run time.
 pub(super) const APP: &str = "/app";
 
-/// Copies the layers into the build directory.
-pub(super) fn put_layers(built: &Built, build_dir: &Path, env: &Env) -> Result<()> {
+/// Puts the layers into the build directory.
+pub(super) fn put_layers(built: &Built, build_dir: &Path, transfer: Transfer, env: &Env) -> Result<()> {
     for layer in &built.layers {
-        stage::copy_layer(layer, build_dir, env)?;
+        stage::put_layer(layer, build_dir, transfer, env)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -161,6 +161,23 @@ pub fn copy_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
         .doing("copying to", to)
 }
 
+/// Gives a file another name, in place of whatever has that name. It is copied where the file has other permissions, or can't
+/// be linked: across file systems, too often, or by somebody who may only read it.
+pub fn link_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+    let has_mode = |meta: fs::Metadata| meta.is_file() && meta.mode() & 0o7777 == mode;
+    if !fs::symlink_metadata(from).is_ok_and(has_mode) {
+        return copy_as(from, to, mode);
+    }
+    let linked = match fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove_file(to)?;
+            fs::hard_link(from, to)
+        }
+        other => other,
+    };
+    linked.or_else(|_| copy_as(from, to, mode))
+}
+
 /// Renames a file or directory.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).doing("renaming to", to)
@@ -185,5 +202,40 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_linked_where_that_gives_what_a_copy_would() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to, other] = ["from", "to", "other"].map(|name| dir.path().join(name));
+        fs::write(&from, "content").unwrap();
+        fs::write(&other, "other").unwrap();
+        set_mode(&from, 0o644).unwrap();
+        let inode = |path: &Path| fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino())).unwrap();
+        // What is in its place goes; a link isn't followed.
+        for prepare in [|_: &Path, _: &Path| {}, |other: &Path, to: &Path| symlink(other, to).unwrap()] {
+            let _ = fs::remove_file(&to);
+            prepare(&other, &to);
+            link_as(&from, &to, 0o644).unwrap();
+            assert_eq!(inode(&from), inode(&to));
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "other");
+        link_as(&from, &to, 0o755).unwrap();
+        assert_ne!(inode(&from), inode(&to), "the other permissions are for one of them");
+        assert_eq!(fs::read_to_string(&to).unwrap(), "content");
+        let modes = [&from, &to].map(|path| fs::metadata(path).unwrap().mode() & 0o777);
+        assert_eq!(modes, [0o644, 0o755]);
+        // A file system of its own, where there is one.
+        if let Ok(memory) = tempfile::tempdir_in("/dev/shm") {
+            let to = memory.path().join("to");
+            link_as(&from, &to, 0o644).unwrap();
+            assert_eq!(fs::read_to_string(&to).unwrap(), "content");
+        }
+        assert!(link_as(&dir.path().join("none"), &to, 0o644).is_err());
     }
 }

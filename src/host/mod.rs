@@ -20,5 +20,6 @@ pub mod scratch;
 pub mod sockets;
 mod tree;
 pub mod url;
+pub mod walk;
 pub mod zip;
 mod zstd;

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use walkdir::WalkDir;
 
 use crate::env::{Env, Interrupted};
 use crate::error::{ErrorCode, UserError};
+use crate::host::walk::walk;
 
 /// How many bytes of a file are read at once.
 pub(super) const READ: usize = 256 << 10;
@@ -165,31 +165,39 @@ pub fn index_directory(root: &Path, env: &Env) -> Result<Vec<Entry>, IndexError>
     if !fs::symlink_metadata(root).map_err(|source| unreadable(root, source))?.is_dir() {
         return Err(unreadable(root, io::ErrorKind::NotADirectory.into()));
     }
-    let mut entries = Vec::new();
-    let mut files = Vec::new();
-    for found in WalkDir::new(root).min_depth(1).follow_root_links(false) {
+    let visit = |found: &fs::DirEntry, relative: &Path| {
         env.interrupt.check()?;
-        let found = found.map_err(|error| {
-            let path = error.path().unwrap_or(root).to_owned();
-            unreadable(&path, error.into())
-        })?;
-        let path = found.path();
-        let relative = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().to_vec();
-        let file_type = found.file_type();
-        if file_type.is_dir() {
-            entries.push(Entry { path: relative, kind: EntryKind::Directory });
+        let path = relative.as_os_str().as_bytes().to_vec();
+        let failed = |source| unreadable(&found.path(), source);
+        let file_type = found.file_type().map_err(failed)?;
+        Ok(if file_type.is_dir() {
+            Some(Listed::Entry(Entry { path, kind: EntryKind::Directory }))
         } else if file_type.is_symlink() {
-            let target = fs::read_link(path).map_err(|source| unreadable(path, source))?;
-            let target = target.into_os_string().into_vec();
-            entries.push(Entry { path: relative, kind: EntryKind::Symlink { target } });
+            let target = fs::read_link(found.path()).map_err(failed)?.into_os_string().into_vec();
+            Some(Listed::Entry(Entry { path, kind: EntryKind::Symlink { target } }))
         } else if file_type.is_file() {
-            let metadata = found.metadata().map_err(|error| unreadable(path, error.into()))?;
-            files.push(FileToHash { path: relative, size: metadata.len(), mode: metadata.mode() });
+            let metadata = found.metadata().map_err(failed)?;
+            Some(Listed::File(FileToHash { path, size: metadata.len(), mode: metadata.mode() }))
+        } else {
+            None
+        })
+    };
+    let (mut entries, mut files) = (Vec::new(), Vec::new());
+    for listed in walk(root, &visit, &|path, source| Err(unreadable(path, source)))? {
+        match listed {
+            Listed::Entry(entry) => entries.push(entry),
+            Listed::File(file) => files.push(file),
         }
     }
     entries.append(&mut hash_files_of(root, &files, origin, env)?);
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
+}
+
+/// What a directory holds, before files are read.
+enum Listed {
+    Entry(Entry),
+    File(FileToHash),
 }
 
 /// Hashes files of the app in parallel and makes their entries, in the order given.

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::DirEntry;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use walkdir::WalkDir;
 
 use super::render;
 use crate::env::{Env, Interrupted};
+use crate::host::walk::walk;
 use crate::inspect::installed::{SBOM_PATH, find_installed, is_metadata};
 use crate::slug::SlugError;
 use crate::slug::tree::{EntryKind, Tree, open_file};
@@ -62,17 +63,13 @@ pub fn sbom_of_trees(spec: &TreesSbom<'_>, store: &Store) -> Result<String, Slug
 
 /// Lists what is installed in a directory, which stands for the app's root. What can't be read isn't listed.
 pub fn sbom_of_directory(root: &Path, python: &str, machine: &str, env: &Env) -> Result<String, Interrupted> {
-    let mut metadata = BTreeMap::new();
-    for found in WalkDir::new(root).min_depth(1).into_iter().flatten() {
+    let visit = |found: &DirEntry, relative: &Path| {
         env.interrupt.check()?;
-        let relative = found.path().strip_prefix(root).ok().and_then(Path::to_str);
-        let Some(path) = relative.filter(|path| is_source(path) && found.file_type().is_file()) else {
-            continue;
-        };
-        if let Ok(bytes) = std::fs::read(found.path()) {
-            metadata.insert(path.to_owned(), bytes);
-        }
-    }
+        let is_file = || found.file_type().is_ok_and(|kind| kind.is_file());
+        let path = relative.to_str().filter(|path| is_source(path) && is_file());
+        Ok(path.and_then(|path| Some((path.to_owned(), std::fs::read(found.path()).ok()?))))
+    };
+    let metadata: BTreeMap<String, Vec<u8>> = walk(root, &visit, &|_, _| Ok(()))?.into_iter().collect();
     Ok(render(&find_installed(&metadata), Some(python), machine))
 }
 

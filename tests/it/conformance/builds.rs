@@ -54,9 +54,9 @@ pub(super) const ROWS: &[Row] = &[
     row(
         Cache,
         "The cached Python is hard-linked into the build: what a later buildpack edits in place changes the cache.",
-        Runs(edits_in_place_stay_in_the_build),
+        Runs(edits_in_place_do_not_stay_in_the_cache),
     )
-    .differs("files are copied."),
+    .differs("what was edited in place is found by its checksum at the next build and made anew; with a `bin/post_compile`, files are copied."),
     row(
         Environment,
         "`.profile.d/python.sh` sets PATH, PYTHONUNBUFFERED, PYTHONHOME, LIBRARY_PATH, LD_LIBRARY_PATH, LANG, PYTHONPATH and pip's switch, from $HOME at run time.",
@@ -206,13 +206,44 @@ fn nested_files_count(world: &World) {
     assert!(again.stdout.contains("Installing dependencies"), "{}", again.stdout);
 }
 
-fn edits_in_place_stay_in_the_build(world: &World) {
+fn edits_in_place_do_not_stay_in_the_cache(world: &World) {
     use std::os::unix::fs::MetadataExt;
-    let Some(build) = world.built() else { return };
-    let files = walkdir::WalkDir::new(build.app.dir.join(".heroku/python"));
-    let files = files.into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
-    for file in files {
-        assert_eq!(file.metadata().unwrap().nlink(), 1, "{}", file.path().display());
+    const EDIT: &str =
+        "for file in \"$1\"/.heroku/python/lib/python3.*/this.py; do echo spoilt >> $file; done";
+    let Some(mut build) = world.ready(&[("requirements.txt", "")]) else { return };
+    // The files of the one it has are those of other tests.
+    let own = build.app.out.join("own cache");
+    std::fs::create_dir(&own).unwrap();
+    crate::support::copy_as_it_is(&build.cache, &own);
+    build.cache = own;
+    let this = |build: &Build| {
+        let lib = std::fs::read_dir(build.app.dir.join(".heroku/python/lib")).unwrap().map(Result::unwrap);
+        lib.map(|dir| dir.path().join("this.py")).find(|path| path.is_file()).unwrap()
+    };
+    let compile = |build: &Build| {
+        build.clean();
+        build.compile().success().stdout
+    };
+    compile(&build);
+    assert!(std::fs::metadata(this(&build)).unwrap().nlink() > 1, "it was copied");
+    // As a later buildpack would, in the file that the cache has, too.
+    let edit = |build: &Build| {
+        let mut command = std::process::Command::new("sh");
+        crate::support::run(command.args(["-c", EDIT, "sh"]).arg(&build.app.dir)).success();
+    };
+    edit(&build);
+    let again = compile(&build);
+    assert!(again.contains("- The cached Python is damaged"), "{again}");
+    assert!(!std::fs::read_to_string(this(&build)).unwrap().contains("spoilt"));
+    let again = compile(&build);
+    assert!(again.contains("Restoring cache"), "{again}");
+
+    // What the app itself edits, each time, is never the cache's.
+    build.write("bin/post_compile", format!("set -- .\n{EDIT}\n"));
+    for _ in 0..2 {
+        let log = compile(&build);
+        assert!(log.contains("Restoring cache"), "{log}");
+        assert!(std::fs::read_to_string(this(&build)).unwrap().ends_with("spoilt\n"));
     }
 }
 
