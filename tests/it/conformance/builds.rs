@@ -213,11 +213,11 @@ fn edits_in_place_do_not_stay_in_the_cache(world: &World) {
     let Some(mut build) = world.ready(&[("requirements.txt", "")]) else { return };
     // The files of the one it has are those of other tests.
     let own = build.app.out.join("own cache");
-    std::fs::create_dir(&own).unwrap();
+    fs::create_dir(&own).unwrap();
     crate::support::copy_as_it_is(&build.cache, &own);
     build.cache = own;
     let this = |build: &Build| {
-        let lib = std::fs::read_dir(build.app.dir.join(".heroku/python/lib")).unwrap().map(Result::unwrap);
+        let lib = fs::read_dir(build.app.dir.join(".heroku/python/lib")).unwrap().map(Result::unwrap);
         lib.map(|dir| dir.path().join("this.py")).find(|path| path.is_file()).unwrap()
     };
     let compile = |build: &Build| {
@@ -225,7 +225,7 @@ fn edits_in_place_do_not_stay_in_the_cache(world: &World) {
         build.compile().success().stdout
     };
     compile(&build);
-    assert!(std::fs::metadata(this(&build)).unwrap().nlink() > 1, "it was copied");
+    assert!(fs::metadata(this(&build)).unwrap().nlink() > 1, "it was copied");
     // As a later buildpack would, in the file that the cache has, too.
     let edit = |build: &Build| {
         let mut command = std::process::Command::new("sh");
@@ -234,7 +234,7 @@ fn edits_in_place_do_not_stay_in_the_cache(world: &World) {
     edit(&build);
     let again = compile(&build);
     assert!(again.contains("- The cached Python is damaged"), "{again}");
-    assert!(!std::fs::read_to_string(this(&build)).unwrap().contains("spoilt"));
+    assert!(!fs::read_to_string(this(&build)).unwrap().contains("spoilt"));
     let again = compile(&build);
     assert!(again.contains("Restoring cache"), "{again}");
 
@@ -243,7 +243,7 @@ fn edits_in_place_do_not_stay_in_the_cache(world: &World) {
     for _ in 0..2 {
         let log = compile(&build);
         assert!(log.contains("Restoring cache"), "{log}");
-        assert!(std::fs::read_to_string(this(&build)).unwrap().ends_with("spoilt\n"));
+        assert!(fs::read_to_string(this(&build)).unwrap().ends_with("spoilt\n"));
     }
 }
 
