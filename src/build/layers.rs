@@ -92,18 +92,6 @@ pub fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
     store.layer(plan.name, &plan.key.digest()).is_some()
 }
 
-/// Returns whether the store has this layer, and every file of it is what it was when it was made.
-/// A damaged layer is thrown away.
-pub fn verify_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<bool> {
-    let digest = plan.key.digest();
-    let Some(layer) = read_index(plan, &digest, store)? else { return Ok(false) };
-    if is_whole(&layer, store, env)? {
-        return Ok(true);
-    }
-    store.remove_layer(plan.name, &digest)?;
-    Ok(false)
-}
-
 fn is_whole(layer: &Layer, store: &Store, env: &Env) -> Result<bool> {
     match index_directory(&layer.tree(), env) {
         Ok(entries) if entries == layer.entries => {

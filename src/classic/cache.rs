@@ -3,7 +3,7 @@
 //! Layers are kept one by one, so that only what has changed is made anew. The facts of the last build that
 //! ended well say why; they are apart from the report, which failed builds write, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 
 use crate::build::bytecode::forget_other_bytecode;
 use crate::build::execute::{Built, Workshop};
-use crate::build::layers::verify_layer;
+use crate::build::layers::{Condition, check_stored_layer};
 use crate::build::native::plan_tool;
+use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
 use crate::plan::manager::{PIP_VERSION, UV_VERSION};
@@ -86,17 +87,10 @@ impl<'a> Cache<'a> {
         }
     }
 
-    /// Checks the layers that the plan would use, and says whether the cache can be used and why not.
+    /// Checks the layers, and says whether the cache can be used and why not.
     pub(super) fn restore(&self, facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<()> {
         let Workshop { store, env, output, record } = shop;
-        let mut damaged = Vec::new();
-        for layer in &plan.layers {
-            let is_whole = verify_layer(layer, store, env)?;
-            let was_kept = |last: &Facts| last.layers.get(layer.name) == Some(&layer.key.digest());
-            if !is_whole && matches!(&self.last, Last::Facts(last) if was_kept(last)) {
-                damaged.push(format!("The cached {} is damaged", describe(layer.name)));
-            }
-        }
+        let mut damaged = throw_away_damaged(store, env)?;
         let mut reasons = reasons(&self.last, facts);
         // Without a reason of the other kinds, the layers' keys still have theirs.
         if reasons.is_empty() && self.last != Last::Nothing {
@@ -153,6 +147,25 @@ impl<'a> Cache<'a> {
         }
         Ok(())
     }
+}
+
+/// Throws away the layers that aren't what they were when they were made, and says which. Not only those of the plan: the
+/// builds' directories, the layers and uv's cache share files, so that what was edited in place in one is so in all.
+fn throw_away_damaged(store: &Store, env: &Env) -> Result<Vec<String>> {
+    let mut damaged = BTreeSet::new();
+    for (kind, key) in store.layers()? {
+        let Some(path) = store.layer(&kind, &key) else { continue };
+        match check_stored_layer(&path, env)? {
+            Condition::Whole => store.settle(&path),
+            Condition::Unknown => {}
+            Condition::Damaged => {
+                store.remove_layer(&kind, &key)?;
+                store.forget_uv_cache();
+                damaged.insert(format!("The cached {} is damaged", describe(&kind)));
+            }
+        }
+    }
+    Ok(damaged.into_iter().collect())
 }
 
 /// Keeps the tool that the plan is carried out by, which no plan has among its layers.
@@ -250,6 +263,7 @@ fn describe(layer: &str) -> &str {
         "runtime" => "Python",
         "dependencies" => "set of packages",
         "project" => "set of the app's own packages",
+        super::corpora::LAYER => "set of NLTK packages",
         other => other,
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::cache::LINEAGE;
 use crate::build::config_vars::ConfigVars;
 use crate::build::execute::{Built, Workshop};
-use crate::build::layers::{Layer, provide_layer, verify_layer};
+use crate::build::layers::{Layer, has_layer, provide_layer};
 use crate::build::nltk::{NLTK_DATA, download, wanted_corpora, with_config_vars};
 use crate::build::stage::{Transfer, put_layer};
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub(super) fn put_corpora(
             ("NLTK version", nltk_version(built)),
         ]),
     };
-    if verify_layer(&plan, store, env)? {
+    if has_layer(&plan, store) {
         output.step(format!("Using cached NLTK packages: {}", packages.join(" ")));
     }
     let layer = provide_layer(&plan, LINEAGE, store, env, output, |tree| {

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::size::DynoSize;
@@ -123,7 +124,10 @@ impl MemoryGroup {
     /// Makes a group below our own, if the machine lets us, with the limit of this size.
     pub(super) fn make(name: &str, size: DynoSize) -> Option<Self> {
         let (own, version) = own_group(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
-        let dir = own.join(format!("slugc-{}-{name}", std::process::id()));
+        // Never that of another: who is there first would take it away.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = own.join(format!("slugc-{}-{number}-{name}", std::process::id()));
         files::create_dir_all(&dir).ok()?;
         let group = Self { dir, version };
         let limit = match version {

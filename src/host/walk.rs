@@ -95,7 +95,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut expected = Vec::new();
         for number in 0..30 {
-            let name = format!("{:02}", number);
+            let name = format!("{number:02}");
             fs::create_dir_all(dir.path().join(&name).join("sub")).unwrap();
             fs::write(dir.path().join(&name).join("sub/file"), "").unwrap();
             std::os::unix::fs::symlink("..", dir.path().join(&name).join("up")).unwrap();

@@ -91,6 +91,24 @@ impl Store {
         }
     }
 
+    /// Lists the finished layers, by their kinds and keys.
+    pub fn layers(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let parent = self.root.join("layers");
+        let mut layers = Vec::new();
+        for kind in fs::read_dir(&parent).at(&parent)? {
+            let kind = kind.at(&parent)?;
+            // What isn't a directory is nobody's.
+            for key in fs::read_dir(kind.path()).into_iter().flatten() {
+                let names = [kind.file_name(), key.at(&kind.path())?.file_name()];
+                if let [Ok(kind), Ok(key)] = names.map(std::ffi::OsString::into_string) {
+                    layers.push((kind, key));
+                }
+            }
+        }
+        layers.sort_unstable();
+        Ok(layers)
+    }
+
     /// Throws away the layers of a kind that don't have one of these keys.
     pub fn retain_layers(&self, kind: &str, keys: &[&str]) -> Result<(), StoreError> {
         let parent = self.root.join("layers").join(kind);

@@ -1,7 +1,7 @@
 //! uv's own cache, which is uv's business but for whether it can be trusted.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use super::lock::Lock;
@@ -20,14 +20,24 @@ impl Store {
         self.held.hold(&path);
         // Whoever else uses it has looked, in this run of the machine.
         if self.held.is_alone(&path) && !self.durable.is_sure(&mark) {
-            self.held.release(&path);
-            // What can't be moved can't be used by uv either, which says why.
-            let _ = self.scratch().map(|grave| fs::rename(&path, grave.path().join("uv")));
+            self.bury_uv_cache(&path);
         }
         // If this fails, so does uv, and says why.
         let _ = self.sharing_of_uv().make_dir(&path).and_then(|()| self.durable.begin(&mark));
         self.held.hold(&path);
         path
+    }
+
+    /// Lets uv begin anew, as what is in its cache isn't what it has put there.
+    pub fn forget_uv_cache(&self) {
+        let _lock = self.lock_uv_cache();
+        self.bury_uv_cache(&self.uv_path());
+    }
+
+    fn bury_uv_cache(&self, path: &Path) {
+        self.held.release(path);
+        // What can't be moved can't be used by uv either, which says why.
+        let _ = self.scratch().map(|grave| fs::rename(path, grave.path().join("uv")));
     }
 
     /// Notes that uv's cache is on the disk, unless this process or another has begun to write there since.

@@ -317,3 +317,39 @@ fn a_python_that_cannot_be_had_is_no_reason_to_discard_the_cache() {
     assert!(again.stdout.contains("couldn't be downloaded"), "{}", again.stdout);
     assert!(!again.stdout.contains("-----> Installing Python"), "{}", again.stdout);
 }
+
+/// uv links what it installs from its cache, and slugc from the layer into the build.
+#[test]
+#[ignore = "needs PyPI"]
+fn what_was_edited_in_a_build_is_not_installed_again() {
+    let mut app = TestApp::online("flask-getting-started");
+    app.set("STACK", "heroku-24");
+    let cache = app.out.join("cache");
+    let cached = Cached { app, cache, builds: 0 };
+    cached.write("requirements.txt", "six==1.17.0\n");
+    let six = |build_dir: &Path| {
+        let files = walkdir::WalkDir::new(build_dir.join(".heroku/python/lib")).into_iter();
+        let mut paths = files.map(|entry| entry.unwrap().into_path());
+        paths.find(|path| path.ends_with("site-packages/six.py")).unwrap()
+    };
+    let build_dir = cached.app.out.join("build");
+    let mut whole = String::new();
+    // Unchanged, and with another set of packages.
+    for requirements in ["six==1.17.0\n", "six==1.17.0\n", "six==1.17.0 # again\n"] {
+        cached.write("requirements.txt", requirements);
+        let _ = fs::remove_dir_all(&build_dir);
+        fs::create_dir(&build_dir).unwrap();
+        copy_tree(&cached.app.dir, &build_dir);
+        let run = door(&cached.app, "compile", &[&build_dir, &cached.cache]).success();
+        let file = six(&build_dir);
+        let text = fs::read_to_string(&file).unwrap();
+        if whole.is_empty() {
+            whole = text;
+        } else {
+            assert!(run.stdout.contains("- The cached set of packages is damaged\n"), "{}", run.stdout);
+            assert!(text == whole, "what was edited is there again");
+        }
+        let mut file = fs::File::options().append(true).open(&file).unwrap();
+        std::io::Write::write_all(&mut file, b"spoilt = True\n").unwrap();
+    }
+}
