@@ -6,9 +6,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
-use walkdir::WalkDir;
 
 use super::scratch::{ScratchDir, sweep, temp_file_in};
+use super::walk::walk;
 use crate::error::{ErrorCode, UserError};
 
 /// A file operation that failed.
@@ -123,18 +123,25 @@ pub fn link_or_copy(from: &Path, to: &Path) -> Result<(), FileError> {
 
 /// Makes hard links to the files of a directory in an empty one. Returns whether the file system can do that.
 pub fn link_tree(from: &Path, to: &Path) -> Result<bool, FileError> {
-    for entry in WalkDir::new(from).min_depth(1) {
-        let entry = entry.map_err(io::Error::from).doing("reading", from)?;
-        let (path, target) = (entry.path(), to.join(entry.path().strip_prefix(from).unwrap_or(entry.path())));
-        if entry.file_type().is_dir() {
-            create_dir_all(&target)?;
-        } else if entry.file_type().is_symlink() {
-            create_symlink(&fs::read_link(path).doing("reading", path)?, &target)?;
-        } else if fs::hard_link(path, &target).is_err() {
-            return Ok(false);
+    let visit = |entry: &fs::DirEntry, relative: &Path| {
+        let (path, target) = (entry.path(), to.join(relative));
+        let kind = entry.file_type().doing("reading", &path).map_err(Some)?;
+        if kind.is_dir() {
+            create_dir_all(&target).map_err(Some)?;
+        } else if kind.is_symlink() {
+            let points_to = fs::read_link(&path).doing("reading", &path).map_err(Some)?;
+            create_symlink(&points_to, &target).map_err(Some)?;
+        } else {
+            fs::hard_link(path, &target).map_err(|_| None)?;
         }
+        Ok(None::<()>)
+    };
+    let unreadable = |path: &Path, error| Err(error).doing("reading", path).map_err(Some);
+    match walk(from, &visit, &unreadable) {
+        Ok(_) => Ok(true),
+        Err(None) => Ok(false),
+        Err(Some(error)) => Err(error),
     }
-    Ok(true)
 }
 
 /// Copies a file and its permissions.

@@ -13,7 +13,8 @@ struct Gathered<T, E> {
     has_failed: AtomicBool,
 }
 
-/// Calls `visit` for all that is below a directory, in no order, and returns what it returned. Links aren't followed, but
+/// Calls `visit` for all that is below a directory, and returns what it returned. There is no order, but that a directory comes
+/// before what is in it. Links aren't followed, but
 /// `root` may be one. What can't be read is for `fail` to make an error of, or nothing.
 pub fn walk<T: Send, E: Send>(
     root: &Path,

@@ -2,6 +2,7 @@
 //! where things are, and knows nothing of what they are for: another kind of layer or blob needs no change here.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::env::Env;
 use crate::host::clock;
 use crate::host::file_system::FileSystem;
 use crate::host::scratch::{self, is_at};
+use crate::host::walk::walk;
 use crate::output::Output;
 
 const LAYERS: &str = "layers";
@@ -307,7 +309,12 @@ fn size_below(dir: &Path, env: &Env) -> Result<u64, StoreError> {
 
 /// Notes how big a layer is, before it is put into the store.
 pub(super) fn record_size(dir: &Path) -> Result<(), StoreError> {
-    let size: u64 = files_below(dir).map(|(_, meta)| meta.len()).sum();
+    let visit = |entry: &fs::DirEntry, _: &Path| {
+        let meta = entry.metadata().ok().filter(|meta| !meta.is_dir());
+        Ok::<_, Infallible>(meta.map(|meta| meta.len()))
+    };
+    let Ok(sizes) = walk(dir, &visit, &|_, _| Ok(()));
+    let size: u64 = sizes.iter().sum();
     let path = dir.join(SIZE_FILE);
     fs::write(&path, format!("{size}\n")).at(&path)
 }

@@ -1,12 +1,14 @@
 //! Which files are compiled together: those of a distribution, or of a directory where no distribution has them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use walkdir::{DirEntry, WalkDir};
+use walkdir::WalkDir;
 
+use crate::host::walk::walk;
 use crate::python::distribution::{installed_path, parse_record};
 
 /// So many files at most are a group: enough to be worth a process, few enough to keep all cores busy to the end.
@@ -42,23 +44,22 @@ pub(super) fn find_groups(tree: &Path) -> Vec<Group> {
 /// What packages test themselves with is left out: nothing in a dyno imports it, and in pandas or numpy it is a third
 /// of all there is to compile. If something does, Python compiles it then.
 fn python_files(tree: &Path) -> Vec<Vec<u8>> {
-    let lib = tree.join(".heroku/python/lib");
-    let is_own_test = |entry: &DirEntry| {
-        entry.file_type().is_dir()
-            && entry.file_name() == TESTS
-            && entry.path().ancestors().any(|path| path.file_name() == Some(SITE_PACKAGES.as_ref()))
+    let lib = Path::new(".heroku/python/lib");
+    let visit = |entry: &fs::DirEntry, path: &Path| {
+        let is_source = path.extension().is_some_and(|extension| extension == "py")
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && !is_own_test(path);
+        Ok::<_, Infallible>(is_source.then(|| lib.join(path).into_os_string().into_vec()))
     };
-    let mut files: Vec<_> = WalkDir::new(lib)
-        .into_iter()
-        .filter_entry(|entry| !is_own_test(entry))
-        .flatten()
-        .filter(|entry| {
-            entry.file_type().is_file() && entry.path().extension().is_some_and(|extension| extension == "py")
-        })
-        .filter_map(|entry| Some(entry.path().strip_prefix(tree).ok()?.as_os_str().as_bytes().to_vec()))
-        .collect();
+    // What can't be read can't be compiled either.
+    let Ok(mut files) = walk(&tree.join(lib), &visit, &|_, _| Ok(()));
     files.sort();
     files
+}
+
+fn is_own_test(path: &Path) -> bool {
+    let directories = path.parent().into_iter().flat_map(Path::iter);
+    directories.skip_while(|name| *name != SITE_PACKAGES).any(|name| name == TESTS)
 }
 
 /// Finds out which distribution says in its RECORD that a file is its own; the first one by name if several do.

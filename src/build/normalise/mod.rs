@@ -8,13 +8,13 @@ mod record;
 mod script;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::convert::Infallible;
+use std::fs::{self, DirEntry, FileType};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
-
 use crate::host::files::{self, FileContext, FileError};
+use crate::host::walk::walk;
 
 /// Where the tree was made.
 #[derive(Debug, Clone)]
@@ -89,24 +89,43 @@ fn site_packages_dirs(prefix: &Path) -> Vec<PathBuf> {
     dirs
 }
 
-fn walk(dir: &Path) -> impl Iterator<Item = DirEntry> {
-    WalkDir::new(dir).follow_root_links(false).sort_by_file_name().into_iter().flatten()
+/// Lists the paths below a directory that a choice falls on, sorted. A link isn't gone into, even if `dir` is one.
+fn find(
+    dir: &Path,
+    choose: impl Fn(&DirEntry, &Path) -> Option<FileType> + Sync,
+) -> Vec<(PathBuf, FileType)> {
+    if !dir.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Vec::new();
+    }
+    let visit = |entry: &DirEntry, _: &Path| {
+        let path = entry.path();
+        Ok::<_, Infallible>(choose(entry, &path).map(|kind| (path, kind)))
+    };
+    let Ok(mut found) = walk(dir, &visit, &|_, _| Ok(()));
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
 }
 
 fn remove_leftovers(prefix: &Path, site_packages: &Path, changes: &mut Changes) -> Result<(), FileError> {
-    let mut directories = Vec::new();
-    for entry in walk(prefix) {
-        let (name, path) = (entry.file_name().to_string_lossy(), entry.path());
-        if entry.file_type().is_dir() && (name == "__pycache__" || REPOSITORIES.contains(&&*name)) {
-            directories.push(path.to_owned());
-        } else if entry.file_type().is_file()
-            && (name.ends_with(".pyc") || (INSTALLER_FILES.contains(&&*name) && is_in_dist_info(path)))
-        {
-            files::remove_file(path)?;
-            changes.deleted(site_packages, path);
-        }
+    let left = find(prefix, |entry, path| {
+        let kind = entry.file_type().ok()?;
+        let name = path.file_name()?.to_string_lossy();
+        let is_left = match kind.is_dir() {
+            true => name == "__pycache__" || REPOSITORIES.contains(&&*name),
+            false => {
+                kind.is_file()
+                    && (name.ends_with(".pyc")
+                        || (INSTALLER_FILES.contains(&&*name) && is_in_dist_info(path)))
+            }
+        };
+        is_left.then_some(kind)
+    });
+    let (directories, files): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, kind)| kind.is_dir());
+    for (path, _) in files {
+        files::remove_file(&path)?;
+        changes.deleted(site_packages, &path);
     }
-    directories.iter().try_for_each(|path| files::remove_dir_all(path))
+    directories.iter().try_for_each(|(path, _)| files::remove_dir_all(path))
 }
 
 fn is_in_dist_info(path: &Path) -> bool {
@@ -119,12 +138,12 @@ fn relocate_scripts(
     places: &BuildPlaces,
     changes: &mut Changes,
 ) -> Result<(), FileError> {
-    for entry in walk(bin).filter(|entry| entry.file_type().is_file()) {
-        let contents = fs::read(entry.path()).doing("reading", entry.path())?;
+    for (path, _) in find(bin, |entry, _| entry.file_type().ok().filter(FileType::is_file)) {
+        let contents = read(&path)?;
         if let Some(script) = script::relocate(&contents, &places.runtime) {
-            files::replace_contents(entry.path(), &script)?;
-            files::set_mode(entry.path(), 0o755)?;
-            changes.changed(site_packages, entry.path(), script);
+            files::replace_contents(&path, &script)?;
+            files::set_mode(&path, 0o755)?;
+            changes.changed(site_packages, &path, script);
         }
     }
     Ok(())
@@ -135,28 +154,36 @@ fn relocate_metadata(
     places: &BuildPlaces,
     changes: &mut Changes,
 ) -> Result<(), FileError> {
-    for entry in walk(site_packages).filter(|entry| entry.file_type().is_file()) {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy();
+    let has_urls =
+        |name: &str, path: &Path| ["direct_url.json", "METADATA"].contains(&name) && is_in_dist_info(path);
+    // At the top, what says where to import from; anywhere, files that nobody may write, which nobody could delete either.
+    let found = find(site_packages, |entry, path| {
+        let kind = entry.file_type().ok().filter(FileType::is_file)?;
+        let name = path.file_name()?.to_string_lossy();
+        let is_told = path.parent() == Some(site_packages) || has_urls(&name, path);
+        let is_locked = || entry.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 == 0);
+        (is_told || is_locked()).then_some(kind)
+    });
+    for (path, _) in found {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let at_top = path.parent() == Some(site_packages);
         let extension = path.extension().unwrap_or_default();
-        let relocated = if ["direct_url.json", "METADATA"].contains(&&*name) && is_in_dist_info(path) {
-            editable::relocate_urls(&read(path)?, places)
+        let relocated = if has_urls(&name, &path) {
+            editable::relocate_urls(&read(&path)?, places)
         } else if at_top && (extension == "pth" || extension == "egg-link") {
-            editable::relocate_path_file(&read(path)?, places)
+            editable::relocate_path_file(&read(&path)?, places)
         } else if at_top && name.starts_with("__editable__") && extension == "py" {
-            editable::relocate_module(&read(path)?, places)
+            editable::relocate_module(&read(&path)?, places)
         } else {
             None
         };
         if let Some(contents) = relocated {
-            files::replace_contents(path, &contents)?;
-            changes.changed(site_packages, path, contents);
+            files::replace_contents(&path, &contents)?;
+            changes.changed(site_packages, &path, contents);
         }
-        // Wheels can hold files that nobody may write, which nobody could delete again either.
-        let mode = entry.metadata().map_or(0o644, |metadata| metadata.permissions().mode());
+        let mode = fs::metadata(&path).map_or(0o644, |metadata| metadata.permissions().mode());
         if mode & 0o200 == 0 {
-            files::set_mode(path, (mode & 0o777) | 0o200)?;
+            files::set_mode(&path, (mode & 0o777) | 0o200)?;
         }
     }
     Ok(())
