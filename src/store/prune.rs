@@ -2,7 +2,6 @@
 //! where things are, and knows nothing of what they are for: another kind of layer or blob needs no change here.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -293,28 +292,24 @@ fn directory_item(kind: String, path: PathBuf, env: &Env) -> Result<Option<Item>
     let recorded = fs::read_to_string(path.join(SIZE_FILE)).ok().and_then(|text| text.trim().parse().ok());
     let size = match recorded {
         Some(size) => size,
-        None => size_below(&path, env)?,
+        None => size_below(&path, || Ok(env.interrupt.check()?))?,
     };
     Ok(Some(Item { kind, path, size, last_used: meta.mtime().unsigned_abs() }))
 }
 
-fn size_below(dir: &Path, env: &Env) -> Result<u64, StoreError> {
-    let mut size = 0;
-    for (_, meta) in files_below(dir) {
-        env.interrupt.check()?;
-        size += meta.len();
-    }
-    Ok(size)
+/// Adds up the bytes of the files below a directory; what goes away meanwhile doesn't count.
+fn size_below(dir: &Path, check: impl Fn() -> Result<(), StoreError> + Sync) -> Result<u64, StoreError> {
+    let visit = |entry: &fs::DirEntry, _: &Path| {
+        check()?;
+        let meta = entry.metadata().ok().filter(|meta| !meta.is_dir());
+        Ok::<_, StoreError>(meta.map(|meta| meta.len()))
+    };
+    Ok(walk(dir, &visit, &|_, _| Ok(()))?.iter().sum())
 }
 
 /// Notes how big a layer is, before it is put into the store.
 pub(super) fn record_size(dir: &Path) -> Result<(), StoreError> {
-    let visit = |entry: &fs::DirEntry, _: &Path| {
-        let meta = entry.metadata().ok().filter(|meta| !meta.is_dir());
-        Ok::<_, Infallible>(meta.map(|meta| meta.len()))
-    };
-    let Ok(sizes) = walk(dir, &visit, &|_, _| Ok(()));
-    let size: u64 = sizes.iter().sum();
+    let size = size_below(dir, || Ok(()))?;
     let path = dir.join(SIZE_FILE);
     fs::write(&path, format!("{size}\n")).at(&path)
 }

@@ -187,10 +187,11 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let (groups, keys): (Vec<_>, Vec<_>) = groups.unzip();
         self.compile(&groups, env, output)?;
-        for (group, key) in groups.into_iter().zip(keys) {
+        let keep = |(group, key): (&Group, &String)| -> Result<()> {
             store.put_segment(key, &self.pack(group)?)?;
-        }
-        Ok(())
+            Ok(())
+        };
+        groups.into_par_iter().zip(keys).try_for_each(keep)
     }
 
     /// Reads the bytecode of a group as one piece: a length before each file, 0 if it doesn't compile.
