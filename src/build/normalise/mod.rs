@@ -236,11 +236,11 @@ mod tests {
             normalise(&places).unwrap();
             assert_eq!(fs::read_to_string(site_packages.join("x.pth")).unwrap(), "../../../../../src\n");
             assert!(!fs::read_to_string(info.join("RECORD")).unwrap().contains("old"));
-            walk(&places.tree)
-                .filter(|entry| entry.file_type().is_file())
-                .map(|entry| {
-                    let name = entry.path().strip_prefix(&places.tree).unwrap().to_owned();
-                    (name, fs::read_to_string(entry.path()).unwrap())
+            find(&places.tree, |entry, _| entry.file_type().ok().filter(FileType::is_file))
+                .into_iter()
+                .map(|(path, _)| {
+                    let name = path.strip_prefix(&places.tree).unwrap().to_owned();
+                    (name, fs::read_to_string(path).unwrap())
                 })
                 .collect::<BTreeMap<_, _>>()
         });
