@@ -114,15 +114,18 @@ pub enum Condition {
     Unknown,
 }
 
-/// Compares the layer in this directory of the store with its index.
-pub fn check_stored_layer(path: &Path, env: &Env) -> Result<Condition> {
+/// Compares the layer in this directory of the store with its index, and notes it if it is whole.
+pub fn check_stored_layer(path: &Path, store: &Store, env: &Env) -> Result<Condition> {
     let Ok(bytes) = std::fs::read(path.join(INDEX)) else {
         // Tools that slugc runs itself have none.
         return Ok(if path.join(TREE).is_dir() { Condition::Damaged } else { Condition::Unknown });
     };
     match (index_file::decode(&bytes), index_directory(&path.join(TREE), env)) {
         (_, Err(error @ IndexError::Interrupted(_))) => Err(error.into()),
-        (Some(entries), Ok(found)) if entries == found => Ok(Condition::Whole),
+        (Some(entries), Ok(found)) if entries == found => {
+            store.settle(path);
+            Ok(Condition::Whole)
+        }
         _ => Ok(Condition::Damaged),
     }
 }

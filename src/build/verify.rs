@@ -28,12 +28,7 @@ pub fn verify_store(store: &Store, env: &Env, output: &Output) -> Result<Verifie
     for item in items {
         env.interrupt.check()?;
         match check(&item, store, env)? {
-            Condition::Whole => {
-                if item.kind.starts_with("layers/") {
-                    store.settle(&item.path);
-                }
-                verified.whole += 1;
-            }
+            Condition::Whole => verified.whole += 1,
             Condition::Unknown => verified.unchecked += 1,
             Condition::Damaged => {
                 if !store.remove(&item)? {
@@ -49,7 +44,7 @@ pub fn verify_store(store: &Store, env: &Env, output: &Output) -> Result<Verifie
 
 fn check(item: &Item, store: &Store, env: &Env) -> Result<Condition> {
     match item.kind.as_str() {
-        kind if kind.starts_with("layers/") => check_stored_layer(&item.path, env),
+        kind if kind.starts_with("layers/") => check_stored_layer(&item.path, store, env),
         "downloads" => check_download(&item.path, env),
         _ => Ok(match store.is_whole(item) {
             Some(true) => Condition::Whole,

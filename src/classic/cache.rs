@@ -153,16 +153,12 @@ impl<'a> Cache<'a> {
 /// builds' directories, the layers and uv's cache share files, so that what was edited in place in one is so in all.
 fn throw_away_damaged(store: &Store, env: &Env) -> Result<Vec<String>> {
     let mut damaged = BTreeSet::new();
-    for (kind, key) in store.layers()? {
+    for (kind, key) in store.layers() {
         let Some(path) = store.layer(&kind, &key) else { continue };
-        match check_stored_layer(&path, env)? {
-            Condition::Whole => store.settle(&path),
-            Condition::Unknown => {}
-            Condition::Damaged => {
-                store.remove_layer(&kind, &key)?;
-                store.forget_uv_cache();
-                damaged.insert(format!("The cached {} is damaged", describe(&kind)));
-            }
+        if check_stored_layer(&path, store, env)? == Condition::Damaged {
+            store.remove_layer(&kind, &key)?;
+            store.forget_uv_cache();
+            damaged.insert(format!("The cached {} is damaged", describe(&kind)));
         }
     }
     Ok(damaged.into_iter().collect())

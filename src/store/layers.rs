@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::prune::record_size;
+use super::prune::{directories, record_size};
 use super::{At, Store, StoreError, durable};
 use crate::host::scratch::ScratchDir;
 
@@ -92,21 +92,11 @@ impl Store {
     }
 
     /// Lists the finished layers, by their kinds and keys.
-    pub fn layers(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let parent = self.root.join("layers");
-        let mut layers = Vec::new();
-        for kind in fs::read_dir(&parent).at(&parent)? {
-            let kind = kind.at(&parent)?;
-            // What isn't a directory is nobody's.
-            for key in fs::read_dir(kind.path()).into_iter().flatten() {
-                let names = [kind.file_name(), key.at(&kind.path())?.file_name()];
-                if let [Ok(kind), Ok(key)] = names.map(std::ffi::OsString::into_string) {
-                    layers.push((kind, key));
-                }
-            }
-        }
-        layers.sort_unstable();
-        Ok(layers)
+    pub fn layers(&self) -> Vec<(String, String)> {
+        let kinds = directories(&self.root.join("layers")).into_iter();
+        kinds
+            .flat_map(|(kind, path)| directories(&path).into_iter().map(move |(key, _)| (kind.clone(), key)))
+            .collect()
     }
 
     /// Throws away the layers of a kind that don't have one of these keys.

@@ -314,7 +314,8 @@ pub(super) fn record_size(dir: &Path) -> Result<(), StoreError> {
     fs::write(&path, format!("{size}\n")).at(&path)
 }
 
-fn directories(dir: &Path) -> Vec<(String, PathBuf)> {
+/// Lists the directories in a directory, by their names, sorted.
+pub(super) fn directories(dir: &Path) -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut found: Vec<(String, PathBuf)> = entries
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))

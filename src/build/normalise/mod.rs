@@ -90,42 +90,33 @@ fn site_packages_dirs(prefix: &Path) -> Vec<PathBuf> {
 }
 
 /// Lists the paths below a directory that a choice falls on, sorted. A link isn't gone into, even if `dir` is one.
-fn find(
-    dir: &Path,
-    choose: impl Fn(&DirEntry, &Path) -> Option<FileType> + Sync,
-) -> Vec<(PathBuf, FileType)> {
+fn find(dir: &Path, choose: impl Fn(&DirEntry, FileType) -> bool + Sync) -> Vec<PathBuf> {
     if !dir.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Vec::new();
     }
     let visit = |entry: &DirEntry, _: &Path| {
-        let path = entry.path();
-        Ok::<_, Infallible>(choose(entry, &path).map(|kind| (path, kind)))
+        let is_chosen = entry.file_type().is_ok_and(|kind| choose(entry, kind));
+        Ok::<_, Infallible>(is_chosen.then(|| entry.path()))
     };
     let Ok(mut found) = walk(dir, &visit, &|_, _| Ok(()));
-    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found.sort();
     found
 }
 
 fn remove_leftovers(prefix: &Path, site_packages: &Path, changes: &mut Changes) -> Result<(), FileError> {
-    let left = find(prefix, |entry, path| {
-        let kind = entry.file_type().ok()?;
-        let name = path.file_name()?.to_string_lossy();
-        let is_left = match kind.is_dir() {
-            true => name == "__pycache__" || REPOSITORIES.contains(&&*name),
-            false => {
-                kind.is_file()
-                    && (name.ends_with(".pyc")
-                        || (INSTALLER_FILES.contains(&&*name) && is_in_dist_info(path)))
-            }
-        };
-        is_left.then_some(kind)
+    let left = find(prefix, |entry, kind| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_of_installer = || INSTALLER_FILES.contains(&&*name) && is_in_dist_info(&entry.path());
+        (kind.is_dir() && (name == "__pycache__" || REPOSITORIES.contains(&&*name)))
+            || (kind.is_file() && (name.ends_with(".pyc") || is_of_installer()))
     });
-    let (directories, files): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, kind)| kind.is_dir());
-    for (path, _) in files {
+    let (directories, files): (Vec<_>, Vec<_>) = left.into_iter().partition(|path| path.is_dir());
+    for path in files {
         files::remove_file(&path)?;
         changes.deleted(site_packages, &path);
     }
-    directories.iter().try_for_each(|(path, _)| files::remove_dir_all(path))
+    directories.iter().try_for_each(|path| files::remove_dir_all(path))
 }
 
 fn is_in_dist_info(path: &Path) -> bool {
@@ -138,7 +129,7 @@ fn relocate_scripts(
     places: &BuildPlaces,
     changes: &mut Changes,
 ) -> Result<(), FileError> {
-    for (path, _) in find(bin, |entry, _| entry.file_type().ok().filter(FileType::is_file)) {
+    for path in find(bin, |_, kind| kind.is_file()) {
         let contents = read(&path)?;
         if let Some(script) = script::relocate(&contents, &places.runtime) {
             files::replace_contents(&path, &script)?;
@@ -157,14 +148,14 @@ fn relocate_metadata(
     let has_urls =
         |name: &str, path: &Path| ["direct_url.json", "METADATA"].contains(&name) && is_in_dist_info(path);
     // At the top, what says where to import from; anywhere, files that nobody may write, which nobody could delete either.
-    let found = find(site_packages, |entry, path| {
-        let kind = entry.file_type().ok().filter(FileType::is_file)?;
-        let name = path.file_name()?.to_string_lossy();
-        let is_told = path.parent() == Some(site_packages) || has_urls(&name, path);
+    let found = find(site_packages, |entry, kind| {
+        let path = entry.path();
+        let is_told =
+            path.parent() == Some(site_packages) || has_urls(&entry.file_name().to_string_lossy(), &path);
         let is_locked = || entry.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o200 == 0);
-        (is_told || is_locked()).then_some(kind)
+        kind.is_file() && (is_told || is_locked())
     });
-    for (path, _) in found {
+    for path in found {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let at_top = path.parent() == Some(site_packages);
         let extension = path.extension().unwrap_or_default();
@@ -236,9 +227,9 @@ mod tests {
             normalise(&places).unwrap();
             assert_eq!(fs::read_to_string(site_packages.join("x.pth")).unwrap(), "../../../../../src\n");
             assert!(!fs::read_to_string(info.join("RECORD")).unwrap().contains("old"));
-            find(&places.tree, |entry, _| entry.file_type().ok().filter(FileType::is_file))
+            find(&places.tree, |_, kind| kind.is_file())
                 .into_iter()
-                .map(|(path, _)| {
+                .map(|path| {
                     let name = path.strip_prefix(&places.tree).unwrap().to_owned();
                     (name, fs::read_to_string(path).unwrap())
                 })
