@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use slugc::env::Env;
-use slugc::output::Output;
-use slugc::slug::{Layout, Slug, SlugSpec, Times, Tree, TreeOrigin, assemble, tree};
-use slugc::store::Store;
+use slugc::testing::env::Env;
+use slugc::testing::output::Output;
+use slugc::testing::slug::{Layout, Slug, SlugSpec, Times, Tree, TreeOrigin, assemble, tree};
+use slugc::testing::store::Store;
 
 /// How often each way is taken; the fastest counts.
 const ROUNDS: usize = 3;

@@ -36,6 +36,13 @@ impl InternalError {
     }
 }
 
+/// Runs the program with the arguments and the environment of this process.
+pub fn main() -> ExitCode {
+    let env = Env::capture();
+    answer_panics(&env);
+    run(env)
+}
+
 /// Has a bug answered as any other error is: with an id, what to report, and an exit code. In whichever thread it is
 /// met, the program ends.
 pub fn answer_panics(env: &Env) {
@@ -57,7 +64,7 @@ pub fn answer_panics(env: &Env) {
 /// Runs the program.
 ///
 /// `slugc classic NAME …` is the classic buildpack's `bin/NAME …`; everything else is the command line.
-pub fn run(env: Env) -> ExitCode {
+fn run(env: Env) -> ExitCode {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         let number = usize::try_from(signal).unwrap_or_default();
         // Without a handler the signal ends the program at once, which leaves temporary files behind but no harm.

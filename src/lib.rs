@@ -1,34 +1,42 @@
 //! slugc: a Python buildpack and slug compiler.
 //!
 //! The rooms, from the street down to the floor. A room uses rooms on lower floors only;
-//! `tests/it/architecture.rs` holds the table and fails on any other arrow.
+//! `tests/it/architecture.rs` holds the table and fails on any other arrow. Rooms are private, so that the compiler
+//! finds what nobody uses; what tests, benchmarks and fuzz targets need goes through `testing`.
 
+#![cfg_attr(
+    not(feature = "testing"),
+    allow(unreachable_pub, dead_code, unused_imports, reason = "tests, benchmarks and fuzz targets use it")
+)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests set up the world they need"))]
 
 // Doors: they translate a protocol, they don't decide.
-pub mod classic;
-pub mod cli;
+mod classic;
+mod cli;
 // Workshops: they carry out.
-pub mod build;
-pub mod dyno;
+mod build;
+mod dyno;
 // Workbench: slugs as files, what is in them, whether they would boot; requests on their way to dynos.
-pub mod check;
-pub mod inspect;
-pub mod router;
-pub mod slug;
+mod check;
+mod inspect;
+mod router;
+mod slug;
 // Outside: processes, downloads, archives, the clock; the content-addressed cache.
-pub mod host;
-pub mod store;
+mod host;
+mod store;
 // Decisions: pure.
-pub mod plan;
+mod plan;
 // Words: parse and compare.
-pub mod app;
-pub mod python;
+mod app;
+mod python;
 // Floor: values that every room may use.
-pub mod env;
-pub mod error;
-pub mod output;
+mod env;
+mod error;
+mod output;
 
 mod entrypoint;
 
-pub use entrypoint::{answer_panics, run};
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use entrypoint::main;

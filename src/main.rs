@@ -3,7 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let env = slugc::env::Env::capture();
-    slugc::answer_panics(&env);
-    slugc::run(env)
+    slugc::main()
 }

@@ -5,8 +5,8 @@
 use std::fs;
 
 use libfuzzer_sys::fuzz_target;
-use slugc::env::Env;
-use slugc::host::archive::{UnpackOptions, unpack_reader};
+use slugc::testing::env::Env;
+use slugc::testing::host::archive::{UnpackOptions, unpack_reader};
 
 fuzz_target!(|data: &[u8]| {
     let Some((how, data)) = data.split_first() else { return };

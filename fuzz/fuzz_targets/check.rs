@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::app::procfile::Procfile;
-use slugc::check::facts::{Facts, FileFacts};
-use slugc::check::{check, report};
+use slugc::testing::app::procfile::Procfile;
+use slugc::testing::check::facts::{Facts, FileFacts};
+use slugc::testing::check::{check, report};
 
 fuzz_target!(|data: &[u8]| {
     let (procfile, code) = slugc_fuzz::two(data);

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::host::elf;
+use slugc::testing::host::elf;
 
 fuzz_target!(|data: &[u8]| {
     let _ = (elf::is_elf(data), elf::needed(data), elf::soname(data), elf::needed_glibc(data));

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
-use slugc::slug::index_file::{decode, encode};
+use slugc::testing::slug::index_file::{decode, encode};
 
 fuzz_target!(|data: &[u8]| {
     let _ = decode(data);

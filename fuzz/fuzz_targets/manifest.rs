@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::check::facts::Installed;
-use slugc::slug::{Entry, Manifest};
+use slugc::testing::check::facts::Installed;
+use slugc::testing::slug::{Entry, Manifest};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(manifest) = serde_json::from_slice::<Manifest>(data) {

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use libfuzzer_sys::fuzz_target;
-use slugc::inspect::find_installed;
-use slugc::python::distribution::{
+use slugc::testing::inspect::find_installed;
+use slugc::testing::python::distribution::{
     InfoDir, MarkerValues, installed_path, needs, parse_direct_url, parse_metadata, parse_record,
     parse_wheel, split_site_packages,
 };

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use slugc::python::pip_config::PipConfig;
+use slugc::testing::python::pip_config::PipConfig;
 
 fuzz_target!(|data: &[u8]| {
     let (file, vars) = slugc_fuzz::two(data);

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::python::locked::Groups;
-use slugc::python::pipfile::{read_pipfile, read_pipfile_lock};
+use slugc::testing::python::locked::Groups;
+use slugc::testing::python::pipfile::{read_pipfile, read_pipfile_lock};
 
 fuzz_target!(|data: &[u8]| {
     let (lock, pipfile) = slugc_fuzz::two(data);

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::python::locked::Groups;
-use slugc::python::poetry::read_poetry_lock;
+use slugc::testing::python::locked::Groups;
+use slugc::testing::python::poetry::read_poetry_lock;
 
 fuzz_target!(|data: &[u8]| {
     let (lock, pyproject) = slugc_fuzz::two(data);

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::app::procfile::Procfile;
+use slugc::testing::app::procfile::Procfile;
 
 fuzz_target!(|data: &[u8]| match Procfile::parse(data) {
     Ok(procfile) => drop(procfile.process_types()),

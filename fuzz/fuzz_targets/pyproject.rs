@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::python::pyproject::parse_pyproject;
+use slugc::testing::python::pyproject::parse_pyproject;
 
 fuzz_target!(|data: &[u8]| {
     if let Err(error) = parse_pyproject(data) {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::python::requirements::read_requirements;
+use slugc::testing::python::requirements::read_requirements;
 
 fuzz_target!(|data: &[u8]| {
     // Every other file that it names is the second half.

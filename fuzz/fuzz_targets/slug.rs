@@ -5,10 +5,10 @@
 use std::fs;
 
 use libfuzzer_sys::fuzz_target;
-use slugc::env::Env;
-use slugc::inspect::{inspect_slug, render_report, report};
-use slugc::output::Output;
-use slugc::slug::unpack::unpack_slug;
+use slugc::testing::env::Env;
+use slugc::testing::inspect::{inspect_slug, render_report, report};
+use slugc::testing::output::Output;
+use slugc::testing::slug::unpack::unpack_slug;
 
 fuzz_target!(|data: &[u8]| {
     let Some((how, data)) = data.split_first() else { return };
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
             "something was written outside"
         );
     } else {
-        let _ = slugc::check::gather::read_slug(&slug, &env).map(|facts| slugc::check::check(&facts));
+        let _ = slugc::testing::check::gather::read_slug(&slug, &env).map(|facts| slugc::testing::check::check(&facts));
     }
     if let Ok(inspected) = inspected {
         let _ = render_report(&report(&inspected, 10), 10);

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slugc::error::UserError;
-use slugc::python::requires_python::SupportedPythons;
-use slugc::python::version_file::{parse_runtime_txt, parse_version_file};
+use slugc::testing::error::UserError;
+use slugc::testing::python::requires_python::SupportedPythons;
+use slugc::testing::python::version_file::{parse_runtime_txt, parse_version_file};
 
 fuzz_target!(|data: &[u8]| {
     if let Err(error) = parse_version_file(data) {

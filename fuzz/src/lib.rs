@@ -4,8 +4,8 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use slugc::python::locked::LockedSet;
-use slugc::python::requirements::{RequirementKind, read_requirements};
+use slugc::testing::python::locked::LockedSet;
+use slugc::testing::python::requirements::{RequirementKind, read_requirements};
 
 /// Two files in one: a NUL byte is between them.
 pub fn two(data: &[u8]) -> (&[u8], &[u8]) {

@@ -2,7 +2,7 @@
 
 /// Renders a name or path for a message: one line, control characters and invalid UTF-8 escaped, so that no
 /// name can move the cursor of a terminal or pass for two names.
-pub fn printable(name: &[u8]) -> String {
+pub(crate) fn printable(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for letter in chunk.valid().chars() {

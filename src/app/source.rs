@@ -24,7 +24,7 @@ const MAX_LINKS: usize = 40;
 
 /// An app that can't be read.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub(crate) enum SourceError {
     /// It isn't a directory.
     #[error("{} {}.", .path.display(), not_a_directory(.source.as_ref()))]
     NotADirectory {
@@ -132,7 +132,7 @@ impl UserError for SourceError {
 
 /// What an app is made of.
 #[derive(Debug, Clone)]
-pub struct AppSource {
+pub(crate) struct AppSource {
     /// The app's directory.
     pub root: PathBuf,
     /// The names in the top level directory, without what is left out of the slug.
@@ -152,7 +152,7 @@ pub struct AppSource {
 }
 
 /// Reads an app. `ignored` are the paths that git ignores, relative to `root`.
-pub fn read_source(
+pub(crate) fn read_source(
     root: &Path,
     ignored: &BTreeSet<Vec<u8>>,
     interrupt: &Interrupt,
@@ -201,7 +201,7 @@ fn gather(
 impl AppSource {
     /// Reads the app again from a copy that something has been built in. What is there was put there on purpose:
     /// `.slugignore` isn't applied a second time.
-    pub fn read_copy(&self, root: &Path, interrupt: &Interrupt) -> Result<Self, SourceError> {
+    pub(crate) fn read_copy(&self, root: &Path, interrupt: &Interrupt) -> Result<Self, SourceError> {
         let nothing = BTreeSet::new();
         let slugignore_post = read_slugignore(root, ".slugignore.post", &nothing)?;
         let options = TreeOptions { slugignore: &Slugignore::empty(), ignored: &nothing };
@@ -213,7 +213,7 @@ impl AppSource {
     }
 
     /// Returns whether the app has a regular file of this path, or a link to one of its files.
-    pub fn has_file(&self, name: &str) -> bool {
+    pub(crate) fn has_file(&self, name: &str) -> bool {
         matches!(
             self.resolve(name.as_bytes()),
             Resolved::Entry(SourceEntry { kind: SourceKind::File { .. }, .. })
@@ -222,7 +222,7 @@ impl AppSource {
 
     /// Reads a file of the app. Links are followed as long as they lead to files that are in the slug, so that a
     /// build never depends on what else is on this machine.
-    pub fn read_file(&self, relative: &str) -> io::Result<Vec<u8>> {
+    pub(crate) fn read_file(&self, relative: &str) -> io::Result<Vec<u8>> {
         match self.resolve(relative.as_bytes()) {
             Resolved::Entry(SourceEntry { path, kind: SourceKind::File { .. } }) => {
                 read_capped(&self.root.join(std::ffi::OsStr::from_bytes(path)))

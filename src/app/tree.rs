@@ -14,7 +14,7 @@ use super::links::link_findings;
 use super::names::{bullet_list, printable};
 use super::removal::Removal;
 use super::slugignore::Slugignore;
-pub use super::source::SourceError;
+pub(crate) use super::source::SourceError;
 use super::source::open_regular;
 use crate::env::Interrupt;
 
@@ -31,9 +31,7 @@ const LFS_HEADER: &[u8] = b"version https://git-lfs";
 
 /// The files that belong into the slug.
 #[derive(Debug, Clone)]
-pub struct SourceTree {
-    /// The app's directory.
-    pub root: PathBuf,
+pub(crate) struct SourceTree {
     /// Sorted by the bytes of their paths, so that a directory comes before what is in it.
     pub entries: Vec<SourceEntry>,
     /// How often a pattern of `.slugignore` matched: the number that Heroku prints. What is below a directory that
@@ -45,7 +43,7 @@ pub struct SourceTree {
 
 /// A file, directory or symbolic link of the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceEntry {
+pub(crate) struct SourceEntry {
     /// Relative to the root, with `/` between the names and none at the start or the end.
     pub path: Vec<u8>,
     /// What it is.
@@ -54,7 +52,7 @@ pub struct SourceEntry {
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceKind {
+pub(crate) enum SourceKind {
     /// A directory.
     Directory,
     /// A regular file.
@@ -88,7 +86,7 @@ pub struct Finding {
 
 /// What is left out.
 #[derive(Debug, Clone, Copy)]
-pub struct TreeOptions<'a> {
+pub(crate) struct TreeOptions<'a> {
     /// The patterns of the app.
     pub slugignore: &'a Slugignore,
     /// Files and whole directories that git ignores, relative to the root; a `/` at the end makes no difference.
@@ -97,14 +95,14 @@ pub struct TreeOptions<'a> {
 
 impl SourceTree {
     /// Returns the entry of this path.
-    pub fn find(&self, path: &[u8]) -> Option<&SourceEntry> {
+    pub(crate) fn find(&self, path: &[u8]) -> Option<&SourceEntry> {
         let index = self.entries.binary_search_by(|entry| entry.path.as_slice().cmp(path)).ok()?;
         self.entries.get(index)
     }
 }
 
 /// Reads which files an app has. No link is followed but one that is the root itself.
-pub fn read_tree(
+pub(crate) fn read_tree(
     root: &Path,
     options: &TreeOptions<'_>,
     interrupt: &Interrupt,
@@ -294,7 +292,7 @@ impl<'a> Walk<'a> {
             "\nHeroku doesn't fetch them. For the files themselves, run `git lfs pull`\nand build the directory.",
         ));
         let removed = self.removal.count();
-        Ok(SourceTree { root: self.root.to_owned(), entries: self.entries, removed, findings })
+        Ok(SourceTree { entries: self.entries, removed, findings })
     }
 }
 

@@ -27,7 +27,7 @@ use crate::slug::tree::{Entry, EntryKind, index_directory};
 const INSTALLED: &[u8] = b".heroku/python/";
 
 /// How a directory differs from what was put there.
-pub struct Changes {
+pub(crate) struct Changes {
     /// What is new or has another content.
     pub changed: Vec<Entry>,
     /// What is gone or has another content, with the bytecode of it.
@@ -37,7 +37,7 @@ pub struct Changes {
 }
 
 /// Returns what was put into a directory, by path; what comes later lies over what came before.
-pub fn entries_before<'a>(
+pub(crate) fn entries_before<'a>(
     layers: &'a [Layer],
     app_entries: &'a [Entry],
 ) -> BTreeMap<&'a [u8], &'a EntryKind> {
@@ -46,7 +46,7 @@ pub fn entries_before<'a>(
 }
 
 /// Compares a directory with what was put there.
-pub fn find_changes(before: &BTreeMap<&[u8], &EntryKind>, dir: &Path, env: &Env) -> Result<Changes> {
+pub(crate) fn find_changes(before: &BTreeMap<&[u8], &EntryKind>, dir: &Path, env: &Env) -> Result<Changes> {
     let mut gone: BTreeSet<&[u8]> = before.keys().copied().collect();
     let after = index_directory(dir, env)?;
     let (mut changed, mut timestamped) = (Vec::new(), Vec::new());
@@ -67,7 +67,7 @@ pub fn find_changes(before: &BTreeMap<&[u8], &EntryKind>, dir: &Path, env: &Env)
 }
 
 /// Moves what has changed from one directory to another on the same file system.
-pub fn move_changes<'a>(
+pub(crate) fn move_changes<'a>(
     changed: impl IntoIterator<Item = &'a [u8]>,
     from: &Path,
     to: &Path,
@@ -86,7 +86,7 @@ pub fn move_changes<'a>(
 
 /// Makes what a hook has changed in place run anywhere. Returns what has changed.
 /// `app_entries` are the app's files before its own programs ran.
-pub fn settle_changes(
+pub(crate) fn settle_changes(
     build_dir: &Path,
     app_entries: &[Entry],
     built: &Built,
@@ -169,7 +169,7 @@ fn is_timestamped_bytecode(path: &Path) -> bool {
 
 /// Treats what a hook has installed, by `pip install` say, as all other packages are treated. `tree` holds what has
 /// changed in the directory `staged`.
-pub fn make_movable(tree: &Path, staged: &Path, built: &Built, shop: Workshop<'_>) -> Result<()> {
+pub(crate) fn make_movable(tree: &Path, staged: &Path, built: &Built, shop: Workshop<'_>) -> Result<()> {
     if !tree.join(".heroku/python").is_dir() {
         return Ok(());
     }
@@ -183,14 +183,14 @@ pub fn make_movable(tree: &Path, staged: &Path, built: &Built, shop: Workshop<'_
 }
 
 /// Lists everything below a directory, relative to it, in order.
-pub fn paths_below(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn paths_below(dir: &Path) -> Vec<PathBuf> {
     let entries = WalkDir::new(dir).min_depth(1).sort_by_file_name().into_iter().flatten();
     entries.filter_map(|entry| Some(entry.path().strip_prefix(dir).ok()?.to_owned())).collect()
 }
 
 /// Tells of files that name the directory of the build: it isn't there when the app runs, and has another name in
 /// the next build, so that the slug's bytes would change. The paths count from `root`.
-pub fn warn_of_build_paths(root: &Path, paths: &[PathBuf], build_dir: &Path, output: &Output) {
+pub(crate) fn warn_of_build_paths(root: &Path, paths: &[PathBuf], build_dir: &Path, output: &Output) {
     const LARGEST: u64 = 16 << 20;
     const SHOWN: usize = 5;
     let Ok(pattern) = Regex::new(&regex::escape(&build_dir.to_string_lossy())) else { return };

@@ -27,7 +27,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 const SHOWN: usize = 3;
 
 /// What is known of an app before it is built.
-pub struct Known {
+pub(crate) struct Known {
     /// The facts; what is installed is among them if the store has the layers.
     pub facts: Facts,
     /// Why it can't be built, if that is known already.
@@ -35,7 +35,7 @@ pub struct Known {
 }
 
 /// Gathers the facts about an app without building it.
-pub fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Result<Known> {
+pub(crate) fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Result<Known> {
     let source = read(request, shop)?;
     let mut facts = read_app(&source.app);
     let mut entries = |app: &AppSource| stage::index_app(app, shop.env);

@@ -15,11 +15,11 @@ use crate::output::Output;
 use crate::python::pip_config::without_credentials;
 
 /// The file by which apps of old turn collectstatic off.
-pub const DISABLING_FILE: &str = ".heroku/collectstatic_disabled";
+pub(crate) const DISABLING_FILE: &str = ".heroku/collectstatic_disabled";
 /// The variable that turns it off.
-pub const DISABLING_VARIABLE: &str = "DISABLE_COLLECTSTATIC";
+pub(crate) const DISABLING_VARIABLE: &str = "DISABLE_COLLECTSTATIC";
 /// The variable that has the environment shown when it fails.
-pub const DEBUG_VARIABLE: &str = "DEBUG_COLLECTSTATIC";
+pub(crate) const DEBUG_VARIABLE: &str = "DEBUG_COLLECTSTATIC";
 
 /// How deep in the app a `manage.py` may be.
 pub(super) const MAX_DEPTH: usize = 3;
@@ -27,7 +27,7 @@ pub(super) const MAX_DEPTH: usize = 3;
 /// collectstatic failed.
 #[derive(Debug, thiserror::Error)]
 #[error("`{command}` was run in the app's directory. {}", .kind.describe())]
-pub struct CollectstaticError {
+pub(crate) struct CollectstaticError {
     command: String,
     kind: FailureKind,
     source: RunError,
@@ -88,7 +88,7 @@ impl UserError for CollectstaticError {
 
 /// What turns collectstatic off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disabled {
+pub(crate) enum Disabled {
     /// The old file.
     File,
     /// The variable.
@@ -96,7 +96,7 @@ pub enum Disabled {
 }
 
 /// Decides whether collectstatic is turned off. A config var wins over the environment.
-pub fn disabled(
+pub(crate) fn disabled(
     has_file: bool,
     config_vars: &ConfigVars,
     python_env: &BTreeMap<OsString, OsString>,
@@ -118,7 +118,7 @@ fn variable<'a>(
 }
 
 /// Says why collectstatic isn't run, and notes it.
-pub fn tell_disabled(disabled: Disabled, shop: Workshop<'_>) {
+pub(crate) fn tell_disabled(disabled: Disabled, shop: Workshop<'_>) {
     let Workshop { output, record, .. } = shop;
     match disabled {
         Disabled::File => {
@@ -147,7 +147,7 @@ pub(super) fn tell_no_manage_py(shop: Workshop<'_>) {
 }
 
 /// Runs collectstatic if the app is one of Django's and nothing turns it off.
-pub fn run(
+pub(crate) fn run(
     build_dir: &Path,
     config_vars: &ConfigVars,
     python_env: &BTreeMap<OsString, OsString>,
@@ -225,7 +225,7 @@ fn has_no_static_files(log: &str) -> bool {
 
 /// Finds the `manage.py` that is the least deep in the app, and of several the first by name. A link to a file is
 /// one; linked directories aren't searched.
-pub fn find_manage_py(build_dir: &Path) -> Option<OsString> {
+pub(crate) fn find_manage_py(build_dir: &Path) -> Option<OsString> {
     let walk = WalkDir::new(build_dir).min_depth(1).max_depth(MAX_DEPTH).into_iter();
     let found = walk
         .filter_entry(|entry| entry.file_name() != ".git" && entry.file_name() != ".heroku")

@@ -23,7 +23,7 @@ const FOR_INSTALLERS: &[&str] =
 
 /// The config vars of an app, by name.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct ConfigVars(BTreeMap<String, OsString>);
+pub(crate) struct ConfigVars(BTreeMap<String, OsString>);
 
 impl fmt::Debug for ConfigVars {
     /// Shows the names only: the values are secrets.
@@ -36,7 +36,7 @@ impl fmt::Debug for ConfigVars {
 impl ConfigVars {
     /// Reads a directory with one file a config var. A directory that isn't there holds none. Names that no shell
     /// could set are skipped, and so is what isn't a file. Newlines at a value's end are cut, others kept.
-    pub fn read(env_dir: Option<&Path>) -> Result<Self, FileError> {
+    pub(crate) fn read(env_dir: Option<&Path>) -> Result<Self, FileError> {
         let Some(dir) = env_dir else { return Ok(Self::default()) };
         let entries = match fs::read_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -57,24 +57,27 @@ impl ConfigVars {
     }
 
     /// Takes config vars from somewhere else; later ones win over these.
-    pub fn extend<N: Into<String>, V: Into<OsString>>(&mut self, vars: impl IntoIterator<Item = (N, V)>) {
+    pub(crate) fn extend<N: Into<String>, V: Into<OsString>>(
+        &mut self,
+        vars: impl IntoIterator<Item = (N, V)>,
+    ) {
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into()));
         self.0.extend(vars.filter(|(name, _)| is_variable_name(name)));
     }
 
     /// Returns the value of a config var, as it is.
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(name).map(OsString::as_os_str)
     }
 
     /// Returns the names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
     /// Returns what hooks, collectstatic and the NLTK downloader get: everything but what would take the build's
     /// own search paths away from them.
-    pub fn for_child(&self) -> BTreeMap<OsString, OsString> {
+    pub(crate) fn for_child(&self) -> BTreeMap<OsString, OsString> {
         self.0
             .iter()
             .filter(|(name, _)| !WITHHELD.contains(&name.as_str()))
@@ -82,14 +85,9 @@ impl ConfigVars {
             .collect()
     }
 
-    /// Returns what installers get: where packages come from, and with which credentials.
-    pub fn for_installer(&self) -> BTreeMap<String, String> {
-        self.for_installer_of(&[])
-    }
-
-    /// Returns what installers get, together with what the requirement and lock files with these contents name
-    /// as `${NAME}`.
-    pub fn for_installer_of(&self, files: &[&[u8]]) -> BTreeMap<String, String> {
+    /// Returns what installers get: where packages come from and with which credentials, together with what the
+    /// requirement and lock files with these contents name as `${NAME}`.
+    pub(crate) fn for_installer_of(&self, files: &[&[u8]]) -> BTreeMap<String, String> {
         let named: BTreeSet<&str> = files.iter().flat_map(|contents| named_variables(contents)).collect();
         let is_passed =
             |name: &str| named.contains(name) || FOR_INSTALLERS.iter().any(|prefix| name.starts_with(prefix));
@@ -101,7 +99,7 @@ impl ConfigVars {
     }
 
     /// Returns a digest of all names and values, for keys.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         for (name, value) in &self.0 {
             let value = value.as_encoded_bytes();
@@ -233,7 +231,7 @@ mod tests {
             ("PATH", false, false),
         ] {
             let vars = vars(&[(name, "x")]);
-            assert_eq!(vars.for_installer().contains_key(name), alone, "{name}");
+            assert_eq!(vars.for_installer_of(&[]).contains_key(name), alone, "{name}");
             assert_eq!(vars.for_installer_of(&files).contains_key(name), with_files, "{name}, with files");
         }
         let path = vars(&[("PATH", "x")]);

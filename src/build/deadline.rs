@@ -14,7 +14,7 @@ const TERM: usize = 15;
 
 /// The time that a build has.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     /// The most it may take; none for as long as it wants.
     pub limit: Option<Duration>,
     /// How long it may be silent before it says that it is still there.
@@ -30,7 +30,7 @@ impl Default for Deadline {
 
 impl Deadline {
     /// Makes one of a number of seconds; 0 is no limit.
-    pub fn of_seconds(seconds: u64) -> Self {
+    pub(crate) fn of_seconds(seconds: u64) -> Self {
         let limit = (seconds > 0).then(|| Duration::from_secs(seconds));
         Self { limit, silence: Duration::from_secs(30) }
     }
@@ -55,7 +55,7 @@ impl UserError for TookTooLong {
 }
 
 /// Does the work of a build; ends it, with all the programs that run, once its time is over.
-pub fn within<T>(
+pub(crate) fn within<T>(
     deadline: Deadline,
     env: &Env,
     output: &Output,

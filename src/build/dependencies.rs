@@ -16,7 +16,7 @@ use crate::store::Store;
 
 /// The program that installs.
 #[derive(Debug, Clone)]
-pub enum Tool<'a> {
+pub(crate) enum Tool<'a> {
     /// uv.
     Uv(&'a Uv),
     /// The pip of the slug; the path is its site-packages.
@@ -27,7 +27,7 @@ pub enum Tool<'a> {
 
 /// What is installed and where.
 #[derive(Debug, Clone, Copy)]
-pub struct InstallTarget<'a> {
+pub(crate) struct InstallTarget<'a> {
     /// The tree that stands for the app's root.
     pub tree: &'a Path,
     /// The interpreter.
@@ -50,7 +50,7 @@ pub struct InstallTarget<'a> {
 
 /// How requirements files are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// As pip reads them: what they need is found out.
     Requirements,
     /// They list everything there is to install.
@@ -65,7 +65,7 @@ pub enum Mode {
 /// The installer failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .cause.describe())]
-pub struct InstallError {
+pub(crate) struct InstallError {
     code: ErrorCode,
     cause: Cause,
     #[source]
@@ -161,7 +161,7 @@ impl UserError for InstallError {
 }
 
 /// Runs the installer. What it says goes to the build log, so that its own message comes before our error.
-pub fn install(
+pub(crate) fn install(
     tool: &Tool<'_>,
     target: &InstallTarget<'_>,
     pip: &PipConfig,

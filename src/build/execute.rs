@@ -33,7 +33,7 @@ use crate::store::Store;
 
 /// What the caller has decided about a build.
 #[derive(Debug, Clone)]
-pub struct BuildSettings {
+pub(crate) struct BuildSettings {
     /// Where the user lets Python come from.
     pub python_source: PythonSource,
     /// Another place for the catalogue's archives.
@@ -56,7 +56,7 @@ pub struct BuildSettings {
 
 /// The world a build works in.
 #[derive(Clone, Copy)]
-pub struct Workshop<'a> {
+pub(crate) struct Workshop<'a> {
     /// What builds keep.
     pub store: &'a Store,
     /// What the process was started with.
@@ -68,7 +68,7 @@ pub struct Workshop<'a> {
 }
 
 /// The facts about an app, as far as they are known.
-pub struct Survey {
+pub(crate) struct Survey {
     pub(super) app: AppSource,
     pub(super) package_manager: PackageManager,
     pub(super) inputs: Inputs,
@@ -85,7 +85,7 @@ pub struct Survey {
 }
 
 /// The layers that were made, and the plan that they were made by.
-pub struct Built {
+pub(crate) struct Built {
     /// The plan.
     pub plan: Plan,
     /// runtime, pip (where pip is the package manager), dependencies, project (where packages are built from the
@@ -104,7 +104,7 @@ pub(super) struct Installed {
 impl Survey {
     /// Reads the facts about an app. `app_entries` gives the app's files with their digests; it is only asked
     /// when the plan depends on them.
-    pub fn read(
+    pub(crate) fn read(
         app: AppSource,
         app_entries: &mut dyn FnMut(&AppSource) -> Result<Vec<Entry>>,
         settings: BuildSettings,
@@ -175,17 +175,17 @@ impl Survey {
     }
 
     /// Returns the app.
-    pub fn app(&self) -> &AppSource {
+    pub(crate) fn app(&self) -> &AppSource {
         &self.app
     }
 
     /// Returns what says which packages are installed: among others, every file that decides about them.
-    pub fn inputs(&self) -> &Inputs {
+    pub(crate) fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
     /// Decides from the facts.
-    pub fn plan(&self) -> Result<Plan> {
+    pub(crate) fn plan(&self) -> Result<Plan> {
         plan(&Facts {
             app: &self.app,
             package_manager: self.package_manager,
@@ -210,7 +210,7 @@ impl Survey {
     }
 
     /// Says which Python is used and what the user should know, once.
-    pub fn announce(&mut self, shop: Workshop<'_>) -> Result<()> {
+    pub(crate) fn announce(&mut self, shop: Workshop<'_>) -> Result<()> {
         if std::mem::replace(&mut self.announced, true) {
             return Ok(());
         }
@@ -223,7 +223,7 @@ impl Survey {
     }
 
     /// Makes the layers.
-    pub fn execute(&mut self, shop: Workshop<'_>) -> Result<Built> {
+    pub(crate) fn execute(&mut self, shop: Workshop<'_>) -> Result<Built> {
         self.announce(shop)?;
         let (runtime, installed) = self.provide_runtime(shop)?;
         let Installed { plan, pip, dependencies, project } = match installed {
@@ -393,7 +393,7 @@ fn without_replaced_tools(mut pip: Layer, installed: &BTreeSet<String>) -> Layer
 }
 
 /// Returns the normalised names of the distributions in a tree, by their dist-info directories.
-pub fn installed_names(entries: &[Entry]) -> BTreeSet<String> {
+pub(crate) fn installed_names(entries: &[Entry]) -> BTreeSet<String> {
     entries
         .iter()
         .filter_map(|entry| {

@@ -17,7 +17,7 @@ use crate::output::Output;
 
 /// Something about git that failed.
 #[derive(Debug, thiserror::Error)]
-pub enum GitError {
+pub(crate) enum GitError {
     /// It isn't installed.
     #[error("There is no program named git in the directories of PATH.")]
     NotFound,
@@ -166,7 +166,7 @@ pub(super) fn find_work_tree(dir: &Path) -> io::Result<(PathBuf, Option<PathBuf>
 
 /// Returns the files and whole directories that git ignores: relative to `dir`, directories with a slash at the
 /// end. What is committed is never ignored. There are none outside of a repository.
-pub fn ignored_paths(dir: &Path, env: &Env, output: &Output) -> Result<BTreeSet<Vec<u8>>, GitError> {
+pub(crate) fn ignored_paths(dir: &Path, env: &Env, output: &Output) -> Result<BTreeSet<Vec<u8>>, GitError> {
     // Whoever reads the directory next says what is wrong with it.
     let Ok((real, Some(top))) = find_work_tree(dir) else { return Ok(BTreeSet::new()) };
     let without_git = |why: &str| {
@@ -234,7 +234,7 @@ fn is_ignored(git: &Git<'_>, dir: &Path, top: &Path) -> Result<bool, GitError> {
 
 /// Returns the commit that a directory is at, and its time in seconds since 1970. There is none outside of a
 /// repository, without git, and before the first commit.
-pub fn head_commit(dir: &Path, env: &Env, output: &Output) -> Option<(String, u64)> {
+pub(crate) fn head_commit(dir: &Path, env: &Env, output: &Output) -> Option<(String, u64)> {
     let (real, Some(top)) = find_work_tree(dir).ok()? else { return None };
     let git = Git::find(env, output).ok()?;
     if is_ignored(&git, &real, &top).ok()? {

@@ -15,7 +15,7 @@ use crate::host::process::{Invocation, RunError, stream};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
+pub(crate) enum Hook {
     /// Before anything is decided: it may write the very files that decide.
     PreCompile,
     /// At the end of the build.
@@ -24,7 +24,7 @@ pub enum Hook {
 
 impl Hook {
     /// Returns where the app has it.
-    pub fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::PreCompile => "bin/pre_compile",
             Self::PostCompile => "bin/post_compile",
@@ -47,7 +47,7 @@ impl Hook {
     .hook.path(),
     if *.has_carriage_return { CARRIAGE_RETURN } else { "" }
 )]
-pub struct HookError {
+pub(crate) struct HookError {
     hook: Hook,
     has_carriage_return: bool,
     source: RunError,
@@ -74,7 +74,7 @@ impl UserError for HookError {
 }
 
 /// Runs a hook if the app has it, in the build directory. Variables that it exports are lost.
-pub fn run_hook(
+pub(crate) fn run_hook(
     hook: Hook,
     build_dir: &Path,
     python_env: &BTreeMap<OsString, OsString>,

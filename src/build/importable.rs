@@ -11,7 +11,7 @@ use crate::python::requirements::normalised_name;
 
 /// What the files say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It is installed.
     Yes,
     /// It isn't.
@@ -21,7 +21,11 @@ pub enum Answer {
 }
 
 /// Decides from the names in site-packages and those in the app's top level directory.
-pub fn is_importable(module: &str, site_packages: &BTreeSet<String>, app: &BTreeSet<String>) -> Answer {
+pub(crate) fn is_importable(
+    module: &str,
+    site_packages: &BTreeSet<String>,
+    app: &BTreeSet<String>,
+) -> Answer {
     let file = format!("{module}.py");
     let is_there =
         |name: &String| *name == module || *name == file || distribution(name) == Some(module.to_owned());
@@ -52,12 +56,12 @@ fn leads_elsewhere(name: &str) -> bool {
 }
 
 /// Returns the interpreter of a build directory.
-pub fn python_in(build_dir: &Path) -> PathBuf {
+pub(crate) fn python_in(build_dir: &Path) -> PathBuf {
     build_dir.join(".heroku/python/bin/python")
 }
 
 /// Finds out whether the Python in the build directory can import a module. If Python itself fails, it can't.
-pub fn can_import(
+pub(crate) fn can_import(
     module: &str,
     build_dir: &Path,
     vars: &BTreeMap<OsString, OsString>,

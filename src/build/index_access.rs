@@ -46,7 +46,7 @@ pub(super) enum Asked {
 /// An index doesn't accept the credentials.
 #[derive(Debug, thiserror::Error)]
 #[error("{index} answered 401 (Unauthorized). {origin}")]
-pub struct IndexRefused {
+pub(crate) struct IndexRefused {
     index: String,
     origin: String,
 }

@@ -26,10 +26,10 @@ use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{Requirements, read_requirements};
 
 /// The second requirements file, for the app's tests.
-pub const TEST_REQUIREMENTS: &str = "requirements-test.txt";
+pub(crate) const TEST_REQUIREMENTS: &str = "requirements-test.txt";
 
 /// What the inputs are read from.
-pub struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     /// The app.
     pub app: &'a AppSource,
     /// Who manages its packages.
@@ -41,7 +41,7 @@ pub struct Reading<'a> {
 }
 
 /// Reads the inputs. The digest of the app's own files and the variables are for the caller to add.
-pub fn read_inputs(reading: &Reading<'_>) -> Result<Inputs> {
+pub(crate) fn read_inputs(reading: &Reading<'_>) -> Result<Inputs> {
     match reading.manager {
         PackageManager::Pip => read_pip(reading),
         PackageManager::Pipenv => read_pipenv(reading),
@@ -275,7 +275,7 @@ fn project_files(reading: &Reading<'_>) -> Result<BTreeMap<String, Vec<u8>>> {
 
 /// Finds the variables that the files name as `${NAME}`, and a digest of what they hold: another value may mean
 /// another package, and the value itself may be a secret.
-pub fn variables(inputs: &Inputs, env: &Env) -> BTreeMap<String, String> {
+pub(crate) fn variables(inputs: &Inputs, env: &Env) -> BTreeMap<String, String> {
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\$\{([A-Z0-9_]+)\}").expect("the pattern is constant"));
     let texts = inputs.files.values().map(|contents| String::from_utf8_lossy(contents).into_owned());

@@ -46,7 +46,7 @@ impl Layer {
 
 /// Gives a layer: the one in the store, or a new one that `fill` makes in an empty directory.
 /// `app` names the app for which the reasons of a new layer are told.
-pub fn provide_layer(
+pub(crate) fn provide_layer(
     plan: &LayerPlan,
     app: &str,
     store: &Store,
@@ -83,12 +83,12 @@ pub fn provide_layer(
 }
 
 /// Returns the layer of the store, if it is there.
-pub fn find_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<Option<Layer>> {
+pub(crate) fn find_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<Option<Layer>> {
     read_layer(plan, &plan.key.digest(), store, env)
 }
 
 /// Returns whether the store has this layer.
-pub fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
+pub(crate) fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
     store.layer(plan.name, &plan.key.digest()).is_some()
 }
 
@@ -105,7 +105,7 @@ fn is_whole(layer: &Layer, store: &Store, env: &Env) -> Result<bool> {
 
 /// Whether something in the store is what was put there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// It is.
     Whole,
     /// It isn't.
@@ -115,7 +115,7 @@ pub enum Condition {
 }
 
 /// Compares the layer in this directory of the store with its index, and notes it if it is whole.
-pub fn check_stored_layer(path: &Path, store: &Store, env: &Env) -> Result<Condition> {
+pub(crate) fn check_stored_layer(path: &Path, store: &Store, env: &Env) -> Result<Condition> {
     let Ok(bytes) = std::fs::read(path.join(INDEX)) else {
         // Tools that slugc runs itself have none.
         return Ok(if path.join(TREE).is_dir() { Condition::Damaged } else { Condition::Unknown });

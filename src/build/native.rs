@@ -54,7 +54,7 @@ impl UserError for FetchError {
 }
 
 /// Gives the layer with a tool: what it is run from.
-pub fn provide_tool(
+pub(crate) fn provide_tool(
     tool: NativeTool,
     runtime: &LayerKey,
     python: &Python,
@@ -77,7 +77,7 @@ pub fn provide_tool(
 }
 
 /// Plans the layer with a tool, for a runtime.
-pub fn plan_tool(tool: NativeTool, runtime: &LayerKey) -> LayerPlan {
+pub(crate) fn plan_tool(tool: NativeTool, runtime: &LayerKey) -> LayerPlan {
     LayerPlan {
         name: tool.command(),
         key: LayerKey::new([
@@ -99,7 +99,7 @@ fn pinned(tool: NativeTool) -> &'static str {
 
 /// What is installed and where.
 #[derive(Debug, Clone, Copy)]
-pub struct NativeTarget<'a> {
+pub(crate) struct NativeTarget<'a> {
     /// The tree that stands for the app's root.
     pub tree: &'a Path,
     /// The interpreter.
@@ -113,7 +113,7 @@ pub struct NativeTarget<'a> {
 }
 
 /// Installs what the lock file says. Returns the prefix that console scripts name.
-pub fn install_natively(
+pub(crate) fn install_natively(
     tool: NativeTool,
     layer: &Layer,
     target: &NativeTarget<'_>,

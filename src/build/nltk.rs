@@ -13,7 +13,7 @@ use crate::host::files::FileContext;
 use crate::host::process::{Invocation, RunError, stream};
 
 /// Where corpora go, in the app's directory.
-pub const NLTK_DATA: &str = ".heroku/python/nltk_data";
+pub(crate) const NLTK_DATA: &str = ".heroku/python/nltk_data";
 
 /// Where the app names its corpora.
 pub(super) const FILE: &str = "nltk.txt";
@@ -21,7 +21,7 @@ pub(super) const FILE: &str = "nltk.txt";
 /// Downloading corpora failed.
 #[derive(Debug, thiserror::Error)]
 #[error("nltk.txt names these: {}.", .packages.join(", "))]
-pub struct NltkError {
+pub(crate) struct NltkError {
     packages: Vec<String>,
     source: RunError,
 }
@@ -44,7 +44,7 @@ impl UserError for NltkError {
 
 /// Downloads the corpora if NLTK is installed and `nltk.txt` names some. Returns whether it did: then
 /// `NLTK_DATA` is to be set.
-pub fn run(
+pub(crate) fn run(
     build_dir: &Path,
     config_vars: &ConfigVars,
     python_env: &BTreeMap<OsString, OsString>,
@@ -59,7 +59,7 @@ pub fn run(
 }
 
 /// Returns the environment of the downloader.
-pub fn with_config_vars(
+pub(crate) fn with_config_vars(
     python_env: &BTreeMap<OsString, OsString>,
     config_vars: &ConfigVars,
 ) -> BTreeMap<OsString, OsString> {
@@ -69,7 +69,7 @@ pub fn with_config_vars(
 }
 
 /// Returns the corpora that `nltk.txt` names, if NLTK is installed. Says so if there are none.
-pub fn wanted_corpora(
+pub(crate) fn wanted_corpora(
     build_dir: &Path,
     vars: &BTreeMap<OsString, OsString>,
     shop: Workshop<'_>,
@@ -94,7 +94,7 @@ pub fn wanted_corpora(
 }
 
 /// Downloads corpora into a directory.
-pub fn download(
+pub(crate) fn download(
     packages: Vec<String>,
     build_dir: &Path,
     into: &Path,
@@ -124,7 +124,7 @@ pub(super) fn tell_no_file(shop: Workshop<'_>) {
 
 /// Parses the names of packages: one a line, or several with blanks between them. `#` begins a comment, also after
 /// a name.
-pub fn parse_packages(contents: &[u8]) -> Vec<String> {
+pub(crate) fn parse_packages(contents: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(contents)
         .trim_start_matches('\u{feff}')
         .lines()

@@ -40,7 +40,7 @@ const SIGN_OF_SLUGC: &[u8] = b"SLUGC_BUILDPACK_DIR";
 
 /// An architecture that platforms have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Architecture {
+pub(crate) enum Architecture {
     /// 64-bit x86
     X86_64,
     /// 64-bit ARM
@@ -49,12 +49,12 @@ pub enum Architecture {
 
 impl Architecture {
     /// Returns the architecture that this program was built for.
-    pub fn of_this_program() -> Option<Self> {
+    pub(crate) fn of_this_program() -> Option<Self> {
         std::env::consts::ARCH.parse().ok()
     }
 
     /// Returns the name that `uname -m` prints, which is how the launcher finds its program.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
             Self::Aarch64 => "aarch64",
@@ -84,7 +84,7 @@ impl FromStr for Architecture {
 
 /// The program that goes into a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Program {
+pub(crate) enum Program {
     /// The one that is running.
     Running,
     /// A file, said to be for this architecture.
@@ -93,7 +93,7 @@ pub enum Program {
 
 /// A package that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Package {
+pub(crate) struct Package {
     /// What the program in it runs on.
     pub architecture: Architecture,
     /// The size of the archive.
@@ -106,7 +106,7 @@ pub struct Package {
 
 /// A package that can't be made.
 #[derive(Debug, thiserror::Error)]
-pub enum PackageError {
+pub(crate) enum PackageError {
     /// The program can't be read.
     #[error("The program {} can't be read.", .path.display())]
     Unreadable {
@@ -156,7 +156,7 @@ impl UserError for PackageError {
 }
 
 /// Writes the classic buildpack, whole or not at all. The same program gives the same bytes.
-pub fn package_classic(program: &Program, output: &Path, env: &Env) -> Result<Package, PackageError> {
+pub(crate) fn package_classic(program: &Program, output: &Path, env: &Env) -> Result<Package, PackageError> {
     let (bytes, architecture) = read_program(program)?;
     env.interrupt.check()?;
     let archive = gzip(&render_tar(&bytes, architecture));

@@ -18,7 +18,7 @@ const SETUPTOOLS: &str = include_str!("../../inventory/setuptools.txt");
 
 /// Tools with exact versions and hashes, which are installed into a tree of their own.
 #[derive(Debug, Clone, Copy)]
-pub struct PinnedTools<'a> {
+pub(crate) struct PinnedTools<'a> {
     /// Their requirements file.
     pub requirements: &'a str,
     /// The tree that stands for the app's root.
@@ -32,7 +32,7 @@ pub struct PinnedTools<'a> {
 }
 
 /// Fills the layer.
-pub fn fill_pip_layer(
+pub(crate) fn fill_pip_layer(
     tree: &Path,
     python: &Python,
     uv: Option<&Uv>,

@@ -73,7 +73,7 @@ impl Survey {
 
     /// Finds out whether the catalogue's Python can be had, if there is a cache and this machine's may stand in for
     /// it. What is said about the cache before Python is installed is true then.
-    pub fn settle_runtime(&mut self, shop: Workshop<'_>) -> Result<()> {
+    pub(crate) fn settle_runtime(&mut self, shop: Workshop<'_>) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
         let has_cache = self.settings.last_python.is_some();
         if !has_cache || !self.may_fall_back() || has_layer(layer_plan(&self.plan()?, "runtime"), store) {

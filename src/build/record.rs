@@ -13,7 +13,7 @@ const LONGEST: usize = 200;
 
 /// Names and values, gathered while a build goes on.
 #[derive(Debug, Default)]
-pub struct Record(Mutex<BTreeMap<String, Value>>);
+pub(crate) struct Record(Mutex<BTreeMap<String, Value>>);
 
 impl Record {
     fn values(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
@@ -21,7 +21,7 @@ impl Record {
     }
 
     /// Notes a value; a long text is cut.
-    pub fn set(&self, name: &str, value: impl Into<Value>) {
+    pub(crate) fn set(&self, name: &str, value: impl Into<Value>) {
         let value = match value.into() {
             Value::String(text) => Value::String(text.chars().take(LONGEST).collect()),
             other => other,
@@ -30,7 +30,7 @@ impl Record {
     }
 
     /// Does something, and notes how many seconds it took if it ended well.
-    pub fn time<T, E>(&self, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn time<T, E>(&self, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let watch = Stopwatch::start();
         let result = work()?;
         self.set_duration(name, watch.elapsed());
@@ -38,13 +38,13 @@ impl Record {
     }
 
     /// Notes how long something took, in seconds.
-    pub fn set_duration(&self, name: &str, duration: Duration) {
+    pub(crate) fn set_duration(&self, name: &str, duration: Duration) {
         // Microseconds are as exact as it gets.
         self.set(name, (duration.as_secs_f64() * 1e6).round() / 1e6);
     }
 
     /// Returns all values, sorted by name.
-    pub fn to_map(&self) -> BTreeMap<String, Value> {
+    pub(crate) fn to_map(&self) -> BTreeMap<String, Value> {
         self.values().clone()
     }
 }

@@ -11,7 +11,7 @@ use crate::slug::tree::{Tree, TreeOrigin, index_directory};
 
 /// Lists what is installed in a build directory, and writes the list where a slug has it. Where a hook has taken
 /// Python away there is nothing to list.
-pub fn write_sbom_of_directory(build_dir: &Path, plan: &Plan, env: &Env) -> Result<()> {
+pub(crate) fn write_sbom_of_directory(build_dir: &Path, plan: &Plan, env: &Env) -> Result<()> {
     if !build_dir.join(".heroku/python").is_dir() {
         return Ok(());
     }
@@ -29,7 +29,7 @@ fn write_sbom(text: &str, root: &Path) -> Result<()> {
 }
 
 /// Makes a tree of the list alone, in this directory.
-pub fn sbom_tree(text: &str, root: &Path, env: &Env) -> Result<Tree> {
+pub(crate) fn sbom_tree(text: &str, root: &Path, env: &Env) -> Result<Tree> {
     write_sbom(text, root)?;
     Ok(Tree {
         name: "generated".to_owned(),

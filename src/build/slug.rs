@@ -38,7 +38,7 @@ const DEFAULT_MTIME: u64 = 315_532_801;
 
 /// What is built.
 #[derive(Debug, Clone)]
-pub struct SlugRequest {
+pub(crate) struct SlugRequest {
     /// The app's directory, absolute.
     pub source: PathBuf,
     /// A revision of the git repository there, instead of its files.
@@ -66,14 +66,14 @@ pub(super) struct Source {
 }
 
 /// Decides what would be built.
-pub fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Plan> {
+pub(crate) fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Plan> {
     let source = read(request, shop)?;
     let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
     Survey::read(source.app, &mut entries, request.settings.clone(), shop)?.plan()
 }
 
 /// Builds the slug and its manifest.
-pub fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
+pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     // Minutes of work for a slug that can't be written would be a poor answer.
     check_output(&request.output)?;
     match build_once(request, shop) {
@@ -282,12 +282,12 @@ fn leave_out_own_output(app: &mut AppSource, request: &SlugRequest) {
 }
 
 /// Returns where the manifest of a slug is: `slug.json` beside `slug.tgz`.
-pub fn manifest_path(slug: &Path) -> PathBuf {
+pub(crate) fn manifest_path(slug: &Path) -> PathBuf {
     slug.with_extension("json")
 }
 
 /// Names an app among others in the store, by its directory and layout.
-pub fn lineage(source: &Path, layout: Layout) -> String {
+pub(crate) fn lineage(source: &Path, layout: Layout) -> String {
     let source = source.canonicalize().unwrap_or_else(|_| source.to_owned());
     let mut hasher = Sha256::new();
     hasher.update(source.as_os_str().as_encoded_bytes());

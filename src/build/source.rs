@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::git::{self, Git, GitError, commit_time, find_work_tree, gitlinks, records, to_path};
-pub use super::git::{head_commit, ignored_paths};
+pub(crate) use super::git::{head_commit, ignored_paths};
 use super::submodules::{Gitmodules, find_repository};
 use crate::app::source::{AppSource, read_source};
 use crate::env::Env;
@@ -17,7 +17,7 @@ use crate::output::Output;
 const MAX_DEPTH: usize = 16;
 
 /// Reads the app in a directory, without what git ignores unless that is asked for.
-pub fn read_directory(
+pub(crate) fn read_directory(
     dir: &Path,
     include_ignored: bool,
     env: &Env,
@@ -29,7 +29,7 @@ pub fn read_directory(
 
 /// The files of a commit, in a directory that is deleted when this is dropped.
 #[derive(Debug)]
-pub struct Checkout {
+pub(crate) struct Checkout {
     dir: ScratchDir,
     /// The full name of the commit.
     pub commit: String,
@@ -39,7 +39,7 @@ pub struct Checkout {
 
 impl Checkout {
     /// Returns the directory: the app's, if that is a part of the repository only.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 }
@@ -47,7 +47,7 @@ impl Checkout {
 /// Writes the files of a commit into a new directory below `into`: with those of its submodules, with those that
 /// `export-ignore` would leave out of an archive, and as the commit has them, whatever filters and line ends this
 /// machine's git is set to. If `dir` is a directory within the repository, only that part is written.
-pub fn export_commit(
+pub(crate) fn export_commit(
     dir: &Path,
     revision: &str,
     into: &Path,

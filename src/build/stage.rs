@@ -26,7 +26,7 @@ use crate::slug::tree::{Entry, EntryKind, FileToHash, hash_files};
 const BY_PRODUCTS: &[&str] = &["build", "__pycache__", ".pdm-build"];
 
 /// Lists the app's files with their digests, as an index has them.
-pub fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {
+pub(crate) fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {
     let (mut entries, files) = list(app);
     let files: Vec<FileToHash> = files.into_iter().map(|(file, _)| file).collect();
     entries.append(&mut hash_files(&app.root, &files, env)?);
@@ -35,7 +35,7 @@ pub fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {
 }
 
 /// Does the same, and reads no file that nobody has touched since the last build of this app.
-pub fn index_known_app(app: &AppSource, lineage: &str, shop: Workshop<'_>) -> Result<Vec<Entry>> {
+pub(crate) fn index_known_app(app: &AppSource, lineage: &str, shop: Workshop<'_>) -> Result<Vec<Entry>> {
     let Workshop { store, env, output, .. } = shop;
     let (mut entries, files) = list(app);
     let mut known = KnownFiles::of(lineage, store);
@@ -74,7 +74,7 @@ fn list(app: &AppSource) -> (Vec<Entry>, Vec<(FileToHash, Stamp)>) {
 }
 
 /// Copies the app, so that what builds in it doesn't touch the user's directory.
-pub fn copy_app(app: &AppSource, into: &Path) -> Result<()> {
+pub(crate) fn copy_app(app: &AppSource, into: &Path) -> Result<()> {
     files::create_dir_all(into)?;
     for SourceEntry { path, kind } in &app.tree.entries {
         let name = Path::new(OsStr::from_bytes(path));
@@ -92,7 +92,7 @@ pub fn copy_app(app: &AppSource, into: &Path) -> Result<()> {
 
 /// How files get from a layer into a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transfer {
+pub(crate) enum Transfer {
     /// Copied: what runs there may edit them in place.
     Copy,
     /// By hard links, where the file system allows that: for who can tell when a file of the layer was edited in place.
@@ -100,7 +100,7 @@ pub enum Transfer {
 }
 
 /// Puts a layer's files into a directory.
-pub fn put_layer(layer: &Layer, into: &Path, transfer: Transfer, env: &Env) -> Result<()> {
+pub(crate) fn put_layer(layer: &Layer, into: &Path, transfer: Transfer, env: &Env) -> Result<()> {
     let tree = layer.tree();
     let place = |entry: &Entry| into.join(OsStr::from_bytes(&entry.path));
     let mut levels: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
@@ -134,7 +134,7 @@ pub fn put_layer(layer: &Layer, into: &Path, transfer: Transfer, env: &Env) -> R
 
 /// Moves what building the requirements has added to the copied app (extension modules of editable
 /// installs, metadata) into the layer's tree.
-pub fn keep_additions(app: &AppSource, staged: &Path, tree: &Path) -> Result<()> {
+pub(crate) fn keep_additions(app: &AppSource, staged: &Path, tree: &Path) -> Result<()> {
     let known: BTreeSet<&[u8]> = app.tree.entries.iter().map(|entry| entry.path.as_slice()).collect();
     let mut walk = WalkDir::new(staged).min_depth(1).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
@@ -163,7 +163,7 @@ pub fn keep_additions(app: &AppSource, staged: &Path, tree: &Path) -> Result<()>
 
 /// Writes what slugc adds to the app: the scripts that set the environment at boot. The app's own `python.sh` is
 /// kept and extended.
-pub fn write_generated_files(app: &AppSource, environment: &EnvDelta, into: &Path) -> Result<()> {
+pub(crate) fn write_generated_files(app: &AppSource, environment: &EnvDelta, into: &Path) -> Result<()> {
     const SCRIPT: &str = ".profile.d/python.sh";
     let mut script = app.read_file(SCRIPT).unwrap_or_default();
     if script.last().is_some_and(|last| *last != b'\n') {

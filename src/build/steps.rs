@@ -31,7 +31,7 @@ use crate::slug::tree::Entry;
 
 /// What else decides about the steps.
 #[derive(Clone, Copy)]
-pub struct StepSettings<'a> {
+pub(crate) struct StepSettings<'a> {
     /// The app's config vars.
     pub config_vars: &'a ConfigVars,
     /// How it is built.
@@ -39,7 +39,7 @@ pub struct StepSettings<'a> {
 }
 
 /// What the steps made of the app and its layers.
-pub struct Staged {
+pub(crate) struct Staged {
     /// What is new or has changed: it is laid over everything else.
     pub layer: Layer,
     /// What is no longer there, or has changed.
@@ -48,7 +48,7 @@ pub struct Staged {
 
 impl Staged {
     /// Takes what is no longer there out of a list.
-    pub fn prune(&self, entries: &mut Vec<Entry>) {
+    pub(crate) fn prune(&self, entries: &mut Vec<Entry>) {
         if !self.removed.is_empty() {
             entries.retain(|entry| !self.removed.contains(&entry.path));
         }
@@ -57,7 +57,7 @@ impl Staged {
 
 /// Runs `bin/pre_compile` if the app has it, and reads the app again: the hook may have written the very files that
 /// decide. The layer holds the app from then on.
-pub fn run_pre_compile(
+pub(crate) fn run_pre_compile(
     app: AppSource,
     steps: StepSettings<'_>,
     shop: Workshop<'_>,
@@ -87,7 +87,7 @@ pub fn run_pre_compile(
 }
 
 /// Runs the steps that come after the installation, if the app has any, and returns what they made of it.
-pub fn run_steps(
+pub(crate) fn run_steps(
     app: &AppSource,
     app_entries: &[Entry],
     built: &Built,

@@ -17,7 +17,6 @@ use crate::plan::{ManagerError, Notice, PackageManager, suggest};
 use crate::python::pip_config::{PipConfig, pip_config_file_paths};
 use crate::python::pipfile::requested_python;
 use crate::python::pyproject::{Pyproject, PyprojectError, parse_pyproject};
-use crate::python::requirements::{Requirements, read_requirements};
 use crate::python::requires_python::SupportedPythons;
 use crate::python::supported;
 use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
@@ -25,7 +24,7 @@ use crate::python::version_file::{misspelled_version_file, parse_runtime_txt, pa
 use crate::slug::tree::{Entry, EntryKind};
 
 /// What the Python version is decided from, besides the files that name it.
-pub struct VersionFacts<'a> {
+pub(crate) struct VersionFacts<'a> {
     /// Who manages the packages.
     pub manager: PackageManager,
     /// `pyproject.toml`, if it can be read.
@@ -38,7 +37,7 @@ pub struct VersionFacts<'a> {
 
 /// Decides the Python version from the app's files: runtime.txt, .python-version, `requires-python`, Pipfile.lock;
 /// then that of the last build, or the default.
-pub fn read_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<VersionDecision> {
+pub(crate) fn read_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<VersionDecision> {
     let (requested, origin, range) = read_requested_version(app, facts)?;
     if facts.manager == PackageManager::Uv {
         // uv itself reads neither, so the versions on other machines would be others.
@@ -94,7 +93,7 @@ fn read_requested_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<R
 
 /// Returns the time by which a version of Python is old, in seconds since 1970. `SLUGC_TODAY` (2027-01-31) sets it,
 /// so that it can be seen beforehand what a build will say.
-pub fn today(env: &Env) -> u64 {
+pub(crate) fn today(env: &Env) -> u64 {
     let set = env.text("SLUGC_TODAY").and_then(supported::Date::parse);
     set.map_or_else(clock::unix_seconds, |date| date.unix_seconds())
 }
@@ -122,7 +121,7 @@ impl crate::error::UserError for UvVersionError {
 /// A file of the app that decides about the build is there but can't be read, or isn't there though it must be.
 #[derive(Debug, thiserror::Error)]
 #[error("{name} can't be read.")]
-pub struct UnreadableFile {
+pub(crate) struct UnreadableFile {
     /// Its path relative to the app.
     pub name: String,
     /// Why.
@@ -136,13 +135,8 @@ impl crate::error::UserError for UnreadableFile {
     }
 }
 
-/// Reads the app's requirements files, nested ones included.
-pub fn read_app_requirements(app: &AppSource) -> Result<Requirements> {
-    Ok(read_requirements("requirements.txt", &mut |path| app.read_file(path))?)
-}
-
 /// Reads `pyproject.toml`, if there is one.
-pub fn read_pyproject(app: &AppSource) -> std::result::Result<Option<Pyproject>, PyprojectError> {
+pub(crate) fn read_pyproject(app: &AppSource) -> std::result::Result<Option<Pyproject>, PyprojectError> {
     match app.has_file("pyproject.toml").then(|| app.read_file("pyproject.toml")) {
         Some(Ok(contents)) => parse_pyproject(&contents).map(Some),
         _ => Ok(None),
@@ -150,7 +144,7 @@ pub fn read_pyproject(app: &AppSource) -> std::result::Result<Option<Pyproject>,
 }
 
 /// Chooses the package manager. A pyproject.toml that can't be read only matters if nothing else says which.
-pub fn choose_manager(
+pub(crate) fn choose_manager(
     app: &AppSource,
     pyproject: std::result::Result<Option<Pyproject>, PyprojectError>,
 ) -> Result<(PackageManager, Option<Pyproject>)> {
@@ -164,7 +158,7 @@ pub fn choose_manager(
 }
 
 /// Finds the tools that a command of the app calls though they aren't installed.
-pub fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Vec<Notice> {
+pub(crate) fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Vec<Notice> {
     let processes = app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default();
     let processes =
         processes.into_iter().map(|(name, command)| (format!("The process type `{name}`"), command));
@@ -225,7 +219,7 @@ fn tools_called(text: &str) -> BTreeMap<&'static str, String> {
 }
 
 /// Reads pip's configuration: its files, then its variables.
-pub fn read_pip_config(env: &Env) -> PipConfig {
+pub(crate) fn read_pip_config(env: &Env) -> PipConfig {
     let vars: BTreeMap<String, String> = env
         .vars
         .iter()
@@ -238,7 +232,7 @@ pub fn read_pip_config(env: &Env) -> PipConfig {
 }
 
 /// Returns a digest of the app's files, for requirements that are built from them.
-pub fn digest_of_source<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+pub(crate) fn digest_of_source<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
     let mut hasher = Sha256::new();
     for Entry { path, kind } in entries {
         hasher.update(path);
@@ -259,7 +253,7 @@ pub fn digest_of_source<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Str
 }
 
 /// Reads the files in which a web app may be defined, for a suggestion.
-pub fn read_web_app_candidates(app: &AppSource) -> Vec<(String, String)> {
+pub(crate) fn read_web_app_candidates(app: &AppSource) -> Vec<(String, String)> {
     let nested = app
         .dirs
         .iter()
@@ -277,7 +271,7 @@ pub fn read_web_app_candidates(app: &AppSource) -> Vec<(String, String)> {
 }
 
 /// Returns whether a file's name looks like `.python-version` and isn't: Heroku's report lists such files.
-pub fn looks_like_version_file(name: &str) -> bool {
+pub(crate) fn looks_like_version_file(name: &str) -> bool {
     let name = name.to_lowercase();
     name != ".python-version"
         && name.match_indices("python").any(|(at, found)| {

@@ -37,7 +37,7 @@ const PASSED: &[&str] = &[
 
 /// What is installed and where.
 #[derive(Debug, Clone, Copy)]
-pub struct SyncTarget<'a> {
+pub(crate) struct SyncTarget<'a> {
     /// The tree that stands for the app's root.
     pub tree: &'a Path,
     /// The interpreter.
@@ -52,7 +52,7 @@ pub struct SyncTarget<'a> {
 
 /// What of a lock file isn't installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeaveOut {
+pub(crate) enum LeaveOut {
     /// Everything is.
     Nothing,
     /// What is on this machine's disk: the project, members of its workspace, directories and archives.
@@ -62,7 +62,7 @@ pub enum LeaveOut {
 }
 
 /// Installs what the lock file says. Returns the prefix that console scripts name.
-pub fn sync(
+pub(crate) fn sync(
     uv: &Uv,
     target: &SyncTarget<'_>,
     pip: &PipConfig,

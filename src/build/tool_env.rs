@@ -8,7 +8,7 @@ use crate::env::Env;
 
 /// When files inside wheels that are built here were made, in seconds since 1970: one second after
 /// the first moment that a zip file can hold.
-pub const BUILD_EPOCH: &str = "315532801";
+pub(crate) const BUILD_EPOCH: &str = "315532801";
 
 /// Variables with these beginnings would change what is installed or where; pip's are mapped instead.
 const WITHHELD_PREFIXES: &[&str] = &["PYTHON", "PIP_", "UV_", "VIRTUAL_ENV", "CONDA_", "SLUGC_", "__PYVENV"];
@@ -19,7 +19,7 @@ const PASSED_UV: &[&str] =
     &["UV_INDEX_", "UV_HTTP_", "UV_CONCURRENT_", "UV_OFFLINE", "UV_SSL", "UV_NETRC", "UV_KEYRING"];
 
 /// Returns the environment for installers and build back ends.
-pub fn tool_environment(env: &Env) -> BTreeMap<OsString, OsString> {
+pub(crate) fn tool_environment(env: &Env) -> BTreeMap<OsString, OsString> {
     let mut vars: BTreeMap<_, _> = env
         .vars
         .iter()
@@ -41,7 +41,7 @@ pub fn tool_environment(env: &Env) -> BTreeMap<OsString, OsString> {
 }
 
 /// Returns the environment for running the app's own interpreter: nothing of the user's.
-pub fn interpreter_environment() -> BTreeMap<OsString, OsString> {
+pub(crate) fn interpreter_environment() -> BTreeMap<OsString, OsString> {
     [
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("LC_ALL", "C.UTF-8"),

@@ -8,12 +8,12 @@ const LASTS: u64 = 24 * 60 * 60;
 const KIND: &str = "unreachable";
 
 /// Remembers that the thing of this name couldn't be fetched.
-pub fn remember(name: &str, store: &Store) -> Result<(), StoreError> {
+pub(crate) fn remember(name: &str, store: &Store) -> Result<(), StoreError> {
     store.put_document(KIND, name, &(clock::unix_seconds() + LASTS))
 }
 
 /// Returns whether the thing of this name couldn't be fetched a while ago.
-pub fn is_remembered(name: &str, store: &Store) -> bool {
+pub(crate) fn is_remembered(name: &str, store: &Store) -> bool {
     let now = clock::unix_seconds();
     // A clock that was set back must not make it last for years.
     store.document::<u64>(KIND, name).is_some_and(|until| until > now && until <= now + LASTS)

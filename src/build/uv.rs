@@ -29,7 +29,7 @@ const PINNED: &str = include_str!("../../inventory/uv.txt");
 
 /// A uv that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uv {
+pub(crate) struct Uv {
     /// Its file.
     pub executable: PathBuf,
     /// Its version.
@@ -38,7 +38,7 @@ pub struct Uv {
 
 /// uv can't be had.
 #[derive(Debug, thiserror::Error)]
-pub enum UvError {
+pub(crate) enum UvError {
     /// `SLUGC_UV` names something else.
     #[error("SLUGC_UV names {}, which isn't a uv that works.", .path.display())]
     Named {
@@ -100,7 +100,7 @@ struct Probe {
 }
 
 /// Finds the uv whose use can be decided without fetching anything: the user's, or the store's.
-pub fn find_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
+pub(crate) fn find_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
     if let Some(named) = env.var("SLUGC_UV") {
         return named_uv(&env.absolute(named), store, env, output).map(Some);
     }
@@ -108,7 +108,7 @@ pub fn find_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> 
 }
 
 /// Finds a uv as [`find_uv`] does, or the one on PATH if fetching one has lately failed.
-pub fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
+pub(crate) fn known_uv(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
     match find_uv(store, env, output)? {
         None if unreachable::is_remembered("uv", store) => uv_on_path(store, env, output),
         found => Ok(found),
@@ -137,7 +137,7 @@ fn store_uv(store: &Store) -> Option<Uv> {
 }
 
 /// Returns a uv on PATH that is new enough.
-pub fn uv_on_path(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
+pub(crate) fn uv_on_path(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv>> {
     for path in env.path_dirs().iter().map(|dir| dir.join("uv")).filter(|path| path.is_file()) {
         if let Some(version) = probe(&path, store, env, output)?.filter(|version| is_new_enough(version)) {
             return Ok(Some(Uv { executable: path, version }));
@@ -147,7 +147,13 @@ pub fn uv_on_path(store: &Store, env: &Env, output: &Output) -> Result<Option<Uv
 }
 
 /// Fetches the pinned uv into the store.
-pub fn fetch_uv(python: &Python, pip: &PipConfig, store: &Store, env: &Env, output: &Output) -> Result<Uv> {
+pub(crate) fn fetch_uv(
+    python: &Python,
+    pip: &PipConfig,
+    store: &Store,
+    env: &Env,
+    output: &Output,
+) -> Result<Uv> {
     let _lock = store.lock("uv", env, || output.detail("Waiting for another build that installs uv"))?;
     if let Some(uv) = store_uv(store) {
         return Ok(uv);
@@ -191,7 +197,7 @@ fn fetch_by_pip(python: &Python, work: &Path, into: &Path, env: &Env, output: &O
 }
 
 /// The environment for pip itself: the user's, with pip's own variables.
-pub fn pip_environment(env: &Env) -> BTreeMap<OsString, OsString> {
+pub(crate) fn pip_environment(env: &Env) -> BTreeMap<OsString, OsString> {
     let mut vars = tool_environment(env);
     for (name, value) in &env.vars {
         if name.to_string_lossy().starts_with("PIP_") {

@@ -8,7 +8,7 @@ use crate::host::files::{self, FileError};
 
 /// A virtual environment.
 #[derive(Debug)]
-pub struct Venv {
+pub(crate) struct Venv {
     /// Its interpreter.
     pub executable: PathBuf,
     /// The files and links that make it one.
@@ -17,7 +17,11 @@ pub struct Venv {
 
 impl Venv {
     /// Makes one in this directory, whose packages are in this one if it is named.
-    pub fn make(prefix: &Path, python: &Python, site_packages: Option<&Path>) -> Result<Self, FileError> {
+    pub(crate) fn make(
+        prefix: &Path,
+        python: &Python,
+        site_packages: Option<&Path>,
+    ) -> Result<Self, FileError> {
         let minor = python.version.minor_version();
         let library = prefix.join(format!("lib/python{minor}"));
         let bin = prefix.join("bin");
@@ -53,7 +57,7 @@ impl Venv {
     }
 
     /// Takes away what makes it a virtual environment; the packages stay.
-    pub fn take_away(self) -> Result<(), FileError> {
+    pub(crate) fn take_away(self) -> Result<(), FileError> {
         self.scaffold.iter().try_for_each(|path| files::remove_file(path))
     }
 }

@@ -11,7 +11,7 @@ use crate::store::{Item, Store};
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// How many are what they were.
     pub whole: u64,
     /// What isn't, and was thrown away.
@@ -21,7 +21,7 @@ pub struct Verified {
 }
 
 /// Checks everything, and throws away what is damaged.
-pub fn verify_store(store: &Store, env: &Env, output: &Output) -> Result<Verified> {
+pub(crate) fn verify_store(store: &Store, env: &Env, output: &Output) -> Result<Verified> {
     let items = store.items(env)?;
     let bar = output.progress("Verifying", Some(items.iter().map(|item| item.size).sum()));
     let mut verified = Verified::default();

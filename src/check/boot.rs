@@ -13,7 +13,7 @@ use crate::host::sockets::{self, is_loopback};
 
 /// How the web process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Boot {
+pub(crate) enum Boot {
     /// It listens, after so long.
     Listens(Duration),
     /// It listens, but for this machine only.
@@ -33,7 +33,7 @@ enum Listener {
 }
 
 /// Waits until somebody listens on a port. `ended` is closed when the process has ended.
-pub fn wait_for_port(port: u16, limit: Duration, ended: &Receiver<()>, env: &Env) -> Result<Boot> {
+pub(crate) fn wait_for_port(port: u16, limit: Duration, ended: &Receiver<()>, env: &Env) -> Result<Boot> {
     const STEP: Duration = Duration::from_millis(50);
     // A server may listen for its own machine first, and for everybody next.
     const SETTLE: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ pub fn wait_for_port(port: u16, limit: Duration, ended: &Receiver<()>, env: &Env
 }
 
 /// Says what is wrong with a boot; `last_words` is what the process wrote last.
-pub fn finding(boot: Boot, port: u16, limit: Duration, last_words: &str) -> Option<Finding> {
+pub(crate) fn finding(boot: Boot, port: u16, limit: Duration, last_words: &str) -> Option<Finding> {
     let words = if last_words.is_empty() { String::new() } else { format!("\n{last_words}") };
     match boot {
         Boot::Listens(_) => None,

@@ -39,7 +39,7 @@ struct Answer {
 }
 
 /// Imports every app that a process type names. Returns nothing about those that work.
-pub fn confirm_imports(
+pub(crate) fn confirm_imports(
     slug: &Path,
     facts: &Facts,
     config_vars: &BTreeMap<String, String>,

@@ -17,7 +17,7 @@ use crate::slug::read::{EntryKind as SlugEntryKind, SlugReader};
 use crate::slug::tree::{Entry, EntryKind};
 
 /// The stack that a slug is for unless somebody says otherwise.
-pub const DEFAULT_STACK: &str = "heroku-24";
+pub(crate) const DEFAULT_STACK: &str = "heroku-24";
 
 /// A text above this isn't read: nobody wrote it.
 const MAX_TEXT: u64 = 512 << 10;
@@ -26,7 +26,7 @@ const MAX_TEXT: u64 = 512 << 10;
 const LOCK_FILES: &[&str] = &["Pipfile.lock", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"];
 
 /// Gathers what an app's own files say.
-pub fn read_app(app: &AppSource) -> Facts {
+pub(crate) fn read_app(app: &AppSource) -> Facts {
     let mut facts = Facts { stack: DEFAULT_STACK.to_owned(), ..Facts::default() };
     for entry in &app.tree.entries {
         let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
@@ -53,7 +53,7 @@ pub fn read_app(app: &AppSource) -> Facts {
 
 /// The files of a layer.
 #[derive(Debug, Clone, Copy)]
-pub struct LayerFiles<'a> {
+pub(crate) struct LayerFiles<'a> {
     /// The directory that stands for the app's root.
     pub root: &'a Path,
     /// What is in it.
@@ -61,7 +61,7 @@ pub struct LayerFiles<'a> {
 }
 
 /// Gathers what layers have installed.
-pub fn read_layers(layers: &[LayerFiles<'_>], env: &Env) -> Result<Installed> {
+pub(crate) fn read_layers(layers: &[LayerFiles<'_>], env: &Env) -> Result<Installed> {
     let mut gatherer = Gatherer::default();
     for layer in layers {
         for entry in layer.entries {

@@ -5,15 +5,15 @@
 //!
 //! A check that can't be sure says nothing: an alarm that is wrong once isn't heeded the next time.
 
-pub mod boot;
-pub mod catalogue;
+pub(crate) mod boot;
+pub(crate) mod catalogue;
 mod code;
 mod command;
-pub mod confirm;
-pub mod facts;
+pub(crate) mod confirm;
+pub(crate) mod facts;
 mod files;
-pub mod finding;
-pub mod gather;
+pub(crate) mod finding;
+pub(crate) mod gather;
 mod imports;
 mod installed;
 mod libraries;
@@ -35,9 +35,9 @@ use code::Code;
 use facts::Facts;
 use finding::Finding;
 
-pub use catalogue::{FindingCode, FindingEntry, Severity, render_findings_markdown};
-pub use suggest::closest;
-pub use target::{Target, targets};
+pub(crate) use catalogue::Severity;
+pub use catalogue::{FindingCode, render_findings_markdown};
+pub(crate) use suggest::closest;
 
 /// Checks an app by its facts: no disk, no clock, nothing is executed. The worst findings come first.
 pub fn check(facts: &Facts) -> Vec<Finding> {
@@ -60,7 +60,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Sorts findings: the worst first, then by place. One that is there twice is told once.
-pub fn sort(findings: &mut Vec<Finding>) {
+pub(crate) fn sort(findings: &mut Vec<Finding>) {
     findings.sort_by(|a, b| key(a).cmp(&key(b)));
     findings.dedup();
 }

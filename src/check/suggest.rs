@@ -1,7 +1,7 @@
 //! What may have been meant: the closest of the names that there are.
 
 /// Returns the one name that is one or two letters off, if the word is long enough for that to mean something.
-pub fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = match word.chars().count() {
         0..=4 => return None,
         5..=7 => 1,

@@ -11,7 +11,7 @@ use crate::python::requirements::RequirementKind;
 
 /// An app that a process type serves or works for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The process type.
     pub process: String,
     /// The module, with dots.
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// Returns the apps of all process types.
-pub fn targets(facts: &Facts) -> Vec<Target> {
+pub(crate) fn targets(facts: &Facts) -> Vec<Target> {
     let mut targets = Vec::new();
     for process in facts.processes() {
         for invoked in parse_command(process.command) {

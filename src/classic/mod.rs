@@ -27,7 +27,7 @@ use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
 use compile::Places;
 
 /// Runs one of the buildpack's programs, with its arguments.
-pub fn run(env: &Env, words: &[OsString]) -> ExitCode {
+pub(crate) fn run(env: &Env, words: &[OsString]) -> ExitCode {
     let Some((name, arguments)) = words.split_first() else {
         return usage("a program: detect, compile, release, report, test-compile or test");
     };
@@ -70,7 +70,7 @@ fn output(stream: Stream, env: &Env) -> Output {
 }
 
 /// Tells of a fault of slugc's own that ends the program, in the log and in the report of the build.
-pub fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
+pub(crate) fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
     let door = env.args.get(2).and_then(|name| name.to_str());
     // What these print on standard output is for programs.
     let is_data = matches!(door, Some("detect" | "release" | "report"));

@@ -31,7 +31,7 @@ use args::{Arguments, Command};
 pub use args::command_line;
 
 /// Runs the command that the arguments name.
-pub fn run(env: &Env) -> ExitCode {
+pub(crate) fn run(env: &Env) -> ExitCode {
     let arguments = match Arguments::try_parse_from(&env.args) {
         Ok(arguments) => arguments,
         // clap answers `--version` before it reads what else there is.
@@ -119,7 +119,7 @@ fn exit_code(result: Result<u8>, output: &Output) -> ExitCode {
 }
 
 /// Tells of a fault of slugc's own that ends the program. Returns the exit code.
-pub fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
+pub(crate) fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
     let options = OutputOptions {
         format: Format::Text,
         color: ColorChoice::Auto,

@@ -21,13 +21,13 @@ use crate::host::clock::Stopwatch;
 use crate::host::files;
 
 /// The command by which this program starts itself again.
-pub const INSIDE_COMMAND: &str = "dyno-init";
+pub(crate) const INSIDE_COMMAND: &str = "dyno-init";
 
 /// The exit code if the root directory can't be set up: as of a shell that can't run a command.
 const CANNOT: u8 = 126;
 
 /// Sets up the dyno that a file describes, and is its first process. Its exit code is the dyno's.
-pub fn run_inside(file: &Path, env: &Env) -> ExitCode {
+pub(crate) fn run_inside(file: &Path, env: &Env) -> ExitCode {
     let done = read_cell(file).and_then(|cell| {
         watch_over(&cell.lock)?;
         set_up(&cell)?;

@@ -28,7 +28,7 @@ const COLORS: [AnsiColor; 6] = [
 
 /// Where the lines of several dynos go.
 #[derive(Clone)]
-pub struct SharedLog {
+pub(crate) struct SharedLog {
     sink: Arc<Mutex<Box<dyn Write + Send>>>,
     color: bool,
     quiet: bool,
@@ -36,7 +36,7 @@ pub struct SharedLog {
 
 impl SharedLog {
     /// Makes a log that writes to a sink. If it is quiet, only the dynos' own lines and warnings are written.
-    pub fn new(sink: impl Write + Send + 'static, color: bool, quiet: bool) -> Self {
+    pub(crate) fn new(sink: impl Write + Send + 'static, color: bool, quiet: bool) -> Self {
         Self { sink: Arc::new(Mutex::new(Box::new(sink))), color, quiet }
     }
 

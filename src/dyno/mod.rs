@@ -29,26 +29,25 @@ use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
 use crate::slug::unpack::ParseProcfile;
 
-pub use inside::{INSIDE_COMMAND, run_inside};
-pub use log::SharedLog;
-pub use size::DynoSize;
-pub use supervise::{BOOT_TIMEOUT_CODE, EXIT_TIMEOUT_CODE, MEMORY_CODE};
+pub(crate) use inside::{INSIDE_COMMAND, run_inside};
+pub(crate) use log::SharedLog;
+pub(crate) use size::DynoSize;
 
 /// How long a dyno's processes have between SIGTERM and SIGKILL on Heroku.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a web process has to bind to its port on Heroku.
-pub const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a dyno that has crashed twice waits on Heroku. It waits longer each time.
-pub const RESTART_DELAY: Duration = Duration::from_secs(20 * 60);
+pub(crate) const RESTART_DELAY: Duration = Duration::from_secs(20 * 60);
 
 /// The router's usual port where dynos have those from 5000 on.
 const ROUTER_PORT: u16 = 8080;
 
 /// What to run, and how.
 #[derive(Clone)]
-pub struct DynoSpec {
+pub(crate) struct DynoSpec {
     /// The slug's file.
     pub slug: PathBuf,
     /// What of it to run.
@@ -82,7 +81,7 @@ impl DynoSpec {
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// For a web process to bind to its port; [`BOOT_TIMEOUT`] as on Heroku.
     pub boot_timeout: Duration,
     /// For processes between SIGTERM and SIGKILL; [`STOP_TIMEOUT`] as on Heroku.
@@ -93,7 +92,7 @@ pub struct Timing {
 
 /// What a dyno runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DynoCommand {
+pub(crate) enum DynoCommand {
     /// A process type of the slug.
     ProcessType(String),
     /// A command, once: a single argument is a line for bash, several are a program and its arguments.
@@ -104,7 +103,7 @@ pub enum DynoCommand {
 
 /// A dyno that couldn't be run.
 #[derive(Debug, thiserror::Error)]
-pub enum DynoError {
+pub(crate) enum DynoError {
     /// The process type isn't one of the slug's.
     #[error("The slug declares {}, and no \"{name}\".", list(declared))]
     NoSuchType {
@@ -190,7 +189,7 @@ fn list(names: &[String]) -> String {
 /// however that comes.
 ///
 /// Signals are taken from `env.interrupt`, and reset there, so that a second one can be told from the first.
-pub fn run_dyno(
+pub(crate) fn run_dyno(
     spec: &DynoSpec,
     env: &Env,
     output: &Output,
@@ -217,6 +216,7 @@ mod tests {
     use std::thread::{self, JoinHandle};
     use std::time::Instant;
 
+    use super::supervise::{BOOT_TIMEOUT_CODE, EXIT_TIMEOUT_CODE, MEMORY_CODE};
     use super::*;
     use crate::output::Format;
     use crate::output::tests::Captured;

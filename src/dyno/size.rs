@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The size of a dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DynoSize {
+pub(crate) struct DynoSize {
     /// Its name, as Heroku has it in small letters.
     pub name: &'static str,
     /// The memory quota in MB (of 2^20 bytes). Above it there are R14 lines in the log.
@@ -21,7 +21,7 @@ const fn size(name: &'static str, quota_mb: u64, kill_percent: u64, cores: usize
 
 impl DynoSize {
     /// Every size, the smallest first.
-    pub const ALL: &[Self] = &[
+    pub(crate) const ALL: &[Self] = &[
         size("eco", 512, 200, 8),
         size("basic", 512, 200, 8),
         size("standard-1x", 512, 200, 8),
@@ -34,20 +34,20 @@ impl DynoSize {
     ];
 
     /// The size of a dyno if nobody says another.
-    pub const USUAL: Self = Self::ALL[2];
+    pub(crate) const USUAL: Self = Self::ALL[2];
 
     /// Finds a size by its name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|size| size.name.eq_ignore_ascii_case(name)).copied()
     }
 
     /// Returns the quota in bytes.
-    pub fn quota(self) -> u64 {
+    pub(crate) fn quota(self) -> u64 {
         self.quota_mb << 20
     }
 
     /// Returns from how many bytes on a dyno is killed.
-    pub fn kill_at(self) -> u64 {
+    pub(crate) fn kill_at(self) -> u64 {
         self.quota() * self.kill_percent / 100
     }
 }

@@ -27,11 +27,11 @@ pub(super) const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(5);
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The exit code of a web process that didn't bind to its port in time.
-pub const BOOT_TIMEOUT_CODE: u8 = 110;
+pub(crate) const BOOT_TIMEOUT_CODE: u8 = 110;
 /// The exit code of a dyno that had to be killed as it didn't end on SIGTERM.
-pub const EXIT_TIMEOUT_CODE: u8 = 112;
+pub(crate) const EXIT_TIMEOUT_CODE: u8 = 112;
 /// The exit code of a dyno that used far too much memory.
-pub const MEMORY_CODE: u8 = 115;
+pub(crate) const MEMORY_CODE: u8 = 115;
 
 /// How a dyno is watched.
 #[derive(Debug, Clone, Copy)]

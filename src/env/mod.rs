@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-pub use interrupt::{Interrupt, Interrupted};
+pub(crate) use interrupt::{Interrupt, Interrupted};
 
 /// The arguments, environment variables and circumstances of this process.
 #[derive(Debug, Clone)]

@@ -11,9 +11,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-pub use catalogue::{Entry, ErrorCode};
-pub use render::{render_catalogue_markdown, render_snippet, render_text};
-pub use warnings::{WARNINGS, WarningEntry, render_warnings_markdown};
+pub use catalogue::ErrorCode;
+pub use render::render_catalogue_markdown;
+pub(crate) use render::{render_snippet, render_text};
+pub use warnings::{WARNINGS, render_warnings_markdown};
 
 /// An error that a user gets to see.
 ///
@@ -58,7 +59,7 @@ pub struct Snippet {
 pub struct Failure(Box<dyn UserError + Send + Sync>);
 
 /// The result of work that can fail with an answer.
-pub type Result<T> = std::result::Result<T, Failure>;
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
     /// Returns the error itself.

@@ -6,7 +6,7 @@ use super::{ErrorCode, Failure, Snippet};
 
 /// Renders the lines of an error's box, without its margin: title, what was found, the place, the causes,
 /// what to do, and the id.
-pub fn render_text(failure: &Failure) -> String {
+pub(crate) fn render_text(failure: &Failure) -> String {
     let entry = failure.code().entry();
     let kind = if entry.id.starts_with("internal-error::") { "Internal Error" } else { "Error" };
     let mut parts = vec![format!("{kind}: {}", entry.title), failure.to_string().trim_end().to_owned()];
@@ -30,7 +30,7 @@ pub fn render_text(failure: &Failure) -> String {
 }
 
 /// Renders a place in a file with a caret under what is at fault.
-pub fn render_snippet(snippet: &Snippet) -> String {
+pub(crate) fn render_snippet(snippet: &Snippet) -> String {
     let Snippet { file, line, text, span, label } = snippet;
     let source = AnnotatedSnippet::source(text.as_str())
         .line_start(*line)

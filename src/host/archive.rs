@@ -94,7 +94,7 @@ impl UserError for ArchiveError {
 
 /// Unpacks an archive into a directory, which is made if it isn't there. On failure, what was unpacked
 /// stays: the directory is one to be thrown away.
-pub fn unpack(
+pub(crate) fn unpack(
     archive: &Path,
     into: &Path,
     options: &UnpackOptions,
@@ -118,7 +118,7 @@ pub fn unpack_reader(
 }
 
 /// Unpacks one directory of an archive, as if it were the whole of it.
-pub fn unpack_subdirectory(
+pub(crate) fn unpack_subdirectory(
     archive: &Path,
     subdirectory: &[Vec<u8>],
     into: &Path,
@@ -130,7 +130,7 @@ pub fn unpack_subdirectory(
 }
 
 /// Reads the names of an archive's entries, as components, until `test` finds what it looks for.
-pub fn find_entry<T>(
+pub(crate) fn find_entry<T>(
     archive: &Path,
     env: &Env,
     output: &Output,

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 /// A directory that is written to by untrusted relative names, with `/` between their components.
 #[derive(Debug)]
-pub struct Beneath {
+pub(crate) struct Beneath {
     root: OwnedFd,
     // Archives list a directory's files one after the other: the last directory is kept open.
     last: Option<(Vec<u8>, OwnedFd)>,
@@ -52,14 +52,14 @@ const OPEN_DIR: OFlags =
 
 impl Beneath {
     /// Opens the directory. This one name is trusted, and may lead through links.
-    pub fn open(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self { root: rustix::fs::openat(CWD, dir, flags, Mode::empty())?, last: None })
     }
 
     /// Makes a directory, and those above it; one that is there already only gets the permissions.
     /// Its owner can always enter it and write to it, or what comes next couldn't be put there.
-    pub fn create_dir(&mut self, name: &[u8], mode: u32) -> Result<(), BeneathError> {
+    pub(crate) fn create_dir(&mut self, name: &[u8], mode: u32) -> Result<(), BeneathError> {
         check(name)?;
         let dir = self.enter(name, true)?;
         rustix::fs::fchmod(dir, Mode::from_raw_mode(mode & 0o777 | 0o700))?;
@@ -68,7 +68,7 @@ impl Beneath {
 
     /// Makes a new, empty file and the directories above it. What was there under this name goes away, so that
     /// neither a link's target nor another name of the same file is written to.
-    pub fn create_file(&mut self, name: &[u8]) -> Result<File, BeneathError> {
+    pub(crate) fn create_file(&mut self, name: &[u8]) -> Result<File, BeneathError> {
         let (parent, base) = self.parent_of(name, true)?;
         remove(parent, base)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -76,14 +76,14 @@ impl Beneath {
     }
 
     /// Makes a symbolic link, with any target: it is not followed from here.
-    pub fn create_symlink(&mut self, name: &[u8], target: &[u8]) -> Result<(), BeneathError> {
+    pub(crate) fn create_symlink(&mut self, name: &[u8], target: &[u8]) -> Result<(), BeneathError> {
         let (parent, base) = self.parent_of(name, true)?;
         remove(parent, base)?;
         Ok(rustix::fs::symlinkat(target, parent, base)?)
     }
 
     /// Makes another name for a regular file of this tree.
-    pub fn create_hard_link(&mut self, name: &[u8], existing: &[u8]) -> Result<(), BeneathError> {
+    pub(crate) fn create_hard_link(&mut self, name: &[u8], existing: &[u8]) -> Result<(), BeneathError> {
         let (dir, existing_base) = self.parent_of(existing, false).map_err(|error| match error {
             BeneathError::Io(error) if error.kind() == io::ErrorKind::NotFound => BeneathError::LinkTarget,
             other => other,

@@ -18,7 +18,7 @@ use crate::output::{Event, Output};
 
 /// A file to fetch.
 #[derive(Debug, Clone)]
-pub struct Download<'a> {
+pub(crate) struct Download<'a> {
     /// Where it is: `http`, `https` or `file`, tried in this order.
     pub urls: &'a [String],
     /// Its SHA-256, in hexadecimal.
@@ -33,7 +33,7 @@ pub struct Download<'a> {
 
 /// Why one address didn't give the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The server answered something else than the file.
     #[error("the server answered {}", describe_status(*.0))]
     Status(u16),
@@ -53,7 +53,7 @@ pub enum Reason {
 
 /// A download that failed.
 #[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
+pub(crate) enum DownloadError {
     /// No address gave the file.
     #[error("{}", describe_failures(label, failures))]
     Failed {
@@ -96,12 +96,13 @@ pub enum DownloadError {
 
 impl DownloadError {
     /// Returns whether there was no way to any of the servers: not worth trying again in this run.
-    pub fn is_unreachable(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_unreachable(&self) -> bool {
         self.all_failed_with(|reason| matches!(reason, Reason::Unreachable(_)))
     }
 
     /// Returns whether every place answered that it doesn't have the file.
-    pub fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         self.all_failed_with(|reason| matches!(reason, Reason::NoSuchFile | Reason::Status(403 | 404 | 410)))
     }
 
@@ -148,7 +149,7 @@ fn describe_failures(label: &str, failures: &[(String, Reason)]) -> String {
 }
 
 /// Fetches a file into its final place, by the first address that has it, and returns its length.
-pub fn download(
+pub(crate) fn download(
     request: &Download<'_>,
     into: &Path,
     env: &Env,
@@ -158,7 +159,7 @@ pub fn download(
 }
 
 /// Fetches a text of at most `limit` bytes.
-pub fn fetch_text(url: &str, env: &Env, output: &Output, limit: u64) -> Result<String, DownloadError> {
+pub(crate) fn fetch_text(url: &str, env: &Env, output: &Output, limit: u64) -> Result<String, DownloadError> {
     let shown = url::redact(url);
     let label = shown.rsplit('/').next().unwrap_or_default().to_owned();
     let mut text = Text { bytes: Vec::new(), limit, url: shown.clone() };
@@ -188,7 +189,7 @@ pub fn fetch_text(url: &str, env: &Env, output: &Output, limit: u64) -> Result<S
 }
 
 /// Returns whether a file is there and has this SHA-256.
-pub fn has_sha256(path: &Path, sha256: &str, env: &Env) -> Result<bool, DownloadError> {
+pub(crate) fn has_sha256(path: &Path, sha256: &str, env: &Env) -> Result<bool, DownloadError> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other.doing("reading", path)?,

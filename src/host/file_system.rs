@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Whether other machines may use a file system at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileSystem {
+pub(crate) enum FileSystem {
     /// A disk or the memory of this machine: locks hold for everybody who can reach it.
     Local,
     /// NFS, SMB, 9p, FUSE and whatever isn't known: locks may hold on this machine only, or not be there.
@@ -35,7 +35,7 @@ const LOCAL: &[u32] = &[
 ];
 
 /// Asks the kernel for the kind of the file system that a directory is on.
-pub fn file_system(path: &Path) -> io::Result<FileSystem> {
+pub(crate) fn file_system(path: &Path) -> io::Result<FileSystem> {
     Ok(of_type(rustix::fs::statfs(path)?.f_type as u32))
 }
 
@@ -44,12 +44,12 @@ fn of_type(number: u32) -> FileSystem {
 }
 
 /// Returns what tells this start of the machine from all others; none where the kernel doesn't say.
-pub fn boot_id() -> Option<String> {
+pub(crate) fn boot_id() -> Option<String> {
     one_line("/proc/sys/kernel/random/boot_id")
 }
 
 /// Returns the name of this machine, fit for a file's name.
-pub fn machine_name() -> String {
+pub(crate) fn machine_name() -> String {
     let name = one_line("/proc/sys/kernel/hostname").unwrap_or_default();
     name.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-', "-")
 }

@@ -35,7 +35,7 @@ impl UserError for FileError {
 }
 
 /// Says which file an operation failed with.
-pub trait FileContext<T> {
+pub(crate) trait FileContext<T> {
     /// Adds the operation (a noun) and the path to an I/O error.
     fn doing(self, operation: &'static str, path: impl AsRef<Path>) -> Result<T, FileError>;
 }
@@ -47,19 +47,19 @@ impl<T> FileContext<T> for io::Result<T> {
 }
 
 /// Makes a directory and its parents.
-pub fn create_dir_all(path: &Path) -> Result<(), FileError> {
+pub(crate) fn create_dir_all(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).doing("making the directory", path)
 }
 
 /// Writes a file whole or not at all: aside first, then renamed over what was there.
-pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+pub(crate) fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     let file = prepare_file(path, contents)?;
     file.persist(path).map_err(|error| error.error).doing("writing", path)?;
     Ok(())
 }
 
 /// Writes a file beside the place where it will be renamed to.
-pub fn prepare_file(path: &Path, contents: &[u8]) -> Result<NamedTempFile, FileError> {
+pub(crate) fn prepare_file(path: &Path, contents: &[u8]) -> Result<NamedTempFile, FileError> {
     // Temporary files are private; this one is to be as if it had been written in place.
     prepare_with(path, contents, fs::Permissions::from_mode(0o644))
 }
@@ -77,7 +77,7 @@ fn prepare_with(
 }
 
 /// Fails if a file can't be written there, before any work is done for it.
-pub fn check_writable(path: &Path) -> Result<(), FileError> {
+pub(crate) fn check_writable(path: &Path) -> Result<(), FileError> {
     // Renaming over a device would make a file of it.
     if path.exists() && !path.is_file() {
         return Err(io::Error::other("it isn't a regular file")).doing("writing", path);
@@ -87,7 +87,7 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
 
 /// Replaces a file's content and keeps its permissions. The file gets a new inode, so that what is
 /// hard-linked to the old one (uv's cache) is left alone.
-pub fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileError> {
+pub(crate) fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     let permissions = fs::metadata(path).doing("reading", path)?.permissions();
     let file = prepare_with(path, contents, permissions)?;
     file.persist(path).map_err(|error| error.error).doing("writing", path)?;
@@ -95,14 +95,14 @@ pub fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileError> {
 }
 
 /// Opens a new file for writing; an old one of that name is emptied.
-pub fn create_file(path: &Path) -> Result<File, FileError> {
+pub(crate) fn create_file(path: &Path) -> Result<File, FileError> {
     File::create(path).doing("writing", path)
 }
 
 /// Makes a temporary directory, below `parent` or where this machine keeps them. It is deleted with
 /// everything in it when it is dropped. Where this machine keeps them, those that killed processes have left are
 /// deleted now.
-pub fn temp_dir(parent: Option<&Path>) -> Result<ScratchDir, FileError> {
+pub(crate) fn temp_dir(parent: Option<&Path>) -> Result<ScratchDir, FileError> {
     let shared = std::env::temp_dir();
     if parent.is_none() {
         sweep(&shared);
@@ -112,17 +112,17 @@ pub fn temp_dir(parent: Option<&Path>) -> Result<ScratchDir, FileError> {
 }
 
 /// Makes a symbolic link.
-pub fn create_symlink(target: &Path, link: &Path) -> Result<(), FileError> {
+pub(crate) fn create_symlink(target: &Path, link: &Path) -> Result<(), FileError> {
     symlink(target, link).doing("making the symbolic link", link)
 }
 
 /// Makes a hard link, or a copy where the file system can't.
-pub fn link_or_copy(from: &Path, to: &Path) -> Result<(), FileError> {
+pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).doing("copying to", to)
 }
 
 /// Makes hard links to the files of a directory in an empty one. Returns whether the file system can do that.
-pub fn link_tree(from: &Path, to: &Path) -> Result<bool, FileError> {
+pub(crate) fn link_tree(from: &Path, to: &Path) -> Result<bool, FileError> {
     let visit = |entry: &fs::DirEntry, relative: &Path| {
         let (path, target) = (entry.path(), to.join(relative));
         let kind = entry.file_type().doing("reading", &path).map_err(Some)?;
@@ -145,13 +145,13 @@ pub fn link_tree(from: &Path, to: &Path) -> Result<bool, FileError> {
 }
 
 /// Copies a file and its permissions.
-pub fn copy_file(from: &Path, to: &Path) -> Result<(), FileError> {
+pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::copy(from, to).map(drop).doing("copying to", to)
 }
 
 /// Copies a file's content into a new file with these permissions, in place of whatever has that name: a link isn't
 /// followed.
-pub fn copy_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+pub(crate) fn copy_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
     let create = || File::options().write(true).create_new(true).open(to);
     let mut target = match create() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -170,7 +170,7 @@ pub fn copy_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
 
 /// Gives a file another name, in place of whatever has that name. It is copied where the file has other permissions, or can't
 /// be linked: across file systems, too often, or by somebody who may only read it.
-pub fn link_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
+pub(crate) fn link_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
     let has_mode = |meta: fs::Metadata| meta.is_file() && meta.mode() & 0o7777 == mode;
     if !fs::symlink_metadata(from).is_ok_and(has_mode) {
         return copy_as(from, to, mode);
@@ -186,22 +186,22 @@ pub fn link_as(from: &Path, to: &Path, mode: u32) -> Result<(), FileError> {
 }
 
 /// Renames a file or directory.
-pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).doing("renaming to", to)
 }
 
 /// Sets the permission bits.
-pub fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), FileError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing("setting the permissions of", path)
 }
 
 /// Deletes a file or a symbolic link; it is no error if there is none.
-pub fn remove_file(path: &Path) -> Result<(), FileError> {
+pub(crate) fn remove_file(path: &Path) -> Result<(), FileError> {
     ignore_missing(fs::remove_file(path)).doing("deleting", path)
 }
 
 /// Deletes a directory with everything in it; it is no error if there is none. Links are not followed.
-pub fn remove_dir_all(path: &Path) -> Result<(), FileError> {
+pub(crate) fn remove_dir_all(path: &Path) -> Result<(), FileError> {
     ignore_missing(fs::remove_dir_all(path)).doing("deleting", path)
 }
 

@@ -3,23 +3,23 @@
 
 #![expect(clippy::disallowed_methods, reason = "the room that owns these effects")]
 
-pub mod archive;
-pub mod beneath;
-pub mod clock;
-pub mod download;
+pub(crate) mod archive;
+pub(crate) mod beneath;
+pub(crate) mod clock;
+pub(crate) mod download;
 pub mod elf;
 mod entries;
 mod fetch;
-pub mod file_system;
-pub mod files;
+pub(crate) mod file_system;
+pub(crate) mod files;
 mod hidden;
 mod http;
-pub mod probe;
-pub mod process;
-pub mod scratch;
-pub mod sockets;
+pub(crate) mod probe;
+pub(crate) mod process;
+pub(crate) mod scratch;
+pub(crate) mod sockets;
 mod tree;
 pub mod url;
-pub mod walk;
-pub mod zip;
+pub(crate) mod walk;
+pub(crate) mod zip;
 mod zstd;

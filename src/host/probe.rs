@@ -10,7 +10,7 @@ use crate::env::Env;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Returns the HTTP status that an address has, with the credentials in it. None, if there is no answer.
-pub fn status(url: &str, env: &Env) -> Result<Option<u16>, DownloadError> {
+pub(crate) fn status(url: &str, env: &Env) -> Result<Option<u16>, DownloadError> {
     let question = Question { url, connect_timeout: PATIENCE, from: 0, validator: None };
     let Ok(exchange) = Exchange::start(&question, env) else { return Ok(None) };
     match exchange.next(PATIENCE, env)? {

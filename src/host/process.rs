@@ -20,7 +20,7 @@ use crate::output::{Event, Output};
 
 /// A program to run: a value that a test can look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invocation {
+pub(crate) struct Invocation {
     /// The program's file.
     pub program: PathBuf,
     /// Its arguments.
@@ -35,7 +35,7 @@ pub struct Invocation {
 
 impl Invocation {
     /// Describes a program with an empty environment, in the directory `/`.
-    pub fn new(program: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
             args: Vec::new(),
@@ -46,44 +46,44 @@ impl Invocation {
     }
 
     /// Adds an argument.
-    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
     /// Adds arguments.
-    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Sets a variable of its environment.
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
     /// Sets the directory it starts in.
-    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+    pub(crate) fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.current_dir = dir.into();
         self
     }
 
     /// Sets what it reads from standard input.
-    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
     /// Returns the command line as it can be shown: addresses are without credentials and queries. The environment,
     /// by which programs get config vars, isn't part of it.
-    pub fn command_line(&self) -> String {
+    pub(crate) fn command_line(&self) -> String {
         let words = [self.program.as_os_str()].into_iter().chain(self.args.iter().map(OsString::as_os_str));
         words.map(|word| quoted(&shown(&word.to_string_lossy()))).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns the program's file name.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.program.file_name().unwrap_or(OsStr::new("program")).to_string_lossy().into_owned()
     }
 }
@@ -105,7 +105,7 @@ fn quoted(word: &str) -> String {
 
 /// What a program that succeeded has written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Captured {
+pub(crate) struct Captured {
     /// Standard output.
     pub stdout: Vec<u8>,
     /// Standard error.
@@ -114,14 +114,14 @@ pub struct Captured {
 
 impl Captured {
     /// Returns standard output as text without white space around it; invalid UTF-8 is replaced.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim().to_owned()
     }
 }
 
 /// A program that didn't succeed.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// It couldn't be started.
     #[error("{program} couldn't be started.")]
     Start {
@@ -181,7 +181,7 @@ impl UserError for RunError {
 
 impl RunError {
     /// Returns the text the program had written to both streams.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Failed { captured, .. } => [&captured.stdout, &captured.stderr]
                 .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
@@ -205,12 +205,12 @@ fn describe(program: &str, status: ExitStatus, captured: &Captured) -> String {
 }
 
 /// Runs a program to its end and returns what it wrote.
-pub fn capture(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
+pub(crate) fn capture(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
     run(invocation, env, output, &mut |_, _| {})
 }
 
 /// Runs a program to its end as [`capture`] does, but ends it once it has taken longer than `limit`.
-pub fn capture_within(
+pub(crate) fn capture_within(
     limit: Duration,
     invocation: &Invocation,
     env: &Env,
@@ -245,7 +245,7 @@ pub fn capture_within(
 
 /// Runs a program to its end and passes each line it writes, to either stream, on to the build log, without the
 /// credentials that it was given. The lines are also returned.
-pub fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
+pub(crate) fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
     let hidden = Hidden::of(invocation, env);
     run(invocation, env, output, &mut |_, line| {
         output.detail(String::from_utf8_lossy(&hidden.hide(line)).trim_end_matches(['\n', '\r']));
@@ -254,7 +254,7 @@ pub fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Cap
 
 /// Becomes the program: its streams, signals and exit code are then this process's own. Returns only if
 /// it can't be started.
-pub fn replace_process(invocation: &Invocation) -> RunError {
+pub(crate) fn replace_process(invocation: &Invocation) -> RunError {
     let Invocation { program, args, current_dir, env, stdin: _ } = invocation;
     let source = Command::new(program).args(args).current_dir(current_dir).env_clear().envs(env).exec();
     RunError::Start { program: invocation.name(), source }

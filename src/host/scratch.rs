@@ -85,7 +85,7 @@ impl Drop for ScratchDir {
 }
 
 /// Makes a temporary file beside the place where it will go. It is deleted when it is dropped.
-pub fn temp_file_in(dir: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn temp_file_in(dir: &Path) -> io::Result<NamedTempFile> {
     for _ in 0..ATTEMPTS {
         let file =
             tempfile::Builder::new().prefix(FILE_PREFIX).rand_bytes(RANDOM_LETTERS).tempfile_in(dir)?;
@@ -97,7 +97,7 @@ pub fn temp_file_in(dir: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Returns whether a file or directory of this name is one of slugc's temporary ones.
-pub fn is_scratch_name(name: &OsStr) -> bool {
+pub(crate) fn is_scratch_name(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     [DIR_PREFIX, FILE_PREFIX].iter().any(|prefix| {
         name.strip_prefix(prefix.as_bytes()).is_some_and(|random| {
@@ -108,7 +108,7 @@ pub fn is_scratch_name(name: &OsStr) -> bool {
 
 /// Deletes the temporary files and directories there whose owners are gone. What can't be deleted stays: it is in nobody's
 /// way.
-pub fn sweep(dir: &Path) {
+pub(crate) fn sweep(dir: &Path) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| is_scratch_name(&entry.file_name())) {
         // Whoever could put a link there could have had another file deleted.
@@ -147,7 +147,7 @@ fn claim(file: &File, path: &Path) -> Claim {
 }
 
 /// Returns whether the open file is the one that has this name: it may have been deleted or replaced since.
-pub fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
         _ => false,
@@ -155,7 +155,7 @@ pub fn is_at(file: &File, path: &Path) -> bool {
 }
 
 /// Deletes a directory with everything in it, also below directories that have been made unwritable.
-pub fn remove_tree(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove_tree(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Ok(()) => return Ok(()),

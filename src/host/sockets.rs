@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 const LISTEN: &str = "0A";
 
 /// Returns the addresses that are listened on, by the inodes of the sockets. None where the kernel has no tables.
-pub fn listeners() -> BTreeMap<u64, SocketAddr> {
+pub(crate) fn listeners() -> BTreeMap<u64, SocketAddr> {
     let mut listeners = BTreeMap::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let text = fs::read_to_string(table).unwrap_or_default();
@@ -18,7 +18,7 @@ pub fn listeners() -> BTreeMap<u64, SocketAddr> {
 }
 
 /// Returns whether only this machine reaches an address.
-pub fn is_loopback(address: IpAddr) -> bool {
+pub(crate) fn is_loopback(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_loopback(),
         IpAddr::V6(address) => {

@@ -16,7 +16,7 @@ struct Gathered<T, E> {
 /// Calls `visit` for all that is below a directory, and returns what it returned. There is no order, but that a directory
 /// comes before what is in it. Links aren't followed, but `root` may be one. What can't be read is for `fail` to make an
 /// error of, or nothing.
-pub fn walk<T: Send, E: Send>(
+pub(crate) fn walk<T: Send, E: Send>(
     root: &Path,
     visit: &(impl Fn(&DirEntry, &Path) -> Result<Option<T>, E> + Sync),
     fail: &(impl Fn(&Path, io::Error) -> Result<(), E> + Sync),

@@ -23,7 +23,7 @@ fn open_member<T>(
 }
 
 /// Reads a file of at most `limit` bytes out of an archive.
-pub fn read_member(archive: &Path, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_member(archive: &Path, name: &str, limit: u64) -> io::Result<Vec<u8>> {
     open_member(
         archive,
         |found| found == name,
@@ -36,7 +36,7 @@ pub fn read_member(archive: &Path, name: &str, limit: u64) -> io::Result<Vec<u8>
 }
 
 /// Writes a file of at most `limit` bytes out of an archive into a new program: the one whose name ends so.
-pub fn extract_program(archive: &Path, suffix: &str, into: &Path, limit: u64) -> io::Result<()> {
+pub(crate) fn extract_program(archive: &Path, suffix: &str, into: &Path, limit: u64) -> io::Result<()> {
     open_member(
         archive,
         |found| found.ends_with(suffix),

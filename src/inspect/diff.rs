@@ -15,7 +15,7 @@ const SCHEMA: u32 = 1;
 
 /// How two slugs differ. The fields' names are a promise to scripts.
 #[derive(Debug, Clone, Serialize)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// The version of this form.
     pub schema: u32,
     /// In a word.
@@ -42,7 +42,7 @@ pub struct Difference {
 /// What a comparison comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The same file, byte for byte.
     Identical,
     /// The same tar file, compressed in another way.
@@ -55,7 +55,7 @@ pub enum Verdict {
 
 /// Something that was and is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// What it was; nothing if it wasn't there.
     pub old: Option<String>,
     /// What it is; nothing if it isn't there any more.
@@ -65,7 +65,7 @@ pub struct Change {
 /// How something changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// It wasn't there.
     Added,
     /// It isn't there any more.
@@ -80,7 +80,7 @@ pub enum Kind {
 
 /// A part of which files changed.
 #[derive(Debug, Clone, Serialize)]
-pub struct PartChange {
+pub(crate) struct PartChange {
     /// Its name.
     pub name: String,
     /// How it changed.
@@ -95,7 +95,7 @@ pub struct PartChange {
 
 /// A distribution that came, went or changed its version.
 #[derive(Debug, Clone, Serialize)]
-pub struct DistributionChange {
+pub(crate) struct DistributionChange {
     /// Its normalised name.
     pub name: String,
     /// How it changed.
@@ -106,7 +106,7 @@ pub struct DistributionChange {
 
 /// A file or link that isn't the same.
 #[derive(Debug, Clone, Serialize)]
-pub struct PathChange {
+pub(crate) struct PathChange {
     /// Its path, relative to the app's root.
     pub path: String,
     /// How it changed.
@@ -122,7 +122,7 @@ pub struct PathChange {
 
 /// How many files changed how.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct FileTotals {
+pub(crate) struct FileTotals {
     /// Files that weren't there.
     pub added: usize,
     /// Files that aren't there any more.
@@ -135,13 +135,13 @@ pub struct FileTotals {
 
 impl Difference {
     /// Tells whether the slugs count as the same.
-    pub fn is_same(&self) -> bool {
+    pub(crate) fn is_same(&self) -> bool {
         matches!(self.verdict, Verdict::Identical | Verdict::SameTar)
     }
 }
 
 /// Compares two slugs.
-pub fn compare(old: &Inspection, new: &Inspection) -> Difference {
+pub(crate) fn compare(old: &Inspection, new: &Inspection) -> Difference {
     let (old_files, new_files) = (Files::of(old), Files::of(new));
     let mut totals = FileTotals::default();
     let mut files = Vec::new();

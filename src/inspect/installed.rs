@@ -10,7 +10,7 @@ use crate::python::distribution::{
 };
 
 /// Where slugc puts the list of components.
-pub const SBOM_PATH: &str = ".heroku/sbom.cdx.json";
+pub(crate) const SBOM_PATH: &str = ".heroku/sbom.cdx.json";
 
 /// A distribution that is installed somewhere in a slug.
 #[derive(Debug, Clone, PartialEq, Eq)]

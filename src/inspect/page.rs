@@ -36,7 +36,7 @@ struct Slug {
 }
 
 /// Renders the page about a slug.
-pub fn render_report_page(inspection: &Inspection) -> String {
+pub(crate) fn render_report_page(inspection: &Inspection) -> String {
     let report = report(inspection, usize::MAX);
     let distributions = inspection.installed.len();
     let mut owners: Vec<String> =
@@ -68,7 +68,7 @@ pub fn render_report_page(inspection: &Inspection) -> String {
 }
 
 /// Renders the page about the difference of two slugs.
-pub fn render_diff_page(difference: &Difference) -> String {
+pub(crate) fn render_diff_page(difference: &Difference) -> String {
     let title = format!("{} and {}: what is different", difference.old.file, difference.new.file);
     render(&title, DIFF_BODY, &DIFF_SCRIPTS.concat(), difference)
 }

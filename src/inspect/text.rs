@@ -123,7 +123,7 @@ fn show(text: &str) -> String {
 }
 
 /// Renders how two slugs differ: first what made the difference in size.
-pub fn render_diff(difference: &Difference, top: usize) -> String {
+pub(crate) fn render_diff(difference: &Difference, top: usize) -> String {
     let mut text = headline(difference);
     if difference.is_same() {
         return text;

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Color, Style};
 
-pub use event::{Counters, Event};
-pub use progress::Progress;
+pub use event::Counters;
+pub(crate) use event::Event;
+pub(crate) use progress::Progress;
 
 use crate::env::Env;
 use crate::error::{Failure, render_text};

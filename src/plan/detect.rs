@@ -47,7 +47,7 @@ const DIRECTORIES: &[&str] = &["__pycache__", ".venv", "venv"];
 #[error(
     "The app is to be built as a Python app, but nothing in it says that it is one.\nThe top level directory holds: {listing}"
 )]
-pub struct NotDetected {
+pub(crate) struct NotDetected {
     listing: String,
 }
 
@@ -58,14 +58,14 @@ impl UserError for NotDetected {
 }
 
 /// Decides whether these names in the top level directory make a Python app.
-pub fn detect(names: &BTreeSet<Vec<u8>>, dirs: &BTreeSet<Vec<u8>>) -> Result<(), NotDetected> {
+pub(crate) fn detect(names: &BTreeSet<Vec<u8>>, dirs: &BTreeSet<Vec<u8>>) -> Result<(), NotDetected> {
     let found = NAMES.iter().any(|name| names.contains(name.as_bytes()))
         || DIRECTORIES.iter().any(|name| dirs.contains(name.as_bytes()));
     if found { Ok(()) } else { Err(NotDetected { listing: listing(names, dirs) }) }
 }
 
 /// Lists the names for a message, directories with a trailing slash; at most 40 of them.
-pub fn listing(names: &BTreeSet<Vec<u8>>, dirs: &BTreeSet<Vec<u8>>) -> String {
+pub(crate) fn listing(names: &BTreeSet<Vec<u8>>, dirs: &BTreeSet<Vec<u8>>) -> String {
     const MOST: usize = 40;
     if names.is_empty() {
         return "nothing".to_owned();

@@ -122,7 +122,7 @@ pub fn runtime_environment(manager: PackageManager) -> EnvDelta {
 
 /// Returns the environment of the programs that a build runs in the app's directory (hooks, collectstatic, NLTK):
 /// the old one, with the app's Python in it by its real path.
-pub fn compile_environment(
+pub(crate) fn compile_environment(
     build_dir: &Path,
     old: &BTreeMap<OsString, OsString>,
 ) -> BTreeMap<OsString, OsString> {
@@ -149,7 +149,7 @@ pub fn compile_environment(
 }
 
 /// Returns the scripts that a dyno sources besides `python.sh`, by their names in `.profile.d`.
-pub fn profile_scripts() -> Vec<(&'static str, String)> {
+pub(crate) fn profile_scripts() -> Vec<(&'static str, String)> {
     vec![
         ("WEB_CONCURRENCY.sh", include_str!("profile/WEB_CONCURRENCY.sh").to_owned()),
         ("python.gunicorn.sh", gunicorn_environment().render_shell("$HOME")),
@@ -166,7 +166,7 @@ fn gunicorn_environment() -> EnvDelta {
 }
 
 /// Renders `.profile.d/python.sh`: the environment, and the place where hard-coded paths look for Python.
-pub fn render_python_sh(environment: &EnvDelta) -> String {
+pub(crate) fn render_python_sh(environment: &EnvDelta) -> String {
     environment.render_shell("$HOME") + &render_app_link("/app")
 }
 

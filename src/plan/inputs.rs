@@ -11,7 +11,7 @@ use crate::python::url::without_credentials;
 
 /// Everything that decides which packages are installed, but for Python and the installer.
 #[derive(Debug, Clone, Default)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// The files that decide, by their paths relative to the app.
     pub files: BTreeMap<String, Vec<u8>>,
     /// The requirements files, when they are pip's.
@@ -40,7 +40,7 @@ pub struct Inputs {
 
 /// A requirements file that stands for a lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     /// Its text.
     pub text: String,
     /// Whether it lists every package there is to install.
@@ -51,13 +51,13 @@ pub struct Rendered {
 
 impl Rendered {
     /// Returns whether a repository is to be checked out and installed in place.
-    pub fn has_editable_repository(&self) -> bool {
+    pub(crate) fn has_editable_repository(&self) -> bool {
         self.text.lines().any(|line| line.starts_with("-e ") && line.contains("git+"))
     }
 
     /// Takes what has hashes and what can't have any apart, if there is both: pip wants hashes of everything or of
     /// nothing. Options are in both.
-    pub fn split_by_hashes(&self) -> Option<(String, String)> {
+    pub(crate) fn split_by_hashes(&self) -> Option<(String, String)> {
         let (mut hashed, mut others) = (String::new(), String::new());
         let mut lines = self.text.lines().peekable();
         let (mut has_hashed, mut has_others) = (false, false);
@@ -83,7 +83,7 @@ impl Rendered {
 
 impl Inputs {
     /// Tells the user that the build takes whatever versions are the newest.
-    pub fn notice_of_lock(&self, manager: PackageManager) -> Option<Notice> {
+    pub(crate) fn notice_of_lock(&self, manager: PackageManager) -> Option<Notice> {
         let how = match manager {
             PackageManager::Pipfile => "Run `pipenv lock`, and commit Pipfile.lock.",
             PackageManager::Pyproject => "Run `uv lock`, and commit uv.lock.",
@@ -103,7 +103,7 @@ impl Inputs {
 
 /// Lists what a requirements file leaves open: requirements without an exact version, and branches or tags of
 /// repositories, which can move.
-pub fn unlocked_requirements(requirements: &Requirements) -> Vec<String> {
+pub(crate) fn unlocked_requirements(requirements: &Requirements) -> Vec<String> {
     let mut unlocked: Vec<String> = requirements.unpinned().into_iter().map(str::to_owned).collect();
     for entry in requirements.entries.iter().filter(|entry| !entry.constraint) {
         match &entry.kind {

@@ -10,7 +10,7 @@ use crate::error::{ErrorCode, UserError};
 /// Which program installs the dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Installer {
+pub(crate) enum Installer {
     /// uv, with pip's semantics.
     #[default]
     Uv,
@@ -23,7 +23,7 @@ pub enum Installer {
 /// `SLUGC_INSTALLER` names something else.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("SLUGC_INSTALLER is: \"{}\".", .0.escape_debug())]
-pub struct InvalidInstaller(String);
+pub(crate) struct InvalidInstaller(String);
 
 impl UserError for InvalidInstaller {
     fn code(&self) -> ErrorCode {
@@ -32,17 +32,17 @@ impl UserError for InvalidInstaller {
 }
 
 /// Reads a value of `SLUGC_INSTALLER`.
-pub fn parse_installer(text: &str) -> Result<Installer, InvalidInstaller> {
+pub(crate) fn parse_installer(text: &str) -> Result<Installer, InvalidInstaller> {
     let known = Installer::ALL.into_iter().find(|installer| installer.name() == text.trim());
     known.ok_or_else(|| InvalidInstaller(text.to_owned()))
 }
 
 impl Installer {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Uv, Self::Pip, Self::Native];
+    pub(crate) const ALL: [Self; 3] = [Self::Uv, Self::Pip, Self::Native];
 
     /// Returns the name by which it is asked for.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Uv => "uv",
             Self::Pip => "pip",

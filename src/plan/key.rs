@@ -17,13 +17,13 @@ const RULES: &str = "3";
 
 /// The key of a layer: named parts. Its digest is the layer's name in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerKey {
+pub(crate) struct LayerKey {
     parts: BTreeMap<String, String>,
 }
 
 impl LayerKey {
     /// Makes a key of named parts. A name fits into the sentence "The … has changed".
-    pub fn new<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+    pub(crate) fn new<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         let mut parts: BTreeMap<_, _> =
             parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         parts.insert("slugc layer format".to_owned(), RULES.to_owned());
@@ -31,7 +31,7 @@ impl LayerKey {
     }
 
     /// Returns the SHA-256 of all parts, shortened to 32 hexadecimal digits.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         for (name, value) in &self.parts {
             // Lengths first: no two different keys feed the same bytes.
@@ -41,12 +41,12 @@ impl LayerKey {
     }
 
     /// Returns the value of a part.
-    pub fn part(&self, name: &str) -> Option<&str> {
+    pub(crate) fn part(&self, name: &str) -> Option<&str> {
         self.parts.get(name).map(String::as_str)
     }
 
     /// Says how this key differs from an earlier one, a sentence a part.
-    pub fn differences(&self, earlier: &Self) -> Vec<String> {
+    pub(crate) fn differences(&self, earlier: &Self) -> Vec<String> {
         let mut reasons = Vec::new();
         for (name, value) in &self.parts {
             match earlier.parts.get(name) {
@@ -72,7 +72,7 @@ fn is_short(value: &str) -> bool {
 }
 
 /// Returns the key of the Python runtime.
-pub fn runtime_key(runtime: &RuntimeChoice) -> LayerKey {
+pub(crate) fn runtime_key(runtime: &RuntimeChoice) -> LayerKey {
     LayerKey::new([
         ("Python version", runtime.version().to_string()),
         ("source of Python", runtime.source_name().to_owned()),
@@ -82,7 +82,7 @@ pub fn runtime_key(runtime: &RuntimeChoice) -> LayerKey {
 }
 
 /// Returns the key of the layer that holds pip (and, for older Pythons, setuptools).
-pub fn pip_key(runtime: &LayerKey, version: PythonVersion) -> LayerKey {
+pub(crate) fn pip_key(runtime: &LayerKey, version: PythonVersion) -> LayerKey {
     LayerKey::new([
         ("Python runtime", runtime.digest()),
         ("set of tools", manager::pip_layer_contents(version)),
@@ -90,7 +90,7 @@ pub fn pip_key(runtime: &LayerKey, version: PythonVersion) -> LayerKey {
 }
 
 /// What decides the dependencies.
-pub struct DependencyFacts<'a> {
+pub(crate) struct DependencyFacts<'a> {
     /// The runtime's key.
     pub runtime: &'a LayerKey,
     /// Who manages the packages.
@@ -108,7 +108,7 @@ pub struct DependencyFacts<'a> {
 }
 
 /// Returns the key of the dependencies: every file that decides is a part of it, nested ones included.
-pub fn dependencies_key(facts: &DependencyFacts<'_>) -> LayerKey {
+pub(crate) fn dependencies_key(facts: &DependencyFacts<'_>) -> LayerKey {
     let DependencyFacts { inputs, local, .. } = facts;
     let mut parts = common_parts(facts);
     for (name, contents) in &inputs.files {
@@ -137,7 +137,7 @@ pub fn dependencies_key(facts: &DependencyFacts<'_>) -> LayerKey {
 }
 
 /// Returns the key of what is in the app itself, if that gets a layer of its own.
-pub fn project_key(facts: &DependencyFacts<'_>) -> Option<LayerKey> {
+pub(crate) fn project_key(facts: &DependencyFacts<'_>) -> Option<LayerKey> {
     let local = facts.local?;
     let mut parts = common_parts(facts);
     parts.push(("list of the app's own packages".to_owned(), local.own.digest()));

@@ -13,7 +13,7 @@ use crate::python::requirements::Requirements;
 
 /// Packages that are in the app itself, and how they are installed apart from the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Local {
+pub(crate) struct Local {
     /// The directories and archives, relative to the app, with the extras that are asked for; `.` is the app itself.
     pub places: BTreeMap<String, BTreeSet<String>>,
     /// What installs them, without what they need.
@@ -30,7 +30,7 @@ pub struct Local {
 
 /// A part of what is installed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// The app's files as they are, which the installer can take apart itself.
     #[default]
     AsIs,
@@ -44,7 +44,7 @@ pub enum Part {
 
 impl Part {
     /// Returns a digest of what it says.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         let mut add = |bytes: &[u8]| {
             hasher.update(format!("{}:", bytes.len()));
@@ -65,7 +65,7 @@ impl Part {
 
 /// What packages in the app need, as they say themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// Their own names: the others may need them, but never from an index.
     pub names: BTreeSet<String>,
     /// What they need besides each other, as lines of a requirements file.
@@ -74,7 +74,10 @@ pub struct Needs {
 
 impl Needs {
     /// Puts together what installed packages say. `asked` are the extras that are asked for, by the place in the app.
-    pub fn of(installed: Vec<(String, Distribution)>, asked: &BTreeMap<String, BTreeSet<String>>) -> Self {
+    pub(crate) fn of(
+        installed: Vec<(String, Distribution)>,
+        asked: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Self {
         let extras = |place: &str| asked.get(place).cloned().unwrap_or_default();
         let names = installed.iter().map(|(_, distribution)| distribution.key()).collect();
         let distributions: Vec<_> =
@@ -83,23 +86,23 @@ impl Needs {
     }
 
     /// Tells whether something that is needed is itself in the app: it can't be installed apart then.
-    pub fn leads_into_app(&self) -> bool {
+    pub(crate) fn leads_into_app(&self) -> bool {
         self.requirements.iter().any(|need| need.contains("@ file:"))
     }
 
     /// Renders what is needed as a requirements file.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         self.requirements.iter().map(|need| format!("{need}\n")).collect()
     }
 
     /// Renders overrides by which nothing of the app itself is taken from elsewhere.
-    pub fn render_overrides(&self) -> String {
+    pub(crate) fn render_overrides(&self) -> String {
         self.names.iter().map(|name| format!("{name} ; python_version < '0'\n")).collect()
     }
 }
 
 /// Takes requirements files apart.
-pub fn split_requirements(requirements: &Requirements) -> Option<Local> {
+pub(crate) fn split_requirements(requirements: &Requirements) -> Option<Local> {
     let split = requirements.split()?;
     let own = Rendered { text: split.local, complete: true, hashed: false };
     Some(Local {
@@ -112,7 +115,7 @@ pub fn split_requirements(requirements: &Requirements) -> Option<Local> {
 }
 
 /// Takes a set of packages apart. Unless it is `complete`, the packages of the app have to be asked what they need.
-pub fn split_locked(set: &LockedSet, complete: bool) -> Option<Local> {
+pub(crate) fn split_locked(set: &LockedSet, complete: bool) -> Option<Local> {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in &set.packages {
         if let LockedSource::Path { path, .. } = &package.source {
@@ -136,7 +139,7 @@ pub fn split_locked(set: &LockedSet, complete: bool) -> Option<Local> {
 }
 
 /// Takes a project without a lock apart: itself, and what it needs. A `static` one says that in pyproject.toml.
-pub fn split_project(is_static: bool) -> Local {
+pub(crate) fn split_project(is_static: bool) -> Local {
     let own = Rendered { text: "-e .\n".to_owned(), complete: true, hashed: false };
     let nothing_else = Rendered { text: String::new(), complete: false, hashed: false };
     Local {
@@ -172,12 +175,12 @@ fn packages(lock: &Table) -> impl Iterator<Item = &Value> {
 }
 
 /// Tells whether a lock file of uv, or a pylock.toml, names anything on this machine's disk.
-pub fn has_places(lock: &Table) -> bool {
+pub(crate) fn has_places(lock: &Table) -> bool {
     packages(lock).any(|package| place(package).is_some())
 }
 
 /// Takes uv's lock file apart.
-pub fn split_uv_lock(lock: &Table) -> Option<Local> {
+pub(crate) fn split_uv_lock(lock: &Table) -> Option<Local> {
     let name = |package: &Value| package.get("name").and_then(Value::as_str).map(str::to_owned);
     let places = places(lock)?;
     let others = packages(lock).filter(|package| place(package).is_none());
@@ -185,7 +188,7 @@ pub fn split_uv_lock(lock: &Table) -> Option<Local> {
 }
 
 /// Takes pylock.toml apart.
-pub fn split_pylock(lock: &Table) -> Option<Local> {
+pub(crate) fn split_pylock(lock: &Table) -> Option<Local> {
     let part = |local: bool| {
         let kept = packages(lock).filter(|package| place(package).is_some() == local).cloned().collect();
         let mut lock = lock.clone();

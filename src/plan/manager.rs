@@ -10,17 +10,17 @@ use crate::python::requirements::{GlobalOption, RequirementKind, Requirements};
 use crate::python::version::PythonVersion;
 
 /// The pip that the slug has, and that installs when uv can't.
-pub const PIP_VERSION: &str = "26.2.1";
+pub(crate) const PIP_VERSION: &str = "26.2.1";
 /// The setuptools beside it for the Pythons whose venvs had one.
-pub const SETUPTOOLS_VERSION: &str = "70.3.0";
+pub(crate) const SETUPTOOLS_VERSION: &str = "70.3.0";
 /// The uv that is fetched when the machine has none.
-pub const UV_VERSION: &str = "0.12.5";
+pub(crate) const UV_VERSION: &str = "0.12.5";
 /// The tools that are fetched to install by themselves what uv can't.
-pub const PIPENV_VERSION: &str = "2026.7.1";
+pub(crate) const PIPENV_VERSION: &str = "2026.7.1";
 /// See [`PIPENV_VERSION`].
-pub const POETRY_VERSION: &str = "2.4.1";
+pub(crate) const POETRY_VERSION: &str = "2.4.1";
 /// See [`PIPENV_VERSION`].
-pub const PDM_VERSION: &str = "2.29.3";
+pub(crate) const PDM_VERSION: &str = "2.29.3";
 
 /// Who manages the app's packages, by the file that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -133,7 +133,7 @@ impl PackageManager {
 
 /// No package manager can be chosen, or not built with.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ManagerError {
+pub(crate) enum ManagerError {
     /// Pipfile without its lock, beside the file of another package manager.
     #[error("Pipfile is there, Pipfile.lock isn't; and {} belongs to another package manager.", list(.others))]
     PipfileWithoutLock {
@@ -206,7 +206,7 @@ impl UserError for ManagerError {
 }
 
 /// Chooses the package manager by the files in the app's top level directory.
-pub fn choose_package_manager(
+pub(crate) fn choose_package_manager(
     app: &AppSource,
     pyproject: Option<&Pyproject>,
 ) -> Result<PackageManager, ManagerError> {
@@ -235,7 +235,7 @@ pub fn choose_package_manager(
 }
 
 /// Says in one line what the layer with pip holds for this Python.
-pub fn pip_layer_contents(version: PythonVersion) -> String {
+pub(crate) fn pip_layer_contents(version: PythonVersion) -> String {
     if needs_setuptools(version) {
         format!("pip {PIP_VERSION} and setuptools {SETUPTOOLS_VERSION}")
     } else {
@@ -244,12 +244,12 @@ pub fn pip_layer_contents(version: PythonVersion) -> String {
 }
 
 /// Returns whether setuptools stands beside pip, as Heroku has it up to Python 3.12.
-pub fn needs_setuptools(version: PythonVersion) -> bool {
+pub(crate) fn needs_setuptools(version: PythonVersion) -> bool {
     (version.major, version.minor) <= (3, 12)
 }
 
 /// Returns why pip itself has to install: what uv can't express.
-pub fn reasons_for_pip(requirements: Option<&Requirements>, pip: &PipConfig) -> Vec<String> {
+pub(crate) fn reasons_for_pip(requirements: Option<&Requirements>, pip: &PipConfig) -> Vec<String> {
     let mut reasons: Vec<String> = pip
         .unmappable()
         .into_iter()

@@ -1,26 +1,27 @@
 //! Decisions: what is built and why. Pure: facts in, a [`Plan`] out; no disk, no network, no clock.
 
-pub mod detect;
-pub mod environment;
-pub mod inputs;
-pub mod installer;
-pub mod key;
-pub mod local;
-pub mod manager;
-pub mod runtime;
-pub mod suggest;
+pub(crate) mod detect;
+pub(crate) mod environment;
+pub(crate) mod inputs;
+pub(crate) mod installer;
+pub(crate) mod key;
+pub(crate) mod local;
+pub(crate) mod manager;
+pub(crate) mod runtime;
+pub(crate) mod suggest;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use environment::EnvDelta;
-pub use inputs::Inputs;
-pub use installer::{Installer, NativeTool};
-pub use key::LayerKey;
-pub use local::Local;
-pub use manager::{ManagerError, PackageManager};
-pub use runtime::{PythonSource, RuntimeChoice, VersionDecision};
+pub(crate) use environment::EnvDelta;
+pub(crate) use inputs::Inputs;
+pub(crate) use installer::{Installer, NativeTool};
+pub(crate) use key::LayerKey;
+pub(crate) use local::Local;
+pub(crate) use manager::ManagerError;
+pub use manager::PackageManager;
+pub(crate) use runtime::{RuntimeChoice, VersionDecision};
 
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
@@ -28,7 +29,7 @@ use crate::error::Result;
 use crate::python::pip_config::PipConfig;
 
 /// What the decision is made from.
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// The app.
     pub app: &'a AppSource,
     /// Who manages its packages.
@@ -53,7 +54,7 @@ pub struct Facts<'a> {
 
 /// One layer of the slug: what it is made from.
 #[derive(Debug, Clone, Serialize)]
-pub struct LayerPlan {
+pub(crate) struct LayerPlan {
     /// `runtime`, `pip`, `dependencies` or `project`.
     pub name: &'static str,
     /// Everything that decides its content.
@@ -64,7 +65,7 @@ pub struct LayerPlan {
 
 /// Something the user is told about, without it stopping the build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// The stable id.
     pub id: String,
     /// One or more lines.
@@ -75,7 +76,7 @@ pub struct Notice {
 
 /// What is built, and why.
 #[derive(Debug, Clone, Serialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The Python version and where it came from.
     pub python: VersionDecision,
     /// Where Python comes from.
@@ -99,18 +100,18 @@ pub struct Plan {
 
 impl Plan {
     /// Returns the layer of this name.
-    pub fn layer(&self, name: &str) -> Option<&LayerPlan> {
+    pub(crate) fn layer(&self, name: &str) -> Option<&LayerPlan> {
         self.layers.iter().find(|layer| layer.name == name)
     }
 
     /// Returns the package manager's own tool, if that is the installer.
-    pub fn native_tool(&self) -> Option<NativeTool> {
+    pub(crate) fn native_tool(&self) -> Option<NativeTool> {
         self.package_manager.native_tool().filter(|_| self.installer == Installer::Native)
     }
 }
 
 /// Decides what is built.
-pub fn plan(facts: &Facts<'_>) -> Result<Plan> {
+pub(crate) fn plan(facts: &Facts<'_>) -> Result<Plan> {
     let Facts { package_manager, inputs, .. } = *facts;
     if facts.require_locked && !inputs.unlocked.is_empty() {
         let unlocked = inputs.unlocked.clone();

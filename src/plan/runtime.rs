@@ -11,7 +11,7 @@ use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
 
 /// Where the user lets Python come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum PythonSource {
+pub(crate) enum PythonSource {
     /// The store, then the catalogue, then this machine.
     #[default]
     Auto,
@@ -26,7 +26,7 @@ pub enum PythonSource {
 /// A value of `--python-source` that means nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither auto, catalogue, host, a directory nor a URL.")]
-pub struct InvalidSource(String);
+pub(crate) struct InvalidSource(String);
 
 impl UserError for InvalidSource {
     fn code(&self) -> ErrorCode {
@@ -35,7 +35,7 @@ impl UserError for InvalidSource {
 }
 
 /// Reads a value of `--python-source`.
-pub fn parse_python_source(text: &str) -> Result<PythonSource, InvalidSource> {
+pub(crate) fn parse_python_source(text: &str) -> Result<PythonSource, InvalidSource> {
     match text {
         "auto" => Ok(PythonSource::Auto),
         "catalogue" | "catalog" => Ok(PythonSource::Catalogue),
@@ -54,7 +54,7 @@ pub fn parse_python_source(text: &str) -> Result<PythonSource, InvalidSource> {
 
 /// The Python version, and where it came from.
 #[derive(Debug, Clone, Serialize)]
-pub struct VersionDecision {
+pub(crate) struct VersionDecision {
     /// What was asked for.
     #[serde(serialize_with = "as_text")]
     pub requested: RequestedVersion,
@@ -76,7 +76,7 @@ fn as_text<S: serde::Serializer>(version: &RequestedVersion, serializer: S) -> R
 
 impl VersionDecision {
     /// Says the decision in a step of the build log.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let Self { requested, origin, .. } = self;
         match origin {
             VersionOrigin::Default => {
@@ -94,7 +94,7 @@ impl VersionDecision {
     /// Returns whether an interpreter of this version may stand in when the exact one can't be had: the same
     /// minor version if no patch was asked for; any if nothing was asked for at all; any in the range if a range
     /// was asked for.
-    pub fn accepts(&self, version: PythonVersion) -> bool {
+    pub(crate) fn accepts(&self, version: PythonVersion) -> bool {
         if version == self.version {
             return true;
         }
@@ -112,7 +112,7 @@ impl VersionDecision {
 /// Where Python comes from, decided.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
-pub enum RuntimeChoice {
+pub(crate) enum RuntimeChoice {
     /// An archive of the catalogue.
     Catalogue {
         /// The full version.
@@ -156,7 +156,7 @@ pub enum RuntimeChoice {
 
 impl RuntimeChoice {
     /// Returns the full version.
-    pub fn version(&self) -> PythonVersion {
+    pub(crate) fn version(&self) -> PythonVersion {
         match self {
             Self::Catalogue { version, .. } | Self::Host { version, .. } | Self::Prepared { version, .. } => {
                 *version
@@ -165,7 +165,7 @@ impl RuntimeChoice {
     }
 
     /// Returns what changes when the runtime changes.
-    pub fn fingerprint(&self) -> &str {
+    pub(crate) fn fingerprint(&self) -> &str {
         match self {
             Self::Catalogue { sha256, .. } | Self::Prepared { sha256, .. } => sha256,
             Self::Host { fingerprint, .. } => fingerprint,
@@ -173,14 +173,14 @@ impl RuntimeChoice {
     }
 
     /// Returns the architecture.
-    pub fn arch(&self) -> &str {
+    pub(crate) fn arch(&self) -> &str {
         match self {
             Self::Catalogue { arch, .. } | Self::Host { arch, .. } | Self::Prepared { arch, .. } => arch,
         }
     }
 
     /// Returns the kind of source, as in `--python-source`.
-    pub fn source_name(&self) -> &'static str {
+    pub(crate) fn source_name(&self) -> &'static str {
         match self {
             Self::Catalogue { .. } => "catalogue",
             Self::Host { .. } => "host",
@@ -189,7 +189,7 @@ impl RuntimeChoice {
     }
 
     /// Says it in one line.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Catalogue { version, fallback: true, .. } => {
                 format!("Python {version} from the catalogue, else from this machine")
@@ -203,7 +203,7 @@ impl RuntimeChoice {
     }
 
     /// Tells the user what was used instead of what.
-    pub fn notice(&self) -> Option<Notice> {
+    pub(crate) fn notice(&self) -> Option<Notice> {
         let Self::Host { version, executable, instead_of: Some(wanted), asked_for, .. } = self else {
             return None;
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 
 /// Files in the top level directory that usually hold the web app, likeliest first.
-pub const CANDIDATES: &[&str] = &[
+pub(crate) const CANDIDATES: &[&str] = &[
     "wsgi.py",
     "asgi.py",
     "app.py",
@@ -21,7 +21,10 @@ pub const CANDIDATES: &[&str] = &[
 ///
 /// `sources` are files of the app with their text: [`CANDIDATES`], and `wsgi.py` and `asgi.py` one directory
 /// down, as Django makes them. `installed` are the normalised names of the packages.
-pub fn suggest_web_process(sources: &[(String, String)], installed: &BTreeSet<String>) -> Option<String> {
+pub(crate) fn suggest_web_process(
+    sources: &[(String, String)],
+    installed: &BTreeSet<String>,
+) -> Option<String> {
     let has = |name: &str| installed.contains(name);
     let (file, attribute, asynchronous) = sources.iter().find_map(|(file, text)| {
         let (attribute, asynchronous) = find_application(text)?;

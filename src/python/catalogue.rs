@@ -13,7 +13,7 @@ const INVENTORY: &str = include_str!("../../inventory/runtimes.toml");
 
 /// The catalogue, read from an inventory file.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Catalogue {
+pub(crate) struct Catalogue {
     schema: u64,
     base: String,
     mirror: String,
@@ -26,7 +26,7 @@ pub struct Catalogue {
 
 /// An archive that holds a Python runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Archive {
+pub(crate) struct Archive {
     /// The version in it.
     pub version: PythonVersion,
     /// The name as it is fetched, with `%2B` for the plus sign.
@@ -41,7 +41,7 @@ pub struct Archive {
 
 /// Why an inventory can't be read or made.
 #[derive(Debug, thiserror::Error)]
-pub enum CatalogueError {
+pub(crate) enum CatalogueError {
     /// The inventory isn't TOML of the right form.
     #[error("The inventory of runtimes can't be read.")]
     Inventory(#[from] toml::de::Error),
@@ -117,7 +117,7 @@ impl Flavor {
 
 impl Catalogue {
     /// Returns the catalogue that slugc was built with.
-    pub fn embedded() -> &'static Self {
+    pub(crate) fn embedded() -> &'static Self {
         static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
             Catalogue::parse(INVENTORY).expect("the inventory is part of the source, and tested")
         });
@@ -125,7 +125,7 @@ impl Catalogue {
     }
 
     /// Parses an inventory.
-    pub fn parse(inventory: &str) -> Result<Self, CatalogueError> {
+    pub(crate) fn parse(inventory: &str) -> Result<Self, CatalogueError> {
         let catalogue: Self = toml::from_str(inventory)?;
         match catalogue.schema {
             1 => Ok(catalogue),
@@ -134,22 +134,22 @@ impl Catalogue {
     }
 
     /// Finds the archive of a version for an architecture such as `x86_64`.
-    pub fn archive(&self, version: PythonVersion, arch: &str) -> Option<Archive> {
+    pub(crate) fn archive(&self, version: PythonVersion, arch: &str) -> Option<Archive> {
         self.find(version, arch, &[&self.mirror, &self.base])
     }
 
     /// Finds the archive of a version below a mirror that is laid out as the original: `<mirror>/<build>/<file>`.
-    pub fn archive_from(&self, version: PythonVersion, arch: &str, mirror: &str) -> Option<Archive> {
+    pub(crate) fn archive_from(&self, version: PythonVersion, arch: &str, mirror: &str) -> Option<Archive> {
         self.find(version, arch, &[mirror.trim_end_matches('/')])
     }
 
     /// Lists the released versions for which there is an archive for any architecture.
-    pub fn versions(&self) -> impl Iterator<Item = PythonVersion> {
+    pub(crate) fn versions(&self) -> impl Iterator<Item = PythonVersion> {
         self.install_only_stripped.keys().chain(self.install_only.keys()).filter_map(|key| key.parse().ok())
     }
 
     /// Returns the date of the newest archive, as `YYYYMMDD`.
-    pub fn newest_build(&self) -> Option<&str> {
+    pub(crate) fn newest_build(&self) -> Option<&str> {
         let rows = self.install_only_stripped.values().chain(self.install_only.values());
         rows.filter_map(|row| row.first().map(String::as_str)).max()
     }
@@ -180,7 +180,7 @@ impl Catalogue {
 }
 
 /// Renders `inventory/runtimes.toml` anew from uv's `download-metadata.json`. What stands above the tables is kept.
-pub fn render_inventory(download_metadata_json: &str) -> Result<String, CatalogueError> {
+pub(crate) fn render_inventory(download_metadata_json: &str) -> Result<String, CatalogueError> {
     let Catalogue { base, arches, .. } = Catalogue::embedded();
     let downloads: BTreeMap<String, Download> = serde_json::from_str(download_metadata_json)?;
     let mut rows: BTreeMap<Reverse<SortedVersion>, Row> = BTreeMap::new();

@@ -10,7 +10,7 @@ mod reach;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-pub use check::PackageFault;
+pub(crate) use check::PackageFault;
 pub(super) use constraint::Constraint;
 pub(super) use index::is_http_url;
 pub(super) use marker::{Condition, without_extras};
@@ -92,7 +92,7 @@ pub enum LockedSource {
 
 /// A setting that only the package manager's own tool follows, and that changes what is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnSetting {
+pub(crate) struct OwnSetting {
     /// Which one, in a sentence.
     pub text: String,
     /// Whether code is run that may look at any part of the app.

@@ -1,20 +1,20 @@
 //! Words of Python: versions, the files that name them, runtimes, requirements and lock files, pip's settings.
 //! Parses and compares; whoever calls has read the files.
 
-pub mod catalogue;
-pub mod distribution;
-pub mod locked;
-pub mod pdm;
-pub mod pip_config;
-pub mod pipfile;
-pub mod poetry;
-pub mod pyproject;
-pub mod requirements;
-pub mod requires_python;
-pub mod supported;
-pub mod version;
-pub mod version_file;
+pub(crate) mod catalogue;
+pub(crate) mod distribution;
+pub(crate) mod locked;
+pub(crate) mod pdm;
+pub(crate) mod pip_config;
+pub(crate) mod pipfile;
+pub(crate) mod poetry;
+pub(crate) mod pyproject;
+pub(crate) mod requirements;
+pub(crate) mod requires_python;
+pub(crate) mod supported;
+pub(crate) mod version;
+pub(crate) mod version_file;
 
 pub(crate) mod url;
 
-pub use version::{PythonVersion, RequestedVersion, VersionOrigin};
+pub(crate) use version::RequestedVersion;

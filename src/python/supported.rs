@@ -7,7 +7,7 @@ use crate::error::{ErrorCode, UserError};
 
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Date {
+pub(crate) struct Date {
     /// The year.
     pub year: u16,
     /// The month, from 1.
@@ -18,7 +18,7 @@ pub struct Date {
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SupportedMinor {
+pub(crate) struct SupportedMinor {
     /// The newest version that is known.
     pub newest: PythonVersion,
     /// When upstream stops fixing security problems.
@@ -28,7 +28,7 @@ pub struct SupportedMinor {
 }
 
 /// What an app gets that asks for nothing.
-pub const DEFAULT: RequestedVersion = RequestedVersion { major: 3, minor: 14, patch: None };
+pub(crate) const DEFAULT: RequestedVersion = RequestedVersion { major: 3, minor: 14, patch: None };
 
 const SUPPORTED: &[SupportedMinor] = &[
     row(10, 21, date(2026, 10, 31), date(2027, 1, 6)),
@@ -59,7 +59,7 @@ const YEAR: u64 = 365 * DAY;
 
 /// Why a request can't be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
+pub(crate) enum ResolveError {
     /// It is older than the oldest supported version.
     #[error("{}", end_of_life_message(.requested, *.origin))]
     EndOfLife {
@@ -76,19 +76,11 @@ pub enum ResolveError {
         /// By whom.
         origin: VersionOrigin,
     },
-    /// The minor version is supported, but there is no such patch version.
-    #[error("{}", unknown_patch_message(*.version, *.origin))]
-    UnknownPatch {
-        /// What was asked for.
-        version: PythonVersion,
-        /// By whom.
-        origin: VersionOrigin,
-    },
 }
 
 /// Something about the version that a user should know, though the build goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionNotice {
+pub(crate) struct VersionNotice {
     /// The stable name.
     pub id: &'static str,
     /// What to know and to do, in sentences.
@@ -96,18 +88,18 @@ pub struct VersionNotice {
 }
 
 /// Returns the table, oldest first.
-pub fn supported() -> &'static [SupportedMinor] {
+pub(crate) fn supported() -> &'static [SupportedMinor] {
     SUPPORTED
 }
 
 /// Returns the newest known version of `major.minor`, if it is supported.
-pub fn newest(major: u64, minor: u64) -> Option<PythonVersion> {
+pub(crate) fn newest(major: u64, minor: u64) -> Option<PythonVersion> {
     find_row(major, minor).map(|row| row.newest)
 }
 
 /// Chooses the full version. A requested patch version is taken as it is: only a runtime's source knows
 /// whether it exists.
-pub fn resolve_version(
+pub(crate) fn resolve_version(
     requested: &RequestedVersion,
     origin: VersionOrigin,
 ) -> Result<PythonVersion, ResolveError> {
@@ -123,7 +115,11 @@ pub fn resolve_version(
 }
 
 /// Lists what a user should know about the version on the given day.
-pub fn notices(version: PythonVersion, origin: VersionOrigin, today_unix_seconds: u64) -> Vec<VersionNotice> {
+pub(crate) fn notices(
+    version: PythonVersion,
+    origin: VersionOrigin,
+    today_unix_seconds: u64,
+) -> Vec<VersionNotice> {
     [
         origin_notice(version, origin),
         deprecation_notice(version, origin, today_unix_seconds),
@@ -243,13 +239,6 @@ fn unknown_major_message(requested: &RequestedVersion, origin: VersionOrigin) ->
     }
 }
 
-fn unknown_patch_message(version: PythonVersion, origin: VersionOrigin) -> String {
-    let known = newest(version.major, version.minor)
-        .map(|newest| format!(" The newest that this slugc knows is {newest}."))
-        .unwrap_or_default();
-    format!("Python {version} is requested in {origin}, and no source of Python has it.{known}")
-}
-
 fn find_row(major: u64, minor: u64) -> Option<&'static SupportedMinor> {
     SUPPORTED.iter().find(|row| (row.newest.major, row.newest.minor) == (major, minor))
 }
@@ -268,7 +257,7 @@ const fn date(year: u16, month: u8, day: u8) -> Date {
 
 impl Date {
     /// Parses `2027-01-31`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '-');
         let mut part = || parts.next();
         let (year, month, day) = (part()?.parse().ok()?, part()?.parse().ok()?, part()?.parse().ok()?);
@@ -276,7 +265,7 @@ impl Date {
     }
 
     /// Returns the start of the day in UTC, as seconds since 1970.
-    pub fn unix_seconds(&self) -> u64 {
+    pub(crate) fn unix_seconds(&self) -> u64 {
         // Years that begin in March put the leap day last. From Howard Hinnant's `days_from_civil`.
         let (year, month) = (u64::from(self.year), u64::from(self.month));
         let (year, month) = if month > 2 { (year, month - 3) } else { (year.saturating_sub(1), month + 9) };
@@ -312,7 +301,6 @@ impl UserError for ResolveError {
         match self {
             Self::EndOfLife { .. } => ErrorCode::PythonEndOfLife,
             Self::UnknownMajor { .. } => ErrorCode::PythonUnknownMajor,
-            Self::UnknownPatch { .. } => ErrorCode::PythonUnknownPatch,
         }
     }
 
@@ -321,7 +309,6 @@ impl UserError for ResolveError {
             Self::EndOfLife { requested, .. } | Self::UnknownMajor { requested, .. } => {
                 requested.minor_version()
             }
-            Self::UnknownPatch { version, .. } => version.to_string(),
         })
     }
 }
@@ -406,14 +393,6 @@ mod tests {
             "Python 3.15 is requested in Pipfile.lock, and the newest that this slugc knows is 3.14."
         );
         assert!(message("3.15", VersionOrigin::Cached).starts_with("The last build used Python 3.15,"));
-        let version = "3.13.99".parse().unwrap();
-        let error = ResolveError::UnknownPatch { version, origin: VersionOrigin::PythonVersionFile };
-        assert_eq!(error.detail().as_deref(), Some("3.13.99"));
-        assert_eq!(
-            error.to_string(),
-            "Python 3.13.99 is requested in .python-version, and no source of Python has it. The newest that \
-             this slugc knows is 3.13.15."
-        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Removes user name and password from a URL, wherever in the text it stands.
 ///
 /// A user name alone stays in a URL for ssh: there it is no secret, and part of the address.
-pub fn without_credentials(url: &str) -> String {
+pub(crate) fn without_credentials(url: &str) -> String {
     let mut rest = url.to_owned();
     for range in credentials(url).into_iter().rev() {
         // The `@` goes with them.

@@ -32,7 +32,7 @@ pub struct RequestedVersion {
 /// Where a requested version came from. Displayed as what a user would edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum VersionOrigin {
+pub(crate) enum VersionOrigin {
     /// The deprecated `runtime.txt`.
     RuntimeTxt,
     /// `.python-version`.
@@ -74,7 +74,7 @@ impl From<PythonVersion> for RequestedVersion {
 
 impl VersionOrigin {
     /// Returns the name that `bin/report` gives the origin, which is Heroku's.
-    pub fn reported_name(self) -> &'static str {
+    pub(crate) fn reported_name(self) -> &'static str {
         match self {
             Self::RuntimeTxt => "runtime.txt",
             Self::PythonVersionFile => ".python-version",

@@ -87,7 +87,7 @@ struct Line {
 }
 
 /// Finds a file whose name is nearly `.python-version` among the names of the files in the app's root.
-pub fn misspelled_version_file(root_names: &BTreeSet<Vec<u8>>) -> Option<VersionFileError> {
+pub(crate) fn misspelled_version_file(root_names: &BTreeSet<Vec<u8>>) -> Option<VersionFileError> {
     MISSPELLED_NAMES
         .iter()
         .find(|name| root_names.contains(name.as_bytes()))

@@ -7,7 +7,7 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 
 /// Names everything that decides the bytes of a compressed segment: to be changed by hand with the
 /// version of the compressor, its level, the form of a blob or of the tar headers. A test compares the versions.
-pub const COMPRESSOR: &str = "slugc 1, flate2 1.1.11, zlib-rs 0.6.8, level 5";
+pub(crate) const COMPRESSOR: &str = "slugc 1, flate2 1.1.11, zlib-rs 0.6.8, level 5";
 
 /// The level of the compressor, chosen by `cargo bench --bench compression` on two cores, beside `tar czf`:
 ///

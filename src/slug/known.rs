@@ -25,7 +25,7 @@ const RECORD: usize = FINGERPRINT + 64;
 
 /// What tells of a file that it is still the same, besides its path and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// When its content was changed, in nanoseconds since 1970; programs can set it.
     pub mtime_ns: i128,
     /// When it was touched in any way, in nanoseconds since 1970; only the kernel sets it.
@@ -35,7 +35,7 @@ pub struct Stamp {
 }
 
 /// The files that an app had when it was built last.
-pub struct KnownFiles {
+pub(crate) struct KnownFiles {
     name: String,
     /// Records of one length, sorted: the fingerprint of a file and its digest.
     last: String,
@@ -47,7 +47,7 @@ pub struct KnownFiles {
 
 impl KnownFiles {
     /// Returns what the store knows of an app. Ask before the files are hashed.
-    pub fn of(lineage: &str, store: &Store) -> Self {
+    pub(crate) fn of(lineage: &str, store: &Store) -> Self {
         let last = store.document::<String>(KIND, lineage);
         let last = last.filter(|last| last.is_ascii() && last.len().is_multiple_of(RECORD));
         Self {
@@ -59,13 +59,13 @@ impl KnownFiles {
     }
 
     /// Forgets an app's files, so that all of them are read again.
-    pub fn forget(lineage: &str, store: &Store) {
+    pub(crate) fn forget(lineage: &str, store: &Store) {
         store.remove_document(KIND, lineage);
     }
 
     /// Returns the entries of the files that are still the same, and the others with their fingerprints; those that
     /// can't be remembered have none.
-    pub fn sort_out(
+    pub(crate) fn sort_out(
         &mut self,
         files: Vec<(FileToHash, Stamp)>,
     ) -> (Vec<Entry>, Vec<(Option<String>, FileToHash)>) {
@@ -91,7 +91,7 @@ impl KnownFiles {
     }
 
     /// Remembers the files that are still the same, and those that were hashed now, for the next build.
-    pub fn keep<'a>(
+    pub(crate) fn keep<'a>(
         self,
         hashed: impl Iterator<Item = (&'a Option<String>, &'a Entry)>,
         store: &Store,

@@ -121,7 +121,7 @@ pub(super) fn failed(path: &Path, source: io::Error) -> SlugError {
 }
 
 /// Renders a time in UTC, as in `1980-01-01T00:00:00Z`.
-pub fn rfc3339(unix_seconds: u64) -> String {
+pub(crate) fn rfc3339(unix_seconds: u64) -> String {
     let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
     // Howard Hinnant's civil_from_days: years that begin in March, eras of 400 years.
     let shifted = days + 719_468;

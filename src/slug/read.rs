@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use tar::{Archive, EntryType, PaxExtensions};
 
-pub use entry::{EntryKind, SlugEntry};
-pub use gunzip::Checksums;
-pub use problem::{SlugProblem, SlugReadError};
+pub(crate) use entry::{EntryKind, SlugEntry};
+pub(crate) use gunzip::Checksums;
+pub(crate) use problem::{SlugProblem, SlugReadError};
 
 use crate::env::Interrupt;
 use entry::{Context, Extensions};
@@ -35,7 +35,7 @@ pub enum Layout {
 }
 
 /// A slug on disk.
-pub struct SlugReader {
+pub(crate) struct SlugReader {
     path: PathBuf,
     layout: Layout,
     interrupt: Interrupt,
@@ -44,12 +44,16 @@ pub struct SlugReader {
 
 impl SlugReader {
     /// Opens a slug, and finds out where in it the app is.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, SlugReadError> {
+    #[cfg(test)]
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, SlugReadError> {
         Self::open_interruptible(path, &Interrupt::default())
     }
 
     /// Opens a slug; all reading fails once the user has asked for the end.
-    pub fn open_interruptible(path: impl AsRef<Path>, interrupt: &Interrupt) -> Result<Self, SlugReadError> {
+    pub(crate) fn open_interruptible(
+        path: impl AsRef<Path>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, SlugReadError> {
         let path = path.as_ref().to_owned();
         let metadata =
             path.metadata().map_err(|source| SlugReadError::Unreadable { path: path.clone(), source })?;
@@ -62,18 +66,18 @@ impl SlugReader {
     }
 
     /// Returns where in the tar file the app is.
-    pub fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
 
     /// Starts a pass over the entries. The root directory itself isn't among them. The slug is whole only if
     /// the iterator has come to its end: the checksum is there.
-    pub fn entries(&mut self) -> Result<SlugEntries<'_>, SlugReadError> {
+    pub(crate) fn entries(&mut self) -> Result<SlugEntries<'_>, SlugReadError> {
         self.start(false)
     }
 
     /// Starts a pass over the entries that ends with the checksums of the slug.
-    pub fn entries_with_checksums(&mut self) -> Result<SlugEntries<'_>, SlugReadError> {
+    pub(crate) fn entries_with_checksums(&mut self) -> Result<SlugEntries<'_>, SlugReadError> {
         self.start(true)
     }
 
@@ -111,7 +115,7 @@ fn detect_layout(mut entries: SlugEntries<'_>) -> Result<Layout, SlugReadError> 
 }
 
 /// A pass over the entries of a slug.
-pub struct SlugEntries<'a> {
+pub(crate) struct SlugEntries<'a> {
     context: Context<'a>,
     entries: tar::Entries<'a, Gunzip>,
     layout: Layout,
@@ -134,12 +138,12 @@ impl<'a> Iterator for SlugEntries<'a> {
 impl<'a> SlugEntries<'a> {
     /// Returns how much of the compressed file was needed so far: exact to a few bytes, as a deflate stream hands out
     /// bytes as soon as it has the bits for them.
-    pub fn compressed_bytes(&self) -> u64 {
+    pub(crate) fn compressed_bytes(&self) -> u64 {
         self.context.source.compressed_bytes()
     }
 
     /// Returns the checksums of the slug: once the pass has come to its end, and if they were wanted.
-    pub fn checksums(&self) -> Option<Checksums> {
+    pub(crate) fn checksums(&self) -> Option<Checksums> {
         self.context.source.checksums()
     }
 

@@ -14,7 +14,7 @@ const SOFT_LIMIT: u64 = 300_000_000;
 const NEAR_LIMIT: u64 = 500_000_000;
 
 /// Renders a number of bytes as Heroku does: one digit after the point and no `.0`, as in `57.9M`.
-pub fn heroku_size(bytes: u64) -> String {
+pub(crate) fn heroku_size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["B", "K", "M", "G"];
     let tenths = |power: usize| {
         let unit = 1_u128 << (10 * power);

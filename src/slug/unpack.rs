@@ -22,7 +22,7 @@ use crate::output::{Output, Progress};
 const LIMIT: u64 = 20 << 30;
 
 /// Turns the content of a Procfile into process types and their commands.
-pub type ParseProcfile<'a> = dyn Fn(&[u8]) -> crate::error::Result<BTreeMap<String, String>> + 'a;
+pub(crate) type ParseProcfile<'a> = dyn Fn(&[u8]) -> crate::error::Result<BTreeMap<String, String>> + 'a;
 
 /// What was unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,7 +252,7 @@ fn allowed(mode: u32) -> u32 {
 
 /// Returns the process types of a slug and their commands: those of the slug.json beside it, which know of the
 /// buildpacks' defaults, if it is about this very file; else those of the Procfile in the unpacked app.
-pub fn read_process_types(
+pub(crate) fn read_process_types(
     slug: &Path,
     app_dir: &Path,
     env: &Env,
@@ -316,7 +316,7 @@ pub(crate) fn manifest_path(slug: &Path) -> PathBuf {
 }
 
 /// Returns the checksum of a file as Heroku writes it: `SHA256:` and 64 hexadecimal digits.
-pub fn checksum_of(path: &Path, env: &Env) -> Result<String, UnpackError> {
+pub(crate) fn checksum_of(path: &Path, env: &Env) -> Result<String, UnpackError> {
     let mut file = File::open(path).doing("reading", path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];

@@ -34,10 +34,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use durable::Durable;
 use hold::Held;
-pub use lock::Lock;
-pub use prune::{Item, Limits, Pruned, Total};
+pub(crate) use lock::Lock;
+pub(crate) use prune::{Item, Limits, Pruned, Total};
 use sharing::Sharing;
-pub use size::{parse_duration, parse_size};
+pub(crate) use size::{parse_duration, parse_size};
 
 use crate::env::{Env, Interrupted};
 use crate::error::{ErrorCode, UserError};

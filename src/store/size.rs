@@ -1,7 +1,7 @@
 //! Sizes and times as people write them.
 
 /// Reads a size: bytes, or with K, M or G (powers of 1024).
-pub fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text)?;
     let factor: u64 = match unit.to_ascii_uppercase().as_str() {
         "" | "B" => 1,
@@ -14,7 +14,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a length of time and returns it in seconds: with `s`, `m`, `h` or `d`, else in seconds.
-pub fn parse_duration(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text)?;
     let factor: u64 = match unit {
         "" | "s" => 1,

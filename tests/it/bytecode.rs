@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use slugc::build::bytecode::{Ahead, Kept, compile_bytecode, forget_other_bytecode};
-use slugc::build::python::Python;
-use slugc::env::Env;
-use slugc::output::{Counters, Output};
-use slugc::store::Store;
+use slugc::testing::build::bytecode::{Ahead, Kept, compile_bytecode, forget_other_bytecode};
+use slugc::testing::build::python::Python;
+use slugc::testing::env::Env;
+use slugc::testing::output::{Counters, Output};
+use slugc::testing::store::Store;
 
 use crate::support::{TestApp, copy_tree, skip};
 

@@ -301,7 +301,7 @@ fn the_boot_scripts_and_the_export_file_make_the_same_environment() {
             .chain(["LD_LIBRARY_PATH", "LIBRARY_PATH", "PYTHONPATH", "LANG"].map(|name| (name, old)))
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        slugc::plan::environment::runtime_environment(slugc::plan::PackageManager::Pip)
+        slugc::testing::plan::environment::runtime_environment(slugc::testing::plan::PackageManager::Pip)
             .apply(app.dir.as_os_str(), &mut computed);
         for (name, value) in computed {
             let line = format!("{}={}", name.display(), value.display());

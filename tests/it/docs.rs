@@ -14,17 +14,17 @@ pub(crate) fn check(path: &str, generated: &str) {
 
 #[test]
 fn errors_md_is_up_to_date() {
-    check("docs/errors.md", &slugc::error::render_catalogue_markdown());
+    check("docs/errors.md", &slugc::testing::error::render_catalogue_markdown());
 }
 
 #[test]
 fn warnings_md_is_up_to_date() {
-    check("docs/warnings.md", &slugc::error::render_warnings_markdown());
+    check("docs/warnings.md", &slugc::testing::error::render_warnings_markdown());
 }
 
 #[test]
 fn findings_md_is_up_to_date() {
-    check("docs/findings.md", &slugc::check::render_findings_markdown());
+    check("docs/findings.md", &slugc::testing::check::render_findings_markdown());
 }
 
 fn pages() -> Vec<(PathBuf, String)> {
@@ -87,7 +87,9 @@ fn every_page_is_in_the_contents_and_every_command_has_one() {
         let is_there = name == "README.md" || contents.contains(&format!("]({name})"));
         assert!(is_there, "docs/README.md doesn't name {name}");
     }
-    for command in slugc::cli::command_line().get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in
+        slugc::testing::cli::command_line().get_subcommands().filter(|command| !command.is_hide_set())
+    {
         let name = command.get_name();
         let row = contents.lines().find(|line| line.starts_with(&format!("| `slugc {name}` | [")));
         assert!(row.is_some() || name == "help", "docs/README.md has no page for `slugc {name}`");
@@ -97,11 +99,11 @@ fn every_page_is_in_the_contents_and_every_command_has_one() {
 /// Whatever id the program says can be looked up.
 #[test]
 fn every_id_in_the_code_can_be_explained() {
-    let known: BTreeSet<&str> = slugc::error::ErrorCode::ALL
+    let known: BTreeSet<&str> = slugc::testing::error::ErrorCode::ALL
         .iter()
         .map(|code| code.entry().id)
-        .chain(slugc::error::WARNINGS.iter().map(|warning| warning.id))
-        .chain(slugc::check::FindingCode::ALL.iter().map(|code| code.entry().id))
+        .chain(slugc::testing::error::WARNINGS.iter().map(|warning| warning.id))
+        .chain(slugc::testing::check::FindingCode::ALL.iter().map(|code| code.entry().id))
         .collect();
     let id = regex::Regex::new(r#""([a-z][a-z-]*::[a-z][a-z-]*)""#).unwrap();
     let mut unknown = BTreeSet::new();

@@ -14,9 +14,9 @@ const AS_CHILD: &str = "SLUGC_TEST_ARGUMENTS";
 #[test]
 fn a_child_with_a_bug() {
     let Ok(arguments) = std::env::var(AS_CHILD) else { return };
-    let mut env = slugc::env::Env::capture();
+    let mut env = slugc::testing::env::Env::capture();
     env.args = ["slugc"].into_iter().chain(arguments.split('|')).map(Into::into).collect();
-    slugc::answer_panics(&env);
+    slugc::testing::answer_panics(&env);
     // In a thread, where nobody would wait for its answer.
     let _ = std::thread::spawn(|| panic!("a layer without a name")).join();
     unreachable!("the program has ended");

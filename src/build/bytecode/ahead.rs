@@ -30,7 +30,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 pub type Ahead = BTreeSet<String>;
 
 /// Compiles what uv unpacks while it works.
-pub fn compile_ahead<T>(
+pub(crate) fn compile_ahead<T>(
     python: &Python,
     kept: Kept<'_>,
     env: &Env,

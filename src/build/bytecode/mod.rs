@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-pub use self::ahead::{Ahead, compile_ahead};
+pub use self::ahead::Ahead;
+pub(crate) use self::ahead::compile_ahead;
 use self::groups::{Group, find_groups};
 use super::python::Python;
 use super::tool_env::interpreter_environment;
@@ -36,7 +37,7 @@ const KEYS: &str = "bytecode";
 /// The interpreter died while it compiled.
 #[derive(Debug, thiserror::Error)]
 #[error("Compiling the files below {} failed.", .tree.display())]
-pub struct BytecodeError {
+pub(crate) struct BytecodeError {
     tree: PathBuf,
     source: RunError,
 }

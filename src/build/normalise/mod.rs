@@ -18,7 +18,7 @@ use crate::host::walk::walk;
 
 /// Where the tree was made.
 #[derive(Debug, Clone)]
-pub struct BuildPlaces {
+pub(crate) struct BuildPlaces {
     /// The tree that becomes the layer: the app's root, with `.heroku/python` in it.
     pub tree: PathBuf,
     /// The copy of the app that requirements were built from, if there was one.
@@ -34,7 +34,7 @@ const INSTALLER_FILES: &[&str] = &["uv_cache.json", "uv_build.json"];
 const REPOSITORIES: &[&str] = &[".git", ".hg", ".svn", ".bzr"];
 
 /// Normalises the packages below `.heroku/python` of the tree.
-pub fn normalise(places: &BuildPlaces) -> Result<(), FileError> {
+pub(crate) fn normalise(places: &BuildPlaces) -> Result<(), FileError> {
     let prefix = places.tree.join(".heroku/python");
     files::remove_file(&prefix.join(".lock"))?;
     for site_packages in site_packages_dirs(&prefix) {

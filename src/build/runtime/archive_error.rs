@@ -9,7 +9,7 @@ use crate::store::StoreError;
 
 /// Something about an archive with Python in it, or about where it comes from, that failed.
 #[derive(Debug, thiserror::Error)]
-pub enum RuntimeArchiveError {
+pub(crate) enum RuntimeArchiveError {
     /// It couldn't be fetched.
     #[error(transparent)]
     Download(#[from] DownloadError),
@@ -45,7 +45,8 @@ pub enum RuntimeArchiveError {
 
 impl RuntimeArchiveError {
     /// Returns whether there was no way to any of the servers: not worth trying again in this run.
-    pub fn is_unreachable(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Download(error) if error.is_unreachable())
     }
 

@@ -14,7 +14,7 @@ use crate::host::elf::is_elf;
 use crate::host::files::{self, FileContext};
 
 /// Makes every program and library below `prefix` look for libraries in the runtime's own `lib` first.
-pub fn relocate_programs(prefix: &Path) -> Result<(), RuntimeError> {
+pub(crate) fn relocate_programs(prefix: &Path) -> Result<(), RuntimeError> {
     let own = libraries(&prefix.join("lib"));
     for entry in WalkDir::new(prefix).sort_by_file_name() {
         let entry =

@@ -14,7 +14,7 @@ use crate::store::Store;
 
 /// An archive with Python in it.
 #[derive(Debug, Clone, Copy)]
-pub struct ArchiveRef<'a> {
+pub(crate) struct ArchiveRef<'a> {
     /// Where it is, tried in this order.
     pub urls: &'a [String],
     /// Its SHA-256, in hexadecimal.
@@ -25,7 +25,7 @@ pub struct ArchiveRef<'a> {
 
 /// Makes a runtime from an archive of the catalogue in `prefix`, a directory that isn't there or is empty.
 /// On failure, what was made of it stays: it is a directory to be thrown away.
-pub fn fetch_catalogue_runtime(
+pub(crate) fn fetch_catalogue_runtime(
     archive: &ArchiveRef<'_>,
     prefix: &Path,
     store: &Store,
@@ -39,7 +39,7 @@ pub fn fetch_catalogue_runtime(
 }
 
 /// Returns the archive in the store: the one that is kept, if it is still what it was, else it is fetched.
-pub fn fetch_archive(
+pub(crate) fn fetch_archive(
     archive: &ArchiveRef<'_>,
     store: &Store,
     env: &Env,

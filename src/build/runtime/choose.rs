@@ -23,7 +23,7 @@ use crate::store::Store;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]
-pub struct RuntimeRequest<'a> {
+pub(crate) struct RuntimeRequest<'a> {
     /// Where the user lets it come from.
     pub source: &'a PythonSource,
     /// Another place for the catalogue's archives.
@@ -36,7 +36,7 @@ pub struct RuntimeRequest<'a> {
 
 /// There is no Python that fits.
 #[derive(Debug, thiserror::Error)]
-pub enum ChooseError {
+pub(crate) enum ChooseError {
     /// The catalogue doesn't have it.
     #[error("Python {version} isn't in the catalogue. The newest {} is {}.", .version.minor_version(), newest_text(*.version))]
     UnknownPatch {
@@ -96,7 +96,7 @@ impl UserError for ChooseError {
 }
 
 /// Decides where Python comes from. Starts no download.
-pub fn choose_runtime(
+pub(crate) fn choose_runtime(
     request: &RuntimeRequest<'_>,
     store: &Store,
     env: &Env,
@@ -137,7 +137,7 @@ fn catalogue_choice(request: &RuntimeRequest<'_>, fallback: bool) -> Result<Runt
 }
 
 /// Chooses an interpreter of this machine; `instead_of` says what it stands in for.
-pub fn host_choice(
+pub(crate) fn host_choice(
     request: &RuntimeRequest<'_>,
     instead_of: Option<PythonVersion>,
     store: &Store,
@@ -179,7 +179,7 @@ pub fn host_choice(
 }
 
 /// Returns what changes when the copy of an interpreter would.
-pub fn host_fingerprint(interpreter: &HostInterpreter) -> String {
+pub(crate) fn host_fingerprint(interpreter: &HostInterpreter) -> String {
     format!("{} (copied by rules {COPY_RULES})", interpreter.fingerprint)
 }
 
@@ -214,7 +214,7 @@ fn prepared_choice(
 }
 
 /// Opens a directory or URL of prepared archives.
-pub fn open_prepared(
+pub(crate) fn open_prepared(
     location: &str,
     current_dir: &Path,
     env: &Env,
@@ -239,7 +239,7 @@ fn fallback_name(choice: &RuntimeChoice, request: &RuntimeRequest<'_>) -> String
 }
 
 /// Remembers for a day that this runtime couldn't be downloaded, so that the next builds don't try.
-pub fn remember_unreachable(
+pub(crate) fn remember_unreachable(
     choice: &RuntimeChoice,
     request: &RuntimeRequest<'_>,
     store: &Store,

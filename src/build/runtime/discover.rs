@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::RuntimeError;
-pub use super::probe::HostInterpreter;
+pub(crate) use super::probe::HostInterpreter;
 use super::probe::{Answer, probe};
 use crate::env::{Env, Interrupted};
 use crate::host::clock;
@@ -31,7 +31,11 @@ const BROKEN_FOR_SECONDS: u64 = 24 * 60 * 60;
 /// Finds the interpreters that a runtime can be made from, newest version first; among equal ones pyenv's
 /// first and Debian's last. What was found is remembered in the store: a program is only started if it is
 /// new or has changed. Programs that don't work are left out.
-pub fn discover(env: &Env, store: &Store, output: &Output) -> Result<Vec<HostInterpreter>, RuntimeError> {
+pub(crate) fn discover(
+    env: &Env,
+    store: &Store,
+    output: &Output,
+) -> Result<Vec<HostInterpreter>, RuntimeError> {
     let pyenv = pyenv_root(env);
     let programs = find_programs(&search_path(env, pyenv.as_deref()));
     let mut found: Vec<HostInterpreter> = programs

@@ -9,7 +9,7 @@ use crate::host::elf::{self, ElfError};
 
 /// What came of a program or library.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Relocated {
+pub(crate) struct Relocated {
     /// The file as it goes into the copy.
     pub bytes: Vec<u8>,
     /// Libraries of the original that it needs and that the system doesn't have: they have to come along.
@@ -20,7 +20,7 @@ pub struct Relocated {
 ///
 /// `original` is where it was, `place` where it goes, relative to the copy's prefix. `own` are the names of
 /// the libraries that are in the copy's `lib`; one that needs none of them and had no run path gets none.
-pub fn relocate(
+pub(crate) fn relocate(
     bytes: &[u8],
     original: &Path,
     place: &Path,
@@ -61,7 +61,7 @@ fn search_dirs(run_path: &[u8], original: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns whether a directory is one where every machine of the same stack has the same libraries.
-pub fn is_system_library_dir(dir: &Path) -> bool {
+pub(crate) fn is_system_library_dir(dir: &Path) -> bool {
     ["/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32"]
         .iter()
         .any(|system| dir.starts_with(system))

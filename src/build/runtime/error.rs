@@ -10,15 +10,7 @@ use crate::host::process::RunError;
 
 /// Something about an interpreter of this machine, or about its copy, that failed.
 #[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
-    /// No interpreter of this machine has the version.
-    #[error("Python {wanted} is wanted. {}", render_found(found))]
-    NotFound {
-        /// The version, as it was asked for.
-        wanted: String,
-        /// The versions that are there, newest first.
-        found: Vec<String>,
-    },
+pub(crate) enum RuntimeError {
     /// A file of it can't be read, or of the copy written.
     #[error("Copying Python {version} from {} failed.", .prefix.display())]
     Copy {
@@ -94,17 +86,9 @@ pub enum RuntimeError {
     Interrupted(#[from] Interrupted),
 }
 
-fn render_found(found: &[String]) -> String {
-    match found {
-        [] => "This machine has no interpreter that can be used.".to_owned(),
-        found => format!("This machine has {}.", found.join(", ")),
-    }
-}
-
 impl UserError for RuntimeError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NotFound { .. } => ErrorCode::PythonNotFound,
             Self::Copy { .. } | Self::Elf { .. } | Self::Text { .. } | Self::File(_) => ErrorCode::PythonCopy,
             Self::Start { .. } | Self::Import { .. } | Self::ForeignFile { .. } | Self::WrongPath { .. } => {
                 ErrorCode::PythonSelfTest
@@ -115,7 +99,6 @@ impl UserError for RuntimeError {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::NotFound { wanted, .. } => Some(wanted.clone()),
             Self::Copy { version, .. } => Some(version.clone()),
             Self::Import { module, .. } => Some(module.clone()),
             Self::Elf { path, .. } | Self::Text { path, .. } | Self::ForeignFile { path, .. } => {

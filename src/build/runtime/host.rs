@@ -20,7 +20,7 @@ use crate::host::files::{self, FileContext, FileError};
 use crate::output::Output;
 
 /// Changes when the same interpreter would give another copy: to be part of a runtime's key.
-pub const COPY_RULES: u32 = 1;
+pub(crate) const COPY_RULES: u32 = 1;
 
 /// The files of a copy: where each goes, relative to the prefix, and where it comes from.
 type Files = BTreeMap<PathBuf, PathBuf>;
@@ -28,7 +28,7 @@ type Files = BTreeMap<PathBuf, PathBuf>;
 /// Copies an interpreter into a new directory, from where it can be moved anywhere. Packages that were
 /// installed into it, its tests, bytecode and debugging information stay behind. The same interpreter
 /// gives the same names, bytes, modes and links each time.
-pub fn copy_runtime(
+pub(crate) fn copy_runtime(
     interpreter: &HostInterpreter,
     prefix: &Path,
     env: &Env,

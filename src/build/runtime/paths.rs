@@ -7,7 +7,7 @@ use regex::Regex;
 
 /// What is replaced, and by what.
 #[derive(Debug, Clone)]
-pub struct PathRules {
+pub(crate) struct PathRules {
     /// The prefixes of the original.
     old: Vec<String>,
     /// The directories it was built in: they are gone.
@@ -35,7 +35,7 @@ static OF_PYTHON: LazyLock<Regex> = LazyLock::new(|| {
 
 impl PathRules {
     /// Makes rules that replace the old prefixes by the new one.
-    pub fn new(old_prefixes: &[&str], build_dirs: &[&str], new: &str) -> Self {
+    pub(crate) fn new(old_prefixes: &[&str], build_dirs: &[&str], new: &str) -> Self {
         let absolute = |dirs: &[&str]| {
             let mut dirs: Vec<String> = dirs
                 .iter()
@@ -52,7 +52,7 @@ impl PathRules {
 
     /// Rewrites a line of compiler flags and paths: what names a directory of libraries or headers of the
     /// old machine goes, and `-g`, which would put the build's own temporary paths into every extension.
-    pub fn clean_flags(&self, line: &str) -> String {
+    pub(crate) fn clean_flags(&self, line: &str) -> String {
         let mut cleaned = String::new();
         let mut dropped = false;
         let mut rest = line;
@@ -108,7 +108,7 @@ impl PathRules {
 
     /// Replaces the old prefixes in a text, where they are a path or the beginning of one. Of a prefix that
     /// is shared with other programs, only what is Python's is replaced.
-    pub fn replace_paths(&self, text: &str) -> String {
+    pub(crate) fn replace_paths(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for old in &self.old {
             let is_shared = SHARED_PREFIXES.contains(&old.as_str());

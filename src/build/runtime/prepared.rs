@@ -28,7 +28,7 @@ const LONGEST_CHECKSUMS: u64 = 4 << 20;
 
 /// A place with prepared archives.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PreparedSource {
+pub(crate) struct PreparedSource {
     /// The address of the directory. It may hold credentials.
     base: String,
     /// The checksum of every archive, by its name.
@@ -39,7 +39,7 @@ pub struct PreparedSource {
 
 /// One archive of the place.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PreparedArchive {
+pub(crate) struct PreparedArchive {
     /// Its name, relative to the place.
     pub name: String,
     /// Its address. It may hold credentials.
@@ -66,7 +66,7 @@ impl fmt::Debug for PreparedArchive {
 
 impl PreparedSource {
     /// Reads the checksums of a place: a path, or a `file://`, `http://` or `https://` address.
-    pub fn open(location: &str, env: &Env, output: &Output) -> Result<Self, RuntimeArchiveError> {
+    pub(crate) fn open(location: &str, env: &Env, output: &Output) -> Result<Self, RuntimeArchiveError> {
         let location = location.trim();
         let shown = if url::scheme(location).is_some() { url::redact(location) } else { location.to_owned() };
         let invalid = |problem: String| RuntimeArchiveError::Source { location: shown.clone(), problem };
@@ -99,25 +99,16 @@ impl PreparedSource {
     }
 
     /// Returns the archive of a version for a processor architecture: `x86_64` or `aarch64`.
-    pub fn find(&self, version: &str, arch: &str) -> Option<PreparedArchive> {
+    pub(crate) fn find(&self, version: &str, arch: &str) -> Option<PreparedArchive> {
         let version = Version::from_str(version).ok()?;
         self.best(|found| *found == version, arch).map(|(_, archive)| archive)
     }
 
     /// Returns the archive of the newest final release of a minor version, such as `3.13`.
-    pub fn newest(&self, minor: &str, arch: &str) -> Option<(String, PreparedArchive)> {
+    pub(crate) fn newest(&self, minor: &str, arch: &str) -> Option<(String, PreparedArchive)> {
         let minor = Version::from_str(minor).ok()?;
         let fits = |found: &Version| !found.any_prerelease() && found.release().starts_with(minor.release());
         self.best(fits, arch).map(|(version, archive)| (version.to_string(), archive))
-    }
-
-    /// Returns the minor versions of Python that there is an archive of, oldest first.
-    pub fn versions(&self, arch: &str) -> Vec<String> {
-        let mut versions: Vec<Version> =
-            self.archives.keys().filter_map(|name| Name::parse(name)?.for_arch(arch)).collect();
-        versions.sort();
-        versions.dedup();
-        versions.iter().map(Version::to_string).collect()
     }
 
     fn best(&self, fits: impl Fn(&Version) -> bool, arch: &str) -> Option<(Version, PreparedArchive)> {
@@ -133,7 +124,7 @@ impl PreparedSource {
 
     /// Makes a runtime from one of the archives in `prefix`, a directory that isn't there or is empty. On
     /// failure, what was made of it stays: it is a directory to be thrown away.
-    pub fn fetch(
+    pub(crate) fn fetch(
         &self,
         archive: &PreparedArchive,
         prefix: &Path,
@@ -396,7 +387,6 @@ mod tests {
         assert_eq!(newest("3.13", "aarch64").as_deref(), Some("3.13.10"));
         assert_eq!(newest("3.14", "x86_64"), None);
         assert_eq!(newest("3.1", "x86_64").as_deref(), Some("3.1.0"));
-        assert_eq!(source.versions("x86_64"), ["3.1.0", "3.13.9", "3.14.0rc1"]);
         let (_, archive) = source.newest("3.13", "x86_64").unwrap();
         assert_eq!(archive.url, "https://host/dir/python-3.13.9.tar.gz");
     }

@@ -17,7 +17,7 @@ use crate::output::Output;
 use crate::python::version::PythonVersion;
 
 /// The modules that Heroku's tests expect of a runtime, and that depend on how it was built.
-pub const MODULES: &[&str] = &[
+pub(crate) const MODULES: &[&str] = &[
     "_uuid",
     "bz2",
     "compression.zstd",
@@ -41,7 +41,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// An interpreter of this machine that a runtime can be made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostInterpreter {
+pub(crate) struct HostInterpreter {
     /// Its file, without links on the way.
     pub executable: PathBuf,
     /// Its full version.
@@ -71,7 +71,7 @@ pub struct HostInterpreter {
 
 impl HostInterpreter {
     /// Returns the name of its program and its directories: `python3.13`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("python{}", self.version.minor_version())
     }
 }

@@ -27,7 +27,7 @@ const ARCHIVE_PREFIXES: &[&str] = &["/install", "/tmp/python"];
 const OPTIONAL_MODULES: &[&str] = &["compression.zstd", "crypt", "dbm.gnu", "dbm.ndbm"];
 
 /// Puts Python into a tree, without bytecode.
-pub fn install_runtime(
+pub(crate) fn install_runtime(
     tree: &Path,
     choice: &RuntimeChoice,
     request: &RuntimeRequest<'_>,
@@ -66,7 +66,7 @@ pub fn install_runtime(
 }
 
 /// Fetches what the runtime is made of, if it comes from the catalogue: whether that is possible is known then.
-pub fn fetch_in_advance(
+pub(crate) fn fetch_in_advance(
     choice: &RuntimeChoice,
     request: &RuntimeRequest<'_>,
     store: &Store,

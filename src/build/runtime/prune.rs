@@ -12,14 +12,14 @@ const DIRECTORIES: &[&str] = &["__pycache__", "test", "tests", "idle_test", "sit
 const MACHINE_FILES: &[&str] = &["EXTERNALLY-MANAGED", "sitecustomize.py", "usercustomize.py"];
 
 /// Returns whether a directory of the standard library is copied. The path is relative to `lib/python3.X`.
-pub fn keeps_directory(relative: &Path) -> bool {
+pub(crate) fn keeps_directory(relative: &Path) -> bool {
     let name = relative.file_name().unwrap_or_default();
     !DIRECTORIES.iter().any(|left_out| name == *left_out)
 }
 
 /// Returns whether a file of the standard library is copied. The path is relative to `lib/python3.X`; the
 /// directories above it are kept.
-pub fn keeps_file(relative: &Path) -> bool {
+pub(crate) fn keeps_file(relative: &Path) -> bool {
     let name = relative.file_name().unwrap_or_default().as_bytes();
     let parent = relative.parent().unwrap_or(Path::new(""));
     if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
@@ -39,7 +39,7 @@ fn is_test_extension(name: &[u8]) -> bool {
 }
 
 /// Returns whether this names a directory that `pip install` fills, and so belongs to no fingerprint.
-pub fn is_part_of_interpreter(name: &OsStr) -> bool {
+pub(crate) fn is_part_of_interpreter(name: &OsStr) -> bool {
     !DIRECTORIES.iter().any(|left_out| name == *left_out)
 }
 

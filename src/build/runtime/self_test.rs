@@ -22,7 +22,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a runtime's `bin/python3`, imports these modules, and fails if one is missing, if it takes itself for
 /// another one, or if a file from outside is in use that isn't the system's.
-pub fn self_test(prefix: &Path, modules: &[String], env: &Env, output: &Output) -> Result<(), RuntimeError> {
+pub(crate) fn self_test(
+    prefix: &Path,
+    modules: &[String],
+    env: &Env,
+    output: &Output,
+) -> Result<(), RuntimeError> {
     let real = std::fs::canonicalize(prefix).doing("reading", prefix).map_err(RuntimeError::File)?;
     let invocation = describe_test(&real, modules);
     let captured = capture_within(LIMIT, &invocation, env, output).map_err(|error| match error {

@@ -23,7 +23,7 @@ const TCL: &[&str] = &["tcl", "tk", "itcl", "thread"];
 
 /// Who made the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Maker {
+pub(crate) enum Maker {
     /// The project python-build-standalone.
     Standalone,
     /// Not known: it is looked at.
@@ -32,7 +32,7 @@ pub enum Maker {
 
 /// Brings an unpacked runtime into our form and returns its minor version: `3.13`. The archive's name is
 /// for messages.
-pub fn adopt(prefix: &Path, archive: &str, maker: Maker) -> Result<String, RuntimeArchiveError> {
+pub(crate) fn adopt(prefix: &Path, archive: &str, maker: Maker) -> Result<String, RuntimeArchiveError> {
     let minor = settle_interpreter(prefix, archive)?;
     let library = prefix.join("lib").join(format!("python{minor}"));
     let is_standalone = maker == Maker::Standalone || remembers_standalone(&library)?;
@@ -50,19 +50,6 @@ pub fn adopt(prefix: &Path, archive: &str, maker: Maker) -> Result<String, Runti
         correct_pkgconfig(prefix)?;
     }
     Ok(minor)
-}
-
-/// Returns the prefix that the runtime says it was installed in, if it says so.
-pub fn remembered_prefix(prefix: &Path, minor: &str) -> Result<Option<String>, FileError> {
-    static PREFIX: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r#"(?m)^(?:build_time_vars = )?[ {]*['"]prefix['"]: ['"](/[^'"]*)['"]"#));
-    for path in build_vars(&prefix.join("lib").join(format!("python{minor}")))? {
-        let text = read_text(&path)?;
-        if let Some(captures) = PREFIX.captures(&text) {
-            return Ok(Some(captures[1].to_owned()));
-        }
-    }
-    Ok(None)
 }
 
 fn pattern(text: &str) -> Regex {
@@ -503,20 +490,5 @@ build_time_vars = {'PYTHON_BUILD_STANDALONE': 1,
             correct_build_text(json),
             "{\n  \"AR\": \"ar\",\n  \"CC\": \"cc -pthread\",\n  \"LIBDIR\": \"/app/.heroku/python/lib\"\n}\n"
         );
-    }
-
-    #[test]
-    fn the_prefix_is_remembered() {
-        let file = "lib/python3.13/_sysconfigdata__linux_x86_64-linux-gnu.py";
-        for (text, prefix) in [
-            ("build_time_vars = {'A': 1,\n 'prefix': '/tmp/python'}\n", Some("/tmp/python")),
-            ("build_time_vars = {\n    \"prefix\": \"/install\"\n}", Some("/install")),
-            ("build_time_vars = {'prefix': '/x'}", Some("/x")),
-            ("build_time_vars = {}", None),
-        ] {
-            let dir = tree(&[&format!("{file}={text}")]);
-            assert_eq!(remembered_prefix(dir.path(), "3.13").unwrap().as_deref(), prefix, "{text}");
-        }
-        assert_eq!(remembered_prefix(Path::new("/no/such/dir"), "3.13").unwrap(), None);
     }
 }

@@ -11,12 +11,12 @@ use crate::host::files::{self, FileContext};
 
 /// Where Heroku puts the runtime, and what it says about itself from now on. Python finds its own files
 /// relative to its program; this is only for what asks `sysconfig`.
-pub const RUN_PREFIX: &str = "/app/.heroku/python";
+pub(crate) const RUN_PREFIX: &str = "/app/.heroku/python";
 
 /// Replaces the prefixes that an interpreter was installed in by the one it runs in, drops the compiler
 /// flags that name its old libraries, and `-g`. No path of the machine that built it remains in
 /// `_sysconfigdata`, the Makefile, `python3.X-config` or the pkg-config files, which find themselves.
-pub fn relocate(prefix: &Path, old_prefixes: &[&str]) -> Result<(), RuntimeError> {
+pub(crate) fn relocate(prefix: &Path, old_prefixes: &[&str]) -> Result<(), RuntimeError> {
     let library = standard_library(prefix)?;
     let build_vars: Vec<PathBuf> = files_in(&library, |name| is_build_vars(name) && name.ends_with(".py"))?;
     let mut build_dirs = Vec::new();

@@ -14,10 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::inspection::Inspection;
 use super::installed::Installed;
-pub use super::installed::SBOM_PATH;
+pub(crate) use super::installed::SBOM_PATH;
 use crate::python::distribution::MarkerValues;
 use component::Component;
-pub use trees::{TreesSbom, sbom_of_directory, sbom_of_trees};
+pub(crate) use trees::{TreesSbom, sbom_of_directory, sbom_of_trees};
 
 /// What Python is called in lists of components.
 const PYTHON: &str = "python";
@@ -50,7 +50,7 @@ struct Tools {
 }
 
 /// Renders the list of components. `python` is the version of Python, `machine` what the kernel calls the processor.
-pub fn render(installed: &[Installed], python: Option<&str>, machine: &str) -> String {
+pub(crate) fn render(installed: &[Installed], python: Option<&str>, machine: &str) -> String {
     let values = MarkerValues::of_linux(python.unwrap_or("3"), machine);
     let mut components: Vec<Component> = python.map(Component::python).into_iter().collect();
     let python_ref = components.first().and_then(|python| python.reference.clone());
@@ -94,7 +94,7 @@ fn serial_number(content: &[u8]) -> String {
 }
 
 /// Returns the list of components of a slug: the one that is in it, or a new one of what is installed there.
-pub fn sbom_of_slug(inspection: &Inspection, recompute: bool) -> String {
+pub(crate) fn sbom_of_slug(inspection: &Inspection, recompute: bool) -> String {
     let written = inspection.contents.metadata.get(SBOM_PATH).filter(|_| !recompute);
     if let Some(text) = written.and_then(|bytes| std::str::from_utf8(bytes).ok()) {
         return text.to_owned();

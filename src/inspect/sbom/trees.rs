@@ -23,7 +23,7 @@ use crate::store::Store;
 const FORM: &str = "sbom 1";
 
 /// What a list of components is made of.
-pub struct TreesSbom<'a> {
+pub(crate) struct TreesSbom<'a> {
     /// The trees of the slug: a later one wins where two have the same path.
     pub trees: &'a [Tree],
     /// Whether a path is left out of the slug; told the path and whether it is a directory.
@@ -43,7 +43,7 @@ struct Remembered {
 }
 
 /// Returns the list of components: the remembered one, or a new one.
-pub fn sbom_of_trees(spec: &TreesSbom<'_>, store: &Store) -> Result<String, SlugError> {
+pub(crate) fn sbom_of_trees(spec: &TreesSbom<'_>, store: &Store) -> Result<String, SlugError> {
     let TreesSbom { python, machine, lineage, .. } = spec;
     let sources = sources(spec);
     let key = key(&sources, python, machine);
@@ -62,7 +62,12 @@ pub fn sbom_of_trees(spec: &TreesSbom<'_>, store: &Store) -> Result<String, Slug
 }
 
 /// Lists what is installed in a directory, which stands for the app's root. What can't be read isn't listed.
-pub fn sbom_of_directory(root: &Path, python: &str, machine: &str, env: &Env) -> Result<String, Interrupted> {
+pub(crate) fn sbom_of_directory(
+    root: &Path,
+    python: &str,
+    machine: &str,
+    env: &Env,
+) -> Result<String, Interrupted> {
     let visit = |found: &DirEntry, relative: &Path| {
         env.interrupt.check()?;
         let is_file = || found.file_type().is_ok_and(|kind| kind.is_file());

@@ -13,13 +13,16 @@ mod wheel;
 
 use std::collections::BTreeSet;
 
-pub use dependency::Dependency;
-pub use info_dir::{InfoDir, InfoKind, split_site_packages};
-pub use licence::{Licence, LicenceFacts};
+pub(crate) use dependency::Dependency;
+pub(crate) use info_dir::InfoKind;
+pub use info_dir::{InfoDir, split_site_packages};
+pub(crate) use licence::{Licence, LicenceFacts};
 pub use marker::MarkerValues;
 pub use needs::needs;
-pub use record::{RecordEntry, base64_url, installed_path, parse_record};
-pub use wheel::{DirectUrl, Wheel, parse_direct_url, parse_wheel};
+pub(crate) use record::{RecordEntry, base64_url};
+pub use record::{installed_path, parse_record};
+pub(crate) use wheel::{DirectUrl, Wheel};
+pub use wheel::{parse_direct_url, parse_wheel};
 
 use super::requirements::normalised_name;
 

@@ -66,7 +66,7 @@ pub fn installed_path(site_packages: &str, path: &str) -> Option<String> {
 }
 
 /// Encodes bytes as URL-safe base64 without padding, as the specification wants it.
-pub fn base64_url(bytes: &[u8]) -> String {
+pub(crate) fn base64_url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

@@ -6,7 +6,7 @@ use crate::python::locked::OwnSetting;
 
 /// Names what in pyproject.toml only PDM itself follows, and changes what is installed. What can't be read names
 /// nothing: PDM has the better message.
-pub fn own_settings(pyproject: &[u8]) -> Vec<OwnSetting> {
+pub(crate) fn own_settings(pyproject: &[u8]) -> Vec<OwnSetting> {
     let pyproject: Table = String::from_utf8_lossy(pyproject).parse().unwrap_or_default();
     let has = |table: &str, key: &str| {
         super::pyproject::pdm(&pyproject, table)

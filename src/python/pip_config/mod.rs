@@ -6,7 +6,7 @@ mod uv;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use super::url::without_credentials;
+pub(crate) use super::url::without_credentials;
 
 /// The sections of a file that count for `pip install`, weakest first.
 const SECTIONS: [&str; 2] = ["global", "install"];
@@ -220,7 +220,7 @@ impl std::fmt::Debug for PipConfig {
 
 /// Lists the files in which pip looks for its configuration, weakest first; some may not exist.
 /// None, if `PIP_CONFIG_FILE` is `/dev/null`. A `PIP_CONFIG_FILE` is taken to exist: it replaces the user's files.
-pub fn pip_config_file_paths(vars: &BTreeMap<String, String>) -> Vec<PathBuf> {
+pub(crate) fn pip_config_file_paths(vars: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let var = |name: &str| vars.get(name).filter(|value| !value.is_empty());
     let chosen = var("PIP_CONFIG_FILE");
     if chosen.is_some_and(|path| path == "/dev/null") {

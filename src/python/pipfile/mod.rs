@@ -14,7 +14,7 @@ use super::locked::{Groups, LockedIndex, LockedPackage, LockedSet, PackageFault,
 use super::requirements::normalised_name;
 use crate::error::{ErrorCode, UserError};
 
-pub use requires::requested_python;
+pub(crate) use requires::requested_python;
 
 /// How much of what a parser says, or of a wrong version, goes into an error's detail.
 const MESSAGE_LENGTH: usize = 100;

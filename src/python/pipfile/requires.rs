@@ -9,7 +9,7 @@ use crate::python::RequestedVersion;
 ///
 /// `_meta.requires.python_full_version` comes first, then `python_version`; null and false count as absent, an
 /// empty text doesn't.
-pub fn requested_python(lock: &[u8]) -> Result<Option<RequestedVersion>, PipfileError> {
+pub(crate) fn requested_python(lock: &[u8]) -> Result<Option<RequestedVersion>, PipfileError> {
     let text = String::from_utf8_lossy(lock);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let documents: Result<Vec<Value>, _> = Deserializer::from_str(text).into_iter().collect();

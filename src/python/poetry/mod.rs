@@ -16,7 +16,7 @@ use super::locked::{
 use super::requirements::normalised_name;
 use crate::error::{ErrorCode, UserError};
 
-pub use own_settings::own_settings;
+pub(crate) use own_settings::own_settings;
 
 /// The group of what the app needs to run.
 const MAIN: &str = "main";

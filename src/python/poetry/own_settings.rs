@@ -6,7 +6,7 @@ use crate::python::locked::OwnSetting;
 
 /// Names what in pyproject.toml and poetry.toml only Poetry itself follows, and changes what is installed. What can't
 /// be read names nothing: Poetry has the better message.
-pub fn own_settings(pyproject: &[u8], poetry_toml: Option<&[u8]>) -> Vec<OwnSetting> {
+pub(crate) fn own_settings(pyproject: &[u8], poetry_toml: Option<&[u8]>) -> Vec<OwnSetting> {
     const OF_INSTALLER: [&str; 3] = ["no-binary", "only-binary", "build-config-settings"];
     let parse = |bytes: &[u8]| String::from_utf8_lossy(bytes).parse::<Table>().unwrap_or_default();
     let (pyproject, settings) = (parse(pyproject), parse(poetry_toml.unwrap_or_default()));

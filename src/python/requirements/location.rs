@@ -129,7 +129,7 @@ pub(super) fn name_in_location(location: &str) -> Option<String> {
 }
 
 /// Normalises a name as PEP 503 does.
-pub fn normalised_name(name: &str) -> String {
+pub(crate) fn normalised_name(name: &str) -> String {
     let mut normalised = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter {

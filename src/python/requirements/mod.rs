@@ -22,10 +22,9 @@ mod split;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-pub use error::{Place, RequirementsError};
-pub use location::normalised_name;
+pub(crate) use error::{Place, RequirementsError};
+pub(crate) use location::normalised_name;
 pub(super) use marker::is_marker;
-pub use split::SplitRequirements;
 
 use error::Fault;
 use line::{LogicalLine, logical_lines, physical_lines};

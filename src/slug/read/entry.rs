@@ -16,7 +16,7 @@ const MAX_NAME: usize = 4095;
 const MAX_DEPTH: usize = 512;
 /// What an entry of a slug is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EntryKind {
+pub(crate) enum EntryKind {
     /// A regular file.
     File,
     /// A directory.
@@ -30,7 +30,7 @@ pub enum EntryKind {
 }
 
 /// An entry of a slug. Its content must be read before the next entry is asked for.
-pub struct SlugEntry<'a> {
+pub(crate) struct SlugEntry<'a> {
     /// The name, relative to the app root, with `/` between its components: never empty, `.` or `..`.
     pub path: Vec<u8>,
     /// What it is.
@@ -49,7 +49,7 @@ pub struct SlugEntry<'a> {
 
 impl SlugEntry<'_> {
     /// Reads a piece of the content; 0 bytes at its end.
-    pub fn read_chunk(&mut self, buffer: &mut [u8]) -> Result<usize, SlugReadError> {
+    pub(crate) fn read_chunk(&mut self, buffer: &mut [u8]) -> Result<usize, SlugReadError> {
         if self.left == 0 || buffer.is_empty() {
             return Ok(0);
         }

@@ -107,7 +107,7 @@ pub(super) const ROWS: &[Row] = &[
 
 fn steps_name(world: &World, test: bool) {
     // Its lock files are built with packages of the index elsewhere.
-    let poetry = slugc::plan::PackageManager::Poetry.command(test, false);
+    let poetry = slugc::testing::plan::PackageManager::Poetry.command(test, false);
     assert_eq!(poetry, if test { "poetry sync" } else { "poetry sync --only main" });
     for (files, built, tested) in [
         (

@@ -281,7 +281,7 @@ fn refused(rig: &Rig, mut command: Command, what: &str) {
     assert!(!matches!(run.code, None | Some(0) | Some(101)), "{what}: {}{}", run.stdout, run.stderr);
     let error = run.event("error");
     let id = error["id"].as_str().unwrap();
-    assert!(slugc::error::ErrorCode::ALL.iter().any(|code| code.entry().id == id), "{what}: {id}");
+    assert!(slugc::testing::error::ErrorCode::ALL.iter().any(|code| code.entry().id == id), "{what}: {id}");
     assert!(!error["fix"].as_str().unwrap().is_empty(), "{what}: {error}");
     assert_eq!(names(&rig.app.store.join("v1/downloads")), [""; 0], "{what}: something was kept");
     assert!(!rig.app.slug().exists(), "{what}: there is a slug");

@@ -37,7 +37,7 @@ fn put_old(rig: &Rig) {
 
 /// The ids of the catalogue.
 fn is_known(id: &str) -> bool {
-    slugc::error::ErrorCode::ALL.iter().any(|code| code.entry().id == id)
+    slugc::testing::error::ErrorCode::ALL.iter().any(|code| code.entry().id == id)
 }
 
 /// Fails unless a build has ended well, or with an id of the catalogue. Returns the id.

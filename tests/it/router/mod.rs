@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
-use slugc::router::{Backend, Backends, Router, RouterLimits, State};
+use slugc::testing::router::{Backend, Backends, Router, RouterLimits, State};
 
 /// Long enough for a machine that is busy, short enough to see that a test hangs.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use slugc::error::{ErrorCode, UserError};
+use slugc::testing::error::{ErrorCode, UserError};
 
 use super::*;
 
