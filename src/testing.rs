@@ -29,7 +29,7 @@ pub mod build {
     }
 }
 pub mod check {
-    pub use crate::check::{FindingCode, check, render_findings_markdown, report};
+    pub use crate::check::{check, report};
     pub mod facts {
         pub use crate::check::facts::{Facts, FileFacts, Installed};
     }
@@ -45,7 +45,8 @@ pub mod env {
 }
 pub mod error {
     pub use crate::error::{
-        ErrorCode, UserError, WARNINGS, render_catalogue_markdown, render_warnings_markdown,
+        ErrorCode, FindingCode, NoticeCode, UserError, render_catalogue_markdown, render_findings_markdown,
+        render_warnings_markdown,
     };
 }
 pub mod host {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::names::{bullet_list, printable};
 use super::tree::{Finding, SourceEntry, SourceKind};
+use crate::error::NoticeCode;
 
 /// Directories that are on every dyno.
 const ON_EVERY_DYNO: &[&[u8]] =
@@ -27,7 +28,7 @@ pub(super) fn link_findings(root: &Path, entries: &[SourceEntry]) -> Vec<Finding
     let mut findings = Vec::new();
     if !outside.is_empty() {
         findings.push(Finding {
-            id: "source::outside-link",
+            code: NoticeCode::SourceOutsideLink.into(),
             text: format!(
                 "Symbolic links lead out of the app. On a dyno they lead nowhere:\n{}",
                 bullet_list(&outside)
@@ -36,7 +37,7 @@ pub(super) fn link_findings(root: &Path, entries: &[SourceEntry]) -> Vec<Finding
     }
     if !into_build_dir.is_empty() {
         findings.push(Finding {
-            id: "source::build-dir-link",
+            code: NoticeCode::SourceBuildDirLink.into(),
             text: format!(
                 "Symbolic links hold the path of the app on this machine. On a dyno\n\
                  they lead nowhere; relative links would work:\n{}",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::names::printable;
-use crate::error::{ErrorCode, Snippet, UserError};
+use crate::error::{ErrorCode, FindingCode, Severity, Snippet, UserError};
 
 /// The longest name of a process type that the Platform API takes.
 const MAX_NAME: usize = 128;
@@ -53,22 +53,11 @@ impl UserError for ProcfileError {
     }
 }
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// It may not be what was meant.
-    Warning,
-    /// It can't be what was meant.
-    Error,
-}
-
 /// Something about a line of the Procfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcfileFinding {
-    /// The stable id, as a warning has one.
-    pub id: &'static str,
+    /// The catalogue's entry.
+    pub code: FindingCode,
     /// How bad it is.
     pub severity: Severity,
     /// The number of the line, from 1.
@@ -95,7 +84,7 @@ impl Procfile {
             None => text,
             Some(rest) => {
                 procfile.find(
-                    "procfile::byte-order-mark",
+                    FindingCode::ProcfileByteOrderMark,
                     Severity::Warning,
                     1,
                     "The Procfile starts with a byte order mark (BOM). slugc passes over it;\n\
@@ -107,7 +96,7 @@ impl Procfile {
         };
         if text.contains('\r') {
             let text = "The lines of the Procfile end as on Windows (CRLF). That makes no difference.";
-            procfile.find("procfile::crlf", Severity::Info, 1, text.to_owned());
+            procfile.find(FindingCode::ProcfileCrlf, Severity::Note, 1, text.to_owned());
         }
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for (index, line) in text.trim_end_matches('\n').split('\n').enumerate() {
@@ -121,8 +110,8 @@ impl Procfile {
         self.processes.iter().cloned().collect()
     }
 
-    fn find(&mut self, id: &'static str, severity: Severity, line: usize, text: String) {
-        self.findings.push(ProcfileFinding { id, severity, line, text });
+    fn find(&mut self, code: FindingCode, severity: Severity, line: usize, text: String) {
+        self.findings.push(ProcfileFinding { code, severity, line, text });
     }
 
     fn parse_line(&mut self, number: usize, line: &str) {
@@ -142,7 +131,7 @@ impl Procfile {
                  {effect}.\n\
                  Write `{name}: command`, or start the line with `#` if it is a comment."
             );
-            self.find("procfile::no-colon", Severity::Error, number, text);
+            self.find(FindingCode::ProcfileNoColon, Severity::Error, number, text);
         }
         let known = self.processes.iter_mut().find(|(known, _)| known == name);
         match known {
@@ -153,7 +142,7 @@ impl Procfile {
                     "Line {number} of the Procfile declares the process type `{name}` again.\n\
                      The command of this line counts."
                 );
-                self.find("procfile::duplicate", Severity::Warning, number, text);
+                self.find(FindingCode::ProcfileDuplicate, Severity::Warning, number, text);
             }
         }
     }
@@ -163,7 +152,7 @@ impl Procfile {
             let text = format!(
                 "Line {number} of the Procfile declares the process type `{name}` without a command."
             );
-            self.find("procfile::empty-command", Severity::Warning, number, text);
+            self.find(FindingCode::ProcfileEmptyCommand, Severity::Warning, number, text);
         }
         if name.len() > MAX_NAME {
             let text = format!(
@@ -171,14 +160,14 @@ impl Procfile {
                  Heroku takes up to {MAX_NAME}.",
                 name.len()
             );
-            self.find("procfile::name-too-long", Severity::Warning, number, text);
+            self.find(FindingCode::ProcfileNameTooLong, Severity::Warning, number, text);
         } else if !fits_fir(name) {
             let text = format!(
                 "Line {number} of the Procfile declares the process type `{name}`.\n\
                  Heroku's Fir generation takes up to 63 lower case letters, digits and hyphens,\n\
                  with no hyphen at either end."
             );
-            self.find("procfile::name-not-for-fir", Severity::Warning, number, text);
+            self.find(FindingCode::ProcfileNameNotForFir, Severity::Warning, number, text);
         }
     }
 
@@ -192,7 +181,7 @@ impl Procfile {
         };
         if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].into_iter().any(is_marker) {
             let text = format!("Line {number} of the Procfile is left over from a merge conflict.");
-            self.find("procfile::merge-marker", Severity::Error, number, text);
+            self.find(FindingCode::ProcfileMergeMarker, Severity::Error, number, text);
             return;
         }
         let name_end = line.find(|letter| !is_name(letter)).unwrap_or(line.len());
@@ -204,14 +193,14 @@ impl Procfile {
                  There has to be a space after the colon: `{name}: {}`",
                 printable(command.trim_start().as_bytes())
             );
-            self.find("procfile::no-space", Severity::Warning, number, text);
+            self.find(FindingCode::ProcfileNoSpace, Severity::Warning, number, text);
         } else {
             let text = format!(
                 "Heroku ignores line {number} of the Procfile: `{shown}`\n\
                  A line is the name of a process type (letters, digits, hyphens, underscores),\n\
                  a colon, a space and a command; or a comment that starts with `#`."
             );
-            self.find("procfile::ignored-line", Severity::Warning, number, text);
+            self.find(FindingCode::ProcfileIgnoredLine, Severity::Warning, number, text);
         }
     }
 }
@@ -317,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_linter_says_what_was_hardly_meant() {
-        use Severity::{Error, Info, Warning};
+        use Severity::{Error, Note, Warning};
         for (text, expected) in [
             ("web: a\nworker-2: b\n# comment\n\n  \n", &[][..]),
             ("web: a # comment", &[]),
@@ -334,7 +323,7 @@ mod tests {
             ("my_proc: a", &[("procfile::name-not-for-fir", Warning, 1)]),
             ("-web: a", &[("procfile::name-not-for-fir", Warning, 1)]),
             ("\u{feff}web: a", &[("procfile::byte-order-mark", Warning, 1)]),
-            ("web: a\r\n", &[("procfile::crlf", Info, 1)]),
+            ("web: a\r\n", &[("procfile::crlf", Note, 1)]),
             (
                 "<<<<<<< HEAD\nweb: a\n=======\n>>>>>>> topic",
                 &[
@@ -347,12 +336,12 @@ mod tests {
             let found: Vec<_> = parse(text)
                 .findings
                 .into_iter()
-                .map(|finding| (finding.id, finding.severity, finding.line))
+                .map(|finding| (finding.code.entry().id, finding.severity, finding.line))
                 .collect();
             assert_eq!(found, expected, "{text:?}");
         }
         let long = format!("{}: a", "x".repeat(MAX_NAME + 1));
-        assert_eq!(parse(&long).findings[0].id, "procfile::name-too-long");
+        assert_eq!(parse(&long).findings[0].code.entry().id, "procfile::name-too-long");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::names::{bullet_list, printable};
 use super::slugignore::Slugignore;
 use super::tree::{Finding, SourceEntry};
+use crate::error::NoticeCode;
 
 /// Files that an app can't do without; all are in the top level directory.
 const NEEDED: &[&[u8]] = &[
@@ -93,7 +94,7 @@ impl<'a> Removal<'a> {
             (0..self.matched.len()).filter(|index| !self.matched[*index]).map(show).collect();
         if !unmatched.is_empty() {
             let text = format!("Patterns in .slugignore match nothing:\n{}", bullet_list(&unmatched));
-            findings.push(Finding { id: "slugignore::no-match", text });
+            findings.push(Finding { code: NoticeCode::SlugignoreNoMatch.into(), text });
         }
         let mut needed: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         for (index, path) in &self.needed {
@@ -106,14 +107,14 @@ impl<'a> Removal<'a> {
                 .collect();
             let text =
                 format!("Patterns in .slugignore remove files that the app needs:\n{}", bullet_list(&lines));
-            findings.push(Finding { id: "slugignore::needed-file", text });
+            findings.push(Finding { code: NoticeCode::SlugignoreNeededFile.into(), text });
         }
         // Files whose name starts with a dot hardly ever match: what is left of an app then is not an app.
         let is_left = |entry: &SourceEntry| !entry.path.starts_with(b".");
         if self.count > 0 && !left.iter().any(is_left) {
             let text = "The patterns in .slugignore remove every file of the app\n\
                         but those whose name starts with a dot.";
-            findings.push(Finding { id: "slugignore::everything", text: text.to_owned() });
+            findings.push(Finding { code: NoticeCode::SlugignoreEverything.into(), text: text.to_owned() });
         }
         findings
     }

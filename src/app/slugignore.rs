@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::names::printable;
 use super::pattern::{Candidate, Pattern};
 use super::tree::Finding;
-use crate::error::{ErrorCode, Snippet, UserError};
+use crate::error::{ErrorCode, NoticeCode, Snippet, UserError};
 
 /// A `.slugignore` that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ impl Slugignore {
         }
         if text.starts_with('!') {
             self.findings.push(Finding {
-                id: "slugignore::negation",
+                code: NoticeCode::SlugignoreNegation.into(),
                 text: format!(
                     "Line {number} of {file} has no effect: `{}`\n\
                      A pattern that starts with `!` isn't supported: Heroku's .slugignore\n\
@@ -135,7 +135,7 @@ impl Slugignore {
         let (pattern, leaves_root) = Pattern::parse(text).map_err(invalid)?;
         if leaves_root {
             self.findings.push(Finding {
-                id: "slugignore::outside",
+                code: NoticeCode::SlugignoreOutside.into(),
                 text: format!(
                     "Line {number} of {file} has no effect: `{}`\n\
                      It stands for the app's top level directory or for something outside of it.",
@@ -373,7 +373,7 @@ mod tests {
             ("{..,a}", &["slugignore::outside"]),
         ] {
             let slugignore = Slugignore::parse(text.as_bytes()).unwrap();
-            let ids: Vec<_> = slugignore.findings().iter().map(|finding| finding.id).collect();
+            let ids: Vec<_> = slugignore.findings().iter().map(|finding| finding.code.id()).collect();
             assert_eq!(ids, expected, "{text:?}");
         }
     }

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::names::printable;
-use super::procfile::{Procfile, ProcfileError, Severity};
+use super::procfile::{Procfile, ProcfileError};
 use super::slugignore::{Slugignore, SlugignoreError};
 use super::tree::{Finding, SourceEntry, SourceKind, SourceTree, TreeOptions, read_tree};
 use crate::env::{Interrupt, Interrupted};
-use crate::error::{ErrorCode, Snippet, UserError};
+use crate::error::{ErrorCode, FindingCode, MessageCode, NoticeCode, Severity, Snippet, UserError};
 
 /// No file that decides about a build is larger than this.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -190,13 +190,22 @@ fn gather(
             procfile
                 .findings
                 .iter()
-                .filter(|finding| finding.severity != Severity::Info)
-                .map(|finding| Finding { id: finding.id, text: finding.text.clone() }),
+                .filter(|finding| finding.severity != Severity::Note)
+                .map(|finding| Finding { code: finding.code.into(), text: finding.text.clone() }),
         ),
         None => source.findings.extend(find_misnamed_procfile(&source.names)),
     }
     Ok(source)
 }
+
+/// What is told of `.slugignore`, which is applied once.
+const SLUGIGNORE: &[MessageCode] = &[
+    MessageCode::Notice(NoticeCode::SlugignoreNoMatch),
+    MessageCode::Notice(NoticeCode::SlugignoreNeededFile),
+    MessageCode::Notice(NoticeCode::SlugignoreEverything),
+    MessageCode::Notice(NoticeCode::SlugignoreNegation),
+    MessageCode::Notice(NoticeCode::SlugignoreOutside),
+];
 
 impl AppSource {
     /// Reads the app again from a copy that something has been built in. What is there was put there on purpose:
@@ -207,7 +216,7 @@ impl AppSource {
         let options = TreeOptions { slugignore: &Slugignore::empty(), ignored: &nothing };
         let mut tree = read_tree(root, &options, interrupt)?;
         tree.removed = self.tree.removed;
-        let told = self.findings.iter().filter(|finding| finding.id.starts_with("slugignore::"));
+        let told = self.findings.iter().filter(|finding| SLUGIGNORE.contains(&finding.code));
         tree.findings.splice(0..0, told.cloned());
         gather(root, self.slugignore.clone(), slugignore_post, tree)
     }
@@ -340,7 +349,7 @@ fn find_misnamed_procfile(names: &BTreeSet<Vec<u8>>) -> Option<Finding> {
     };
     let name = names.iter().find(is_misnamed)?;
     Some(Finding {
-        id: "procfile::misnamed",
+        code: FindingCode::ProcfileMisnamed.into(),
         text: format!(
             "There is no Procfile, but a file named {}.\n\
              Only the name `Procfile` counts, spelt just so.",
@@ -427,7 +436,7 @@ mod tests {
     }
 
     fn ids(source: &AppSource) -> Vec<&'static str> {
-        source.findings.iter().map(|finding| finding.id).collect()
+        source.findings.iter().map(|finding| finding.code.id()).collect()
     }
 
     fn names(set: &BTreeSet<Vec<u8>>) -> Vec<String> {

@@ -17,6 +17,7 @@ use super::slugignore::Slugignore;
 pub(crate) use super::source::SourceError;
 use super::source::open_regular;
 use crate::env::Interrupt;
+use crate::error::{MessageCode, NoticeCode};
 
 /// What version control keeps in an app's directory; at any depth, directory or file.
 const VERSION_CONTROL: &[&[u8]] = &[b".git", b".hg", b".svn"];
@@ -78,8 +79,8 @@ pub(crate) enum SourceKind {
 /// Something about the app that the user should know and that doesn't stop the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The stable id, as a warning has one.
-    pub id: &'static str,
+    /// The catalogue's entry.
+    pub code: MessageCode,
     /// One or more lines.
     pub text: String,
 }
@@ -279,14 +280,14 @@ impl<'a> Walk<'a> {
         self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let mut findings = self.removal.findings(&self.entries);
         findings.extend(file_finding(
-            "source::special-file",
+            NoticeCode::SourceSpecialFile,
             "Sockets, pipes and devices can't be in a slug, and are left out:",
             &self.special,
             "",
         ));
         findings.extend(link_findings(self.root, &self.entries));
         findings.extend(file_finding(
-            "source::lfs-pointer",
+            NoticeCode::SourceLfsPointer,
             "These files are pointers of Git LFS, not the files that they stand for:",
             &self.lfs_pointers,
             "\nHeroku doesn't fetch them. For the files themselves, run `git lfs pull`\nand build the directory.",
@@ -300,9 +301,10 @@ fn join(root: &Path, path: &[u8]) -> PathBuf {
     if path.is_empty() { root.to_owned() } else { root.join(OsStr::from_bytes(path)) }
 }
 
-fn file_finding(id: &'static str, title: &str, paths: &BTreeSet<Vec<u8>>, advice: &str) -> Option<Finding> {
+fn file_finding(code: NoticeCode, title: &str, paths: &BTreeSet<Vec<u8>>, advice: &str) -> Option<Finding> {
     let names: Vec<String> = paths.iter().map(|path| printable(path)).collect();
-    (!names.is_empty()).then(|| Finding { id, text: format!("{title}\n{}{advice}", bullet_list(&names)) })
+    (!names.is_empty())
+        .then(|| Finding { code: code.into(), text: format!("{title}\n{}{advice}", bullet_list(&names)) })
 }
 
 fn unreadable(path: &[u8], source: io::Error) -> SourceError {
@@ -355,7 +357,7 @@ mod tests {
     }
 
     fn ids(tree: &SourceTree) -> Vec<&'static str> {
-        tree.findings.iter().map(|finding| finding.id).collect()
+        tree.findings.iter().map(|finding| finding.code.id()).collect()
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::layers::Layer;
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{NoticeCode, Result};
 use crate::host::files::{self, FileError};
 use crate::output::Output;
 use crate::slug::tree::{Entry, EntryKind, index_directory};
@@ -216,7 +216,7 @@ pub(crate) fn warn_of_build_paths(root: &Path, paths: &[PathBuf], build_dir: &Pa
     };
     let shown: Vec<String> = found.iter().take(SHOWN).map(|path| format!("  {}", path.display())).collect();
     output.warning(
-        "build::path-in-file",
+        NoticeCode::BuildPathInFile,
         format!(
             "The app's own build steps have written the path of the build directory into these files:\n{}{more}\n\
              It doesn't exist where the app runs, and is another one in the next build. Write paths relative to \

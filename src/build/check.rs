@@ -127,7 +127,7 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
         let place = finding.place.as_ref().map(|place| format!("{}, line {}: ", place.file, place.line));
         let place = place.unwrap_or_default();
         let text = format!("{}\n{place}{}\n\n{}", entry.title, finding.message, entry.fix.trim_end());
-        shop.output.warning(entry.id, text);
+        shop.output.warning(finding.code, text);
     }
     for finding in new.iter().skip(SHOWN) {
         shop.output.detail(format!("Warning: {} ({})", finding.message, finding.code.entry().id));

@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 use super::config_vars::ConfigVars;
 use super::execute::Workshop;
 use super::importable::{can_import, python_in};
-use crate::error::{ErrorCode, Result, UserError};
+use crate::error::{ErrorCode, NoticeCode, Result, UserError};
 use crate::host::process::{Invocation, RunError, stream};
 use crate::output::Output;
 use crate::python::pip_config::without_credentials;
@@ -125,7 +125,7 @@ pub(crate) fn tell_disabled(disabled: Disabled, shop: Workshop<'_>) {
             record.set("django_collectstatic", "disabled-file");
             output.step(format!("Skipping Django collectstatic since the file '{DISABLING_FILE}' exists"));
             output.warning(
-                "collectstatic-disabled-file",
+                NoticeCode::CollectstaticDisabledFile,
                 format!(
                     "The file {DISABLING_FILE} is an old way to turn collectstatic off.\n\n\
                      Delete it, and set a config var instead:\n\

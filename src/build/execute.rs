@@ -353,9 +353,9 @@ impl Survey {
 
 pub(super) fn tell(notice: &Notice, output: &Output) {
     if notice.warning {
-        output.warning(&notice.id, &notice.text);
+        output.warning(notice.code, &notice.text);
     } else {
-        output.notice(&notice.text);
+        output.notice(notice.code, &notice.text);
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::names::printable;
 use crate::env::{Env, Interrupted};
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 use crate::host::files::FileError;
 use crate::host::process::{self, Captured, Invocation, RunError};
 use crate::output::Output;
@@ -170,7 +170,10 @@ pub(crate) fn ignored_paths(dir: &Path, env: &Env, output: &Output) -> Result<BT
     // Whoever reads the directory next says what is wrong with it.
     let Ok((real, Some(top))) = find_work_tree(dir) else { return Ok(BTreeSet::new()) };
     let without_git = |why: &str| {
-        output.notice(format!("{why}\nWhat .gitignore names is therefore not left out."));
+        output.notice(
+            NoticeCode::SourceGitIgnoredUnknown,
+            format!("{why}\nWhat .gitignore names is therefore not left out."),
+        );
         Ok(BTreeSet::new())
     };
     let git = match Git::find(env, output) {

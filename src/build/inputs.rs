@@ -228,7 +228,7 @@ fn locked(set: &LockedSet, files: BTreeMap<String, Vec<u8>>) -> Inputs {
     let local = split_locked(set, true);
     let warnings = set.warnings.iter();
     let notices =
-        warnings.map(|(id, text)| Notice { id: (*id).to_owned(), text: text.clone(), warning: true });
+        warnings.map(|(code, text)| Notice { code: (*code).into(), text: text.clone(), warning: true });
     Inputs {
         needs_source: local.is_some(),
         notices: notices.collect(),

@@ -18,7 +18,7 @@ use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
 use crate::app::tree::SourceKind;
 use crate::env::Env;
-use crate::error::{ErrorCode, Failure, Result};
+use crate::error::{ErrorCode, Failure, FindingCode, Result};
 use crate::host::files::FileContext;
 use crate::host::scratch::is_scratch_name;
 use crate::inspect::sbom::{TreesSbom, sbom_of_trees};
@@ -312,7 +312,10 @@ fn suggest_procfile(app: &AppSource, built: &Built, shop: Workshop<'_>) {
     let installed = built.layers.iter().flat_map(|layer| installed_names(&layer.entries)).collect();
     let sources = survey::read_web_app_candidates(app);
     if let Some(line) = suggest::suggest_web_process(&sources, &installed) {
-        shop.output.notice(format!("To run this app, create a file named Procfile with this line:\n{line}"));
+        shop.output.notice(
+            FindingCode::ProcfileMissing,
+            format!("To run this app, create a file named Procfile with this line:\n{line}"),
+        );
     }
 }
 

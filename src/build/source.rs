@@ -8,6 +8,7 @@ use super::submodules::{Gitmodules, find_repository};
 use crate::app::source::{AppSource, read_source};
 use crate::env::Env;
 use crate::error;
+use crate::error::NoticeCode;
 use crate::host::files;
 use crate::host::process::{Invocation, RunError};
 use crate::host::scratch::ScratchDir;
@@ -177,7 +178,7 @@ impl Export<'_> {
         };
         let Some(known) = known else {
             git.output.warning(
-                "source::submodule-without-gitmodules",
+                NoticeCode::SourceSubmoduleWithoutGitmodules,
                 "The commit has submodules, but no .gitmodules that says where they come from.\n\
                  Their directories stay empty.",
             );

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::env::Env;
-use crate::error::{ErrorCode, Result};
+use crate::error::{ErrorCode, FindingCode, Result};
 use crate::host::clock;
 use crate::plan::manager::choose_package_manager;
 use crate::plan::runtime::VersionDecision;
@@ -52,7 +52,7 @@ pub(crate) fn read_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<
     let version = supported::resolve_version(&requested, origin)?;
     let notices = supported::notices(version, origin, facts.today)
         .into_iter()
-        .map(|notice| Notice { id: notice.id.to_owned(), text: notice.text, warning: true })
+        .map(|notice| Notice { code: notice.code.into(), text: notice.text, warning: true })
         .collect();
     Ok(VersionDecision { requested, origin, version, range, notices })
 }
@@ -177,7 +177,7 @@ pub(crate) fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Ve
                 false => "The packages of the app are installed already, for its own Python.".to_owned(),
             };
             notices.push(Notice {
-                id: "procfile::missing-tool".to_owned(),
+                code: FindingCode::ProcfileMissingTool.into(),
                 text: format!("{place} calls `{call}`, but {tool} isn't installed in the slug.\n{way_out}"),
                 warning: true,
             });

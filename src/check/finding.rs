@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{FindingCode, Severity};
-use crate::app::procfile::{ProcfileFinding, Severity as LintSeverity};
+use crate::app::procfile::ProcfileFinding;
 use crate::error::Snippet;
 
 /// Something that was found in the app.
@@ -51,13 +51,7 @@ impl Finding {
     }
 
     /// Takes over what the Procfile's linter says; `text` is the Procfile's.
-    pub fn of_procfile(found: &ProcfileFinding, text: &str) -> Option<Self> {
-        let code = FindingCode::ALL.iter().copied().find(|code| code.entry().id == found.id)?;
-        let severity = match found.severity {
-            LintSeverity::Info => Severity::Note,
-            LintSeverity::Warning => Severity::Warning,
-            LintSeverity::Error => Severity::Error,
-        };
+    pub fn of_procfile(found: &ProcfileFinding, text: &str) -> Self {
         let place = line_of(text, found.line).map(|line| Snippet {
             file: "Procfile".to_owned(),
             line: found.line,
@@ -65,7 +59,7 @@ impl Finding {
             text: line,
             label: String::new(),
         });
-        Some(Self::new(code, found.text.clone()).with_severity(severity).at(place))
+        Self::new(found.code, found.text.clone()).with_severity(found.severity).at(place)
     }
 }
 

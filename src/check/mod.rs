@@ -6,7 +6,6 @@
 //! A check that can't be sure says nothing: an alarm that is wrong once isn't heeded the next time.
 
 pub(crate) mod boot;
-pub(crate) mod catalogue;
 mod code;
 mod command;
 pub(crate) mod confirm;
@@ -35,8 +34,7 @@ use code::Code;
 use facts::Facts;
 use finding::Finding;
 
-pub(crate) use catalogue::Severity;
-pub use catalogue::{FindingCode, render_findings_markdown};
+pub(crate) use crate::error::{FindingCode, Severity, findings as catalogue};
 pub(crate) use suggest::closest;
 
 /// Checks an app by its facts: no disk, no clock, nothing is executed. The worst findings come first.

@@ -11,7 +11,7 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
         return vec![missing(facts)];
     };
     let mut findings: Vec<Finding> =
-        procfile.findings.iter().filter_map(|found| Finding::of_procfile(found, text)).collect();
+        procfile.findings.iter().map(|found| Finding::of_procfile(found, text)).collect();
     if !procfile.processes.iter().any(|(name, _)| name == "web") {
         let declared: Vec<&str> = procfile.processes.iter().map(|(name, _)| name.as_str()).collect();
         let message = match declared.as_slice() {

@@ -1,7 +1,7 @@
 //! Known causes in the words of an installer that failed: a hint before the error itself.
 
 use crate::build::record::Record;
-use crate::error::{ErrorCode, Failure};
+use crate::error::{ErrorCode, Failure, NoticeCode};
 use crate::host::process::RunError;
 
 /// A cause that has a better answer than the installer's own words.
@@ -9,8 +9,8 @@ use crate::host::process::RunError;
 pub(super) struct KnownCause {
     /// The words that it is known by: the report's `failure_detail`.
     pub(super) sign: &'static str,
-    /// The stable id of the hint.
-    pub(super) id: &'static str,
+    /// The catalogue's entry of the hint.
+    pub(super) code: NoticeCode,
     /// What to do.
     pub(super) text: &'static str,
 }
@@ -18,21 +18,21 @@ pub(super) struct KnownCause {
 const KNOWN: &[KnownCause] = &[
     KnownCause {
         sign: "Could not find gdal-config",
-        id: "install-dependencies::gdal",
+        code: NoticeCode::InstallDependenciesGdal,
         text: "The GDAL library is needed to build a package, and isn't part of the stack.\n\n\
                Add the buildpack for geospatial libraries before this one:\n\
                \x20 heroku buildpacks:add --index 1 https://github.com/heroku/heroku-geo-buildpack",
     },
     KnownCause {
         sign: "sqlite3.h: No such file or directory",
-        id: "install-dependencies::sqlite-headers",
+        code: NoticeCode::InstallDependenciesSqliteHeaders,
         text: "A package is built against SQLite, whose headers aren't part of the stack.\n\n\
                Python brings its own sqlite3 module: use that. If the package is pysqlite3, its \
                versions from 0.6.0 on have wheels, and nothing need be built.",
     },
     KnownCause {
         sign: "Please use pip<24.1 if you need to use this version",
-        id: "install-dependencies::invalid-metadata",
+        code: NoticeCode::InstallDependenciesInvalidMetadata,
         text: "A package has metadata that the standard doesn't allow, as old versions of Celery \
                have.\n\n\
                Ask for a newer version of that package: its name is in the log above.",

@@ -17,7 +17,7 @@ use crate::build::sbom::write_sbom_of_directory;
 use crate::build::stage::{self, Transfer};
 use crate::build::{collectstatic, survey};
 use crate::env::Env;
-use crate::error::{ErrorCode, Result, UserError};
+use crate::error::{ErrorCode, NoticeCode, Result, UserError};
 use crate::output::Output;
 use crate::plan::environment::compile_environment;
 use crate::plan::installer::parse_installer;
@@ -50,7 +50,7 @@ pub(super) fn run(places: &Places, env: &Env, output: &Output) -> Result<()> {
     if let Err(failure) = &result
         && let Some(cause) = causes::note_failure(failure, &record)
     {
-        output.warning(cause.id, cause.text);
+        output.warning(cause.code, cause.text);
     }
     let written = report::write(&places.cache_dir, &record);
     // The build's own failure says more.
@@ -255,13 +255,17 @@ fn recommend_uv(manager: PackageManager, output: &Output) {
         PackageManager::Uv => {}
         // uv has installed it already.
         PackageManager::Pyproject => output.notice(
+            NoticeCode::PackageManagerUvRecommended,
             "pyproject.toml is all that uv needs: `uv lock` writes uv.lock, and once that is \
              committed, every build is the same.\nhttps://docs.astral.sh/uv/concepts/projects/sync/",
         ),
-        _ => output.notice(format!(
-            "{} works well. For new apps, uv is the better choice: it is fast, and its lock file \
+        _ => output.notice(
+            NoticeCode::PackageManagerUvRecommended,
+            format!(
+                "{} works well. For new apps, uv is the better choice: it is fast, and its lock file \
              makes every build the same.\nhttps://docs.astral.sh/uv/guides/migration/",
-            manager.name()
-        )),
+                manager.name()
+            ),
+        ),
     }
 }

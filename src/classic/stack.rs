@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::env::Env;
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 use crate::output::Output;
 
 /// Stacks that can be built for.
@@ -43,7 +43,10 @@ pub(super) fn read_stack(env: &Env, output: &Output) -> Result<String, StackErro
     }
     let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let stack = stack_of_system(&os_release);
-    output.notice(format!("STACK isn't set. The app is built for the running system: {stack}."));
+    output.notice(
+        NoticeCode::StackNotSet,
+        format!("STACK isn't set. The app is built for the running system: {stack}."),
+    );
     Ok(stack)
 }
 

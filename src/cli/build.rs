@@ -11,7 +11,7 @@ use crate::build::execute::{BuildSettings, Workshop};
 use crate::build::record::Record;
 use crate::build::slug::{SlugRequest, build_slug, lineage};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{NoticeCode, Result};
 use crate::host::files::FileContext;
 use crate::output::{Format, Output};
 use crate::slug::assemble::Layout;
@@ -20,10 +20,13 @@ use crate::slug::assemble::Layout;
 pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     let store = super::open_store(arguments.app.cache_dir.as_deref(), env)?;
     if let Some(dir) = store.read_only() {
-        output.notice(format!(
-            "{} can only be read: what is in it is used, and what this build makes isn't kept.",
-            dir.display()
-        ));
+        output.notice(
+            NoticeCode::StoreReadOnly,
+            format!(
+                "{} can only be read: what is in it is used, and what this build makes isn't kept.",
+                dir.display()
+            ),
+        );
     }
     store.warn_if_open_to_all(output);
     let slug_file = env.absolute(&arguments.output);

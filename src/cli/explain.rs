@@ -1,8 +1,8 @@
 //! `slugc explain`: every id that slugc says, and what to do about it.
 
 use super::args::Explain;
-use crate::check::{FindingCode, closest};
-use crate::error::{ErrorCode, Result, UserError, WARNINGS};
+use crate::check::closest;
+use crate::error::{ErrorCode, FindingCode, NoticeCode, Result, UserError};
 
 /// What is known of an id.
 struct Explanation {
@@ -72,13 +72,16 @@ fn explanations() -> Vec<Explanation> {
             note: format!("slugc ends with exit code {}.\n", entry.exit_code),
         }
     });
-    let warnings = WARNINGS.iter().map(|entry| Explanation {
-        id: entry.id,
-        kind: "warning of builds and dynos".to_owned(),
-        title: entry.title,
-        fix: entry.fix,
-        page: "warnings.md",
-        note: String::new(),
+    let warnings = NoticeCode::ALL.iter().map(|code| {
+        let entry = code.entry();
+        Explanation {
+            id: entry.id,
+            kind: "warning of builds and dynos".to_owned(),
+            title: entry.title,
+            fix: entry.fix,
+            page: "warnings.md",
+            note: String::new(),
+        }
     });
     let findings = FindingCode::ALL.iter().map(|code| {
         let entry = code.entry();

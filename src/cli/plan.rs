@@ -69,7 +69,7 @@ fn render(plan: &crate::plan::Plan) -> String {
     }
     for notice in plan.notices.iter().chain(&plan.runtime.notice()) {
         let kind = if notice.warning { "Warning" } else { "Note" };
-        text.push_str(&format!("\n{kind} ({}): {}\n", notice.id, notice.text));
+        text.push_str(&format!("\n{kind} ({}): {}\n", notice.code, notice.text));
     }
     text
 }

@@ -16,7 +16,7 @@ use super::slot::{Retired, Slot};
 use super::supervise::{Dyno, EXIT_TIMEOUT_CODE, Ending};
 use super::{DynoCommand, DynoError};
 use crate::env::Env;
-use crate::error::{ErrorCode, Failure, Result};
+use crate::error::{ErrorCode, Failure, NoticeCode, Result};
 use crate::host::clock::Stopwatch;
 use crate::router::State;
 
@@ -41,7 +41,10 @@ pub(super) enum Released {
 pub(super) fn run_release(launcher: &Launcher<'_>, prepared: Prepared) -> Result<Released> {
     let mut process_types = launcher.process_types(&prepared)?;
     let Some(command) = process_types.remove("release") else {
-        launcher.output.notice("The slug has no process type \"release\": there is nothing to run first.");
+        launcher.output.notice(
+            NoticeCode::RunNoRelease,
+            "The slug has no process type \"release\": there is nothing to run first.",
+        );
         return Ok(Released::Done);
     };
     let name = boot::dyno_name(&DynoCommand::ProcessType("release".into()), std::process::id());
@@ -255,7 +258,7 @@ impl<'a> Run<'a> {
                 Ok(successor) => slot.successor = Some(successor),
                 Err(failure) => {
                     slot.voice.warn(
-                        "run::restart-failed",
+                        NoticeCode::RunRestartFailed,
                         "The restart failed: the old dyno stays.",
                         &failure.to_string(),
                     );
@@ -308,7 +311,11 @@ impl<'a> Run<'a> {
             {
                 slot.successor = None;
                 if self.stopping.is_none() {
-                    slot.voice.warn("run::restart-failed", "The restart failed: the old dyno stays.", "");
+                    slot.voice.warn(
+                        NoticeCode::RunRestartFailed,
+                        "The restart failed: the old dyno stays.",
+                        "",
+                    );
                 }
                 self.rolling.clear();
             }

@@ -19,7 +19,7 @@ use super::scratch::Scratch;
 use super::supervise::{Dyno, Parts, Rules};
 use super::{DynoError, DynoSpec};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{NoticeCode, Result};
 use crate::host::files;
 use crate::host::process::Invocation;
 use crate::output::{Event, Output};
@@ -70,7 +70,7 @@ impl<'a> Launcher<'a> {
             Some(found) => match found? {
                 Ok(isolation) => Some(isolation),
                 Err(NotHere(why)) => {
-                    output.notice(format!(
+                    output.notice(NoticeCode::RunNotIsolated, format!(
                         "The dyno isn't isolated: {why}.\n\nIt runs in a plain directory: the app isn't in /app, \
                          it can read and change whatever you can, and WEB_CONCURRENCY doesn't see the memory of \
                          --size. --no-isolate says that this is meant."
@@ -230,7 +230,7 @@ fn announce(order: &Order, app_dir: &Path, is_isolated: bool, voice: &Voice) {
     if let Some(port) = order.port.filter(|_| is_told) {
         voice.add(&format!("Its address is http://localhost:{port} (PORT={port})"));
         if boot::is_port_taken(port) {
-            voice.warn("run::port-taken", &format!("Port {port} is taken by another program."), "");
+            voice.warn(NoticeCode::RunPortTaken, &format!("Port {port} is taken by another program."), "");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Color, Style};
 
+use crate::error::NoticeCode;
 use crate::host::clock::Stopwatch;
 use crate::output::Output;
 
@@ -97,17 +98,17 @@ impl Voice {
     }
 
     /// Warns of what is wrong with the dyno: a line as in Heroku's log, and what to do about it.
-    pub(super) fn warn(&self, id: &str, line: &str, advice: &str) {
+    pub(super) fn warn(&self, code: NoticeCode, line: &str, advice: &str) {
         match &self.shared {
             Some((log, label)) => {
                 let lines = [line].into_iter().chain(advice.lines().filter(|line| !line.is_empty()));
                 lines.for_each(|line| log.write(label, '>', line.as_bytes()));
             }
-            None if advice.is_empty() => self.output.warning(id, line),
+            None if advice.is_empty() => self.output.warning(code, line),
             None => {
                 // As one line, so that logs can be compared; a box would break it.
                 self.output.step(line);
-                self.output.warning(id, advice);
+                self.output.warning(code, advice);
             }
         }
     }
@@ -204,7 +205,7 @@ mod tests {
         let output = Output::silent();
         Voice::among(&log, &output, "web.1", 0, 8).say("State changed from starting to up");
         let worker = Voice::among(&log, &output, "worker.1", 1, 8);
-        worker.warn("run::x", "Error R14", "Use less.\n\nOr more.");
+        worker.warn(NoticeCode::RunMemoryQuotaExceeded, "Error R14", "Use less.\n\nOr more.");
         log.write(&worker.shared.unwrap().1, '|', b"work");
         let text = captured.text();
         assert!(

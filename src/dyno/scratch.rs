@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::error::NoticeCode;
 use crate::host::files::{self, FileContext, FileError};
 use crate::host::scratch::ScratchDir;
 use crate::output::Output;
@@ -37,7 +38,10 @@ impl Scratch {
     pub(super) fn remove(&mut self) {
         let Some(held) = self.held.take() else { return };
         if let Err(error) = held.close() {
-            self.output.notice(format!("{} couldn't be deleted: {error}.", self.dir.display()));
+            self.output.notice(
+                NoticeCode::RunScratchLeft,
+                format!("{} couldn't be deleted: {error}.", self.dir.display()),
+            );
         }
     }
 }

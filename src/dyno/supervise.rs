@@ -15,6 +15,7 @@ use super::log::{Listening, Voice};
 use super::memory::{Gauge, Verdict};
 use super::ports::{Binding, judge, listening};
 use super::scratch::Scratch;
+use crate::error::NoticeCode;
 use crate::host::clock::Stopwatch;
 
 /// How often the table of processes is read while all is well: it takes a few milliseconds.
@@ -223,7 +224,7 @@ impl Dyno {
             Some(Verdict::Exceeded(line)) => {
                 self.parts.voice.say(&line);
                 self.parts.voice.warn(
-                    "run::memory-quota-exceeded",
+                    NoticeCode::RunMemoryQuotaExceeded,
                     "Error R14 (Memory quota exceeded)",
                     "The dyno goes on, but on Heroku it swaps, and is slow. Use fewer processes \
                      (WEB_CONCURRENCY), find what holds the memory, or use a bigger --size.",
@@ -245,7 +246,7 @@ impl Dyno {
             && !std::mem::replace(&mut self.warned_of_loopback, true)
         {
             self.parts.voice.warn(
-                "run::bound-to-loopback",
+                NoticeCode::RunBoundToLoopback,
                 &format!("The web process listens on {address}, which only this machine reaches."),
                 &format!(
                     "Heroku's router comes from another one, and finds nobody: error R10. Bind to 0.0.0.0, \
@@ -258,7 +259,7 @@ impl Dyno {
                 "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {} seconds of launch",
                 timeout.as_secs_f32()
             );
-            self.parts.voice.warn("run::boot-timeout", &line, &advice(port, &binding));
+            self.parts.voice.warn(NoticeCode::RunBootTimeout, &line, &advice(port, &binding));
             self.kill_for(BOOT_TIMEOUT_CODE, "Stopping process with SIGKILL");
         }
     }
@@ -275,7 +276,7 @@ impl Dyno {
             timeout.as_secs_f32()
         );
         self.parts.voice.warn(
-            "run::exit-timeout",
+            NoticeCode::RunExitTimeout,
             &line,
             "It loses what it was doing on Heroku, too. Handle SIGTERM, finish what is being done, and exit.",
         );
@@ -287,7 +288,7 @@ impl Dyno {
     fn exceed_vastly(&mut self, line: &str) {
         self.parts.voice.say(line);
         self.parts.voice.warn(
-            "run::memory-quota-vastly-exceeded",
+            NoticeCode::RunMemoryQuotaVastlyExceeded,
             "Error R15 (Memory quota vastly exceeded)",
             "Use fewer processes (WEB_CONCURRENCY), find what holds the memory, or use a bigger --size.",
         );

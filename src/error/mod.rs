@@ -2,8 +2,10 @@
 //! app; its code names the catalogue's entry, which holds the title, the way out and the exit code.
 
 mod catalogue;
+mod code;
+pub(crate) mod findings;
+mod notices;
 mod render;
-mod warnings;
 
 use std::error::Error;
 use std::fmt;
@@ -12,9 +14,12 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::ErrorCode;
+pub(crate) use code::MessageCode;
+pub(crate) use findings::Severity;
+pub use findings::{FindingCode, render_findings_markdown};
+pub use notices::{NoticeCode, render_warnings_markdown};
 pub use render::render_catalogue_markdown;
 pub(crate) use render::{render_snippet, render_text};
-pub use warnings::{WARNINGS, render_warnings_markdown};
 
 /// An error that a user gets to see.
 ///

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::installed::is_metadata;
 use crate::env::Env;
+use crate::error::NoticeCode;
 use crate::output::Output;
 use crate::slug::read::{Checksums, EntryKind, Layout, SlugEntry, SlugReadError, SlugReader};
 
@@ -96,7 +97,7 @@ pub(super) fn read_contents(slug: &Path, env: &Env, output: &Output) -> Result<C
     let Pass { entries: mut found, metadata, left_out, .. } = pass;
     if left_out > 0 {
         output.warning(
-            "inspect::metadata-too-large",
+            NoticeCode::InspectMetadataTooLarge,
             format!("{left_out} files with metadata are larger than metadata is, and weren't read.\n\nTheir distributions may be missing here."),
         );
     }

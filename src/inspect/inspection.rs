@@ -10,7 +10,7 @@ use super::owners::{Owner, find_owners};
 use super::sbom;
 use crate::app::procfile::Procfile;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{NoticeCode, Result};
 use crate::host::files::FileContext;
 use crate::output::Output;
 use crate::slug::Manifest;
@@ -76,7 +76,7 @@ fn read_procfile(contents: &[u8], output: &Output) -> BTreeMap<String, String> {
         Ok(procfile) => procfile.process_types(),
         Err(error) => {
             output.warning(
-                "inspect::procfile-unreadable",
+                NoticeCode::InspectProcfileUnreadable,
                 format!("{error}\n\nIts process types aren't listed."),
             );
             BTreeMap::new()
@@ -103,6 +103,6 @@ fn read_manifest(slug: &Path, sha256: &str, output: &Output) -> Result<Option<Ma
         ),
         Err(_) => format!("{name} isn't the manifest of a slug."),
     };
-    output.warning("inspect::manifest-mismatch", format!("{problem}\n\nIt is left aside."));
+    output.warning(NoticeCode::InspectManifestMismatch, format!("{problem}\n\nIt is left aside."));
     Ok(None)
 }

@@ -20,13 +20,15 @@ pub enum Event {
     },
     /// Something worth knowing.
     Notice {
+        /// The stable id.
+        id: &'static str,
         /// One or more lines.
         text: String,
     },
     /// Something that will go wrong one day.
     Warning {
         /// The stable id.
-        id: String,
+        id: &'static str,
         /// One or more lines.
         text: String,
     },

@@ -14,7 +14,7 @@ pub(crate) use event::Event;
 pub(crate) use progress::Progress;
 
 use crate::env::Env;
-use crate::error::{Failure, render_text};
+use crate::error::{Failure, MessageCode, render_text};
 
 /// How the build log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -160,13 +160,13 @@ impl Output {
     }
 
     /// Tells the user something worth knowing, in a blue box. The first line starts with `Note:`.
-    pub fn notice(&self, text: impl AsRef<str>) {
-        self.event(Event::Notice { text: text.as_ref().to_owned() });
+    pub(crate) fn notice(&self, code: impl Into<MessageCode>, text: impl AsRef<str>) {
+        self.event(Event::Notice { id: code.into().id(), text: text.as_ref().to_owned() });
     }
 
-    /// Tells the user what will go wrong one day, in a yellow box. The id is stable, as an error's is.
-    pub fn warning(&self, id: &str, text: impl AsRef<str>) {
-        self.event(Event::Warning { id: id.to_owned(), text: text.as_ref().to_owned() });
+    /// Tells the user what will go wrong one day, in a yellow box.
+    pub fn warning(&self, code: impl Into<MessageCode>, text: impl AsRef<str>) {
+        self.event(Event::Warning { id: code.into().id(), text: text.as_ref().to_owned() });
     }
 
     /// Tells the user why the work failed and what to do, in a red box.
@@ -258,7 +258,7 @@ impl Inner {
             _ if self.quiet => None,
             Event::Step { text } => Some(format!("-----> {text}\n")),
             Event::Detail { text } => Some(format!("       {text}\n")),
-            Event::Notice { text } => boxed(&format!("Note: {text}"), AnsiColor::Blue),
+            Event::Notice { text, .. } => boxed(&format!("Note: {text}"), AnsiColor::Blue),
             _ => None,
         }
     }
@@ -329,6 +329,7 @@ fn wrap(line: &str) -> Vec<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::error::NoticeCode;
 
     /// A sink whose content a test can read.
     #[derive(Clone, Default)]
@@ -356,7 +357,7 @@ pub(crate) mod tests {
         let output = Output::to_sink(log.clone(), Format::Text);
         output.step("Installing Python 3.14.7");
         output.detail("Downloading");
-        output.warning("test::id", "Look out.\n\nSecond paragraph.");
+        output.warning(NoticeCode::RunPortTaken, "Look out.\n\nSecond paragraph.");
         assert_eq!(
             log.text(),
             "-----> Installing Python 3.14.7\n       Downloading\n\n !     Warning: Look out.\n !\n !     Second paragraph.\n\n"

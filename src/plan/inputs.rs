@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Notice;
 use super::local::Local;
 use super::manager::PackageManager;
+use crate::error::NoticeCode;
 use crate::python::locked::LockedIndex;
 use crate::python::requirements::{RequirementKind, Requirements};
 use crate::python::url::without_credentials;
@@ -90,7 +91,7 @@ impl Inputs {
             _ => return None,
         };
         Some(Notice {
-            id: "package-manager::not-locked".to_owned(),
+            code: NoticeCode::PackageManagerNotLocked.into(),
             text: format!(
                 "The dependencies in {} aren't locked, so that another build can\n\
                  install other versions, which may not work. {how}",

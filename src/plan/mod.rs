@@ -25,7 +25,7 @@ pub(crate) use runtime::{RuntimeChoice, VersionDecision};
 
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
-use crate::error::Result;
+use crate::error::{FindingCode, MessageCode, Result};
 use crate::python::pip_config::PipConfig;
 
 /// What the decision is made from.
@@ -66,8 +66,9 @@ pub(crate) struct LayerPlan {
 /// Something the user is told about, without it stopping the build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Notice {
-    /// The stable id.
-    pub id: String,
+    /// The catalogue's entry.
+    #[serde(rename = "id")]
+    pub code: MessageCode,
     /// One or more lines.
     pub text: String,
     /// Whether something will go wrong one day; otherwise it is only worth knowing.
@@ -175,14 +176,14 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
         .app
         .findings
         .iter()
-        .map(|finding| Notice { id: finding.id.to_owned(), text: finding.text.clone(), warning: true })
+        .map(|finding| Notice { code: finding.code, text: finding.text.clone(), warning: true })
         .collect();
     notices.extend(facts.version.notices.iter().cloned());
     notices.extend(facts.inputs.notices.iter().cloned());
     notices.extend(facts.inputs.notice_of_lock(facts.package_manager));
     if facts.app.procfile.is_none() {
         notices.push(Notice {
-            id: "procfile::missing".to_owned(),
+            code: FindingCode::ProcfileMissing.into(),
             text: "There is no Procfile, so the slug declares no process types.".to_owned(),
             warning: false,
         });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Notice;
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 use crate::python::requires_python::SupportedPythons;
 use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
 
@@ -215,10 +215,10 @@ impl RuntimeChoice {
                 "The slug has a copy of this machine's Python {version} ({executable}), as \
                  `--python-source host` asks for. From the catalogue it would be Python {wanted}."
             );
-            return Some(Notice { id: "python-runtime::host".to_owned(), text, warning });
+            return Some(Notice { code: NoticeCode::PythonRuntimeHost.into(), text, warning });
         }
         Some(Notice {
-            id: "python-runtime::host-fallback".to_owned(),
+            code: NoticeCode::PythonRuntimeHostFallback.into(),
             text: format!(
                 "Python {wanted} couldn't be downloaded, so the slug has a copy of this machine's \
                  Python {version} ({executable}) instead.\n\
@@ -270,7 +270,7 @@ mod tests {
                 asked_for,
             };
             let notice = choice.notice().unwrap();
-            assert_eq!((notice.id.as_str(), notice.warning), (id, warning), "{wanted} {asked_for}");
+            assert_eq!((notice.code.id(), notice.warning), (id, warning), "{wanted} {asked_for}");
             assert_eq!(notice.text.contains("couldn't be downloaded"), !asked_for, "{}", notice.text);
         }
     }

@@ -7,6 +7,7 @@ mod marker;
 mod python_json;
 mod reach;
 
+use crate::error::NoticeCode;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -37,7 +38,7 @@ pub struct LockedSet {
     /// The Python that the lock was made for: a version or a specifier, as it is written.
     pub python: Option<String>,
     /// What a user should hear of: an id and a text.
-    pub warnings: Vec<(&'static str, String)>,
+    pub warnings: Vec<(NoticeCode, String)>,
 }
 
 /// A package that is to be installed.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::version::{PythonVersion, RequestedVersion, VersionOrigin};
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +81,8 @@ pub(crate) enum ResolveError {
 /// Something about the version that a user should know, though the build goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VersionNotice {
-    /// The stable name.
-    pub id: &'static str,
+    /// The catalogue's entry.
+    pub code: NoticeCode,
     /// What to know and to do, in sentences.
     pub text: String,
 }
@@ -137,9 +137,9 @@ fn origin_notice(version: PythonVersion, origin: VersionOrigin) -> Option<Versio
          extension), with this line in it, without quotes or `python-` in front:\n{minor}\n\
          Without a patch version, the app gets security fixes by itself."
     );
-    let (id, text) = match origin {
+    let (code, text) = match origin {
         VersionOrigin::RuntimeTxt => (
-            "runtime-txt::deprecated",
+            NoticeCode::RuntimeTxtDeprecated,
             format!("runtime.txt is deprecated, and will be an error one day. Delete it, and {create}"),
         ),
         VersionOrigin::Default | VersionOrigin::Cached => {
@@ -153,13 +153,13 @@ fn origin_notice(version: PythonVersion, origin: VersionOrigin) -> Option<Versio
                  If there is such a file, check that it is in the top level directory, has the right spelling, isn't \
                  left out by .gitignore or .slugignore, and is committed to git."
             );
-            ("python-version::not-specified", text)
+            (NoticeCode::PythonVersionNotSpecified, text)
         }
         VersionOrigin::PythonVersionFile | VersionOrigin::PipfileLock | VersionOrigin::RequiresPython => {
             return None;
         }
     };
-    Some(VersionNotice { id, text })
+    Some(VersionNotice { code, text })
 }
 
 fn deprecation_notice(version: PythonVersion, origin: VersionOrigin, today: u64) -> Option<VersionNotice> {
@@ -181,7 +181,7 @@ fn deprecation_notice(version: PythonVersion, origin: VersionOrigin, today: u64)
         row.end_of_life,
         ask_for_newer(origin),
     );
-    Some(VersionNotice { id: "python-version::deprecated", text })
+    Some(VersionNotice { code: NoticeCode::PythonVersionDeprecated, text })
 }
 
 fn newer_patch_notice(version: PythonVersion, origin: VersionOrigin) -> Option<VersionNotice> {
@@ -195,7 +195,7 @@ fn newer_patch_notice(version: PythonVersion, origin: VersionOrigin) -> Option<V
         "Python {newest} is out, and the app uses {version}: newer patch versions fix bugs and security \
          problems. {how}, and each build takes the newest."
     );
-    Some(VersionNotice { id: "python-version::newer-patch", text })
+    Some(VersionNotice { code: NoticeCode::PythonVersionNewerPatch, text })
 }
 
 fn ask_for_newer(origin: VersionOrigin) -> String {
@@ -323,7 +323,7 @@ mod tests {
     fn ids(version: &str, origin: VersionOrigin, today: Date) -> Vec<&'static str> {
         notices(version.parse().unwrap(), origin, today.unix_seconds())
             .iter()
-            .map(|notice| notice.id)
+            .map(|notice| notice.code.entry().id)
             .collect()
     }
 

@@ -206,8 +206,8 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
         parts,
         sha256: written.sha256(),
     };
-    if let Some((id, text)) = size_warning(slug.size) {
-        output.warning(id, text);
+    if let Some((code, text)) = size_warning(slug.size) {
+        output.warning(code, text);
     }
     Ok(Prepared { slug, written })
 }

@@ -6,6 +6,7 @@ use super::assemble::Part;
 use super::merge::Merged;
 use super::segment::Segment;
 use super::tree::{EntryKind, Tree, TreeOrigin};
+use crate::error::NoticeCode;
 
 /// Heroku says that slugs above this may take longer to boot.
 const SOFT_LIMIT: u64 = 300_000_000;
@@ -27,8 +28,8 @@ pub(crate) fn heroku_size(bytes: u64) -> String {
     if tenth == 0 { format!("{whole}{unit}") } else { format!("{whole}.{tenth}{unit}") }
 }
 
-/// Returns the id and text of the warning that a slug of this size deserves.
-pub(super) fn size_warning(bytes: u64) -> Option<(&'static str, String)> {
+/// Returns the code and text of the warning that a slug of this size deserves.
+pub(super) fn size_warning(bytes: u64) -> Option<(NoticeCode, String)> {
     let megabytes = bytes / 1_000_000;
     if bytes > NEAR_LIMIT {
         let text = format!(
@@ -36,12 +37,12 @@ pub(super) fn size_warning(bytes: u64) -> Option<(&'static str, String)> {
              Heroku's limit is 500 MB. Whether its MB is 1,000,000 bytes or 1,048,576 isn't documented:\n\
              if it is the former, this slug is refused. Leave out what the running app doesn't need."
         );
-        Some(("slug::near-limit", text))
+        Some((NoticeCode::SlugNearLimit, text))
     } else if bytes > SOFT_LIMIT {
         let text = format!(
             "Your slug size ({megabytes} MB) exceeds the soft limit (300 MB), which may affect boot time."
         );
-        Some(("slug::soft-limit", text))
+        Some((NoticeCode::SlugSoftLimit, text))
     } else {
         None
     }
@@ -168,9 +169,9 @@ mod tests {
     fn a_warning_comes_above_each_limit() {
         for (bytes, expected) in [
             (300_000_000, None),
-            (300_000_001, Some("slug::soft-limit")),
-            (500_000_000, Some("slug::soft-limit")),
-            (500_000_001, Some("slug::near-limit")),
+            (300_000_001, Some(NoticeCode::SlugSoftLimit)),
+            (500_000_000, Some(NoticeCode::SlugSoftLimit)),
+            (500_000_001, Some(NoticeCode::SlugNearLimit)),
         ] {
             assert_eq!(size_warning(bytes).map(|(id, _)| id), expected, "{bytes}");
         }

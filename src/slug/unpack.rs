@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::read::{EntryKind, Layout, SlugEntry, SlugReadError, SlugReader, printable};
 use crate::env::{Env, Interrupted};
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 use crate::host::beneath::{Beneath, BeneathError};
 use crate::host::files::{self, FileContext, FileError};
 use crate::output::{Output, Progress};
@@ -120,7 +120,10 @@ pub fn unpack_slug(slug: &Path, into: &Path, env: &Env, output: &Output) -> Resu
         let names = unpacked.skipped.iter().take(10).map(|name| format!("\n{name}")).collect::<String>();
         let more = unpacked.skipped.len().saturating_sub(10);
         let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
-        output.notice(format!("A slug has files, directories and links only. Left out:{names}{more}"));
+        output.notice(
+            NoticeCode::SlugLeftOut,
+            format!("A slug has files, directories and links only. Left out:{names}{more}"),
+        );
     }
     Ok(unpacked)
 }
@@ -302,8 +305,10 @@ fn process_types_of_manifest(
             )
         }
     };
-    output
-        .warning("run::manifest-mismatch", format!("{problem}\n\nThe Procfile in the slug is used instead."));
+    output.warning(
+        NoticeCode::RunManifestMismatch,
+        format!("{problem}\n\nThe Procfile in the slug is used instead."),
+    );
     Ok(None)
 }
 

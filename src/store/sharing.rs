@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown, lchown};
 use std::path::Path;
 
+use crate::error::NoticeCode;
 use crate::output::Output;
 
 /// The group and the permissions of what is in the store. What all the world may write isn't passed on.
@@ -91,7 +92,7 @@ pub(super) fn warn_if_open_to_all(root: &Path, output: &Output) {
         && is_open_to_all(parent, root)
     {
         output.warning(
-            "store::writable-by-all",
+            NoticeCode::StoreWritableByAll,
             format!("Every user of this machine may put files into {}.", parent.display()),
         );
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use slugc::testing::check::FindingCode;
+use slugc::testing::error::FindingCode;
 use tempfile::TempDir;
 
 use crate::support::{Run, TestApp, run, skip};

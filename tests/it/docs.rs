@@ -24,7 +24,7 @@ fn warnings_md_is_up_to_date() {
 
 #[test]
 fn findings_md_is_up_to_date() {
-    check("docs/findings.md", &slugc::testing::check::render_findings_markdown());
+    check("docs/findings.md", &slugc::testing::error::render_findings_markdown());
 }
 
 fn pages() -> Vec<(PathBuf, String)> {
@@ -102,8 +102,8 @@ fn every_id_in_the_code_can_be_explained() {
     let known: BTreeSet<&str> = slugc::testing::error::ErrorCode::ALL
         .iter()
         .map(|code| code.entry().id)
-        .chain(slugc::testing::error::WARNINGS.iter().map(|warning| warning.id))
-        .chain(slugc::testing::check::FindingCode::ALL.iter().map(|code| code.entry().id))
+        .chain(slugc::testing::error::NoticeCode::ALL.iter().map(|code| code.entry().id))
+        .chain(slugc::testing::error::FindingCode::ALL.iter().map(|code| code.entry().id))
         .collect();
     let id = regex::Regex::new(r#""([a-z][a-z-]*::[a-z][a-z-]*)""#).unwrap();
     let mut unknown = BTreeSet::new();

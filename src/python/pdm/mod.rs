@@ -12,7 +12,7 @@ use super::locked::{
     Condition, Groups, LockedPackage, LockedSet, PackageFault, or_markers, reachable, without_extras,
 };
 use super::requirements::normalised_name;
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 
 pub(crate) use own_settings::own_settings;
 
@@ -79,7 +79,7 @@ pub fn read_pdm_lock(lock: &[u8], pyproject: &[u8], groups: Groups) -> Result<Lo
     let mut warnings = Vec::new();
     if pyproject::has_other_inputs(metadata, &pyproject) {
         let text = "It can't be told whether pdm.lock is up to date: more than pyproject.toml decides that.";
-        warnings.push(("pdm-lock-not-checked", text.to_owned()));
+        warnings.push((NoticeCode::PdmLockNotChecked, text.to_owned()));
     } else if !pyproject::is_fresh(metadata, &pyproject) {
         return Err(PdmError::Stale);
     }

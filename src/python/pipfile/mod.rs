@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::locked::{Groups, LockedIndex, LockedPackage, LockedSet, PackageFault, or_markers, to_json};
 use super::requirements::normalised_name;
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 
 pub(crate) use requires::requested_python;
 
@@ -119,7 +119,7 @@ pub fn read_pipfile(pipfile: &[u8], groups: Groups) -> Result<LockedSet, Pipfile
     let sources = pipfile.get("source");
     let mut set = read_packages("Pipfile", &pipfile, ["packages", "dev-packages"], sources, python, groups)?;
     let text = "There is no Pipfile.lock: every build can install other versions.".to_owned();
-    set.warnings.push(("pipfile-without-lock", text));
+    set.warnings.push((NoticeCode::PipfileWithoutLock, text));
     Ok(set)
 }
 

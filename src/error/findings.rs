@@ -476,7 +476,7 @@ pub fn render_findings_markdown() -> String {
     let mut page = String::from(
         "# Findings\n\n\
          What [`slugc check`](check.md) can find. Every finding has an id that never changes. This page is generated\n\
-         from the catalogue (`src/check/catalogue.rs`) by `UPDATE_DOCS=1 cargo test _md`.\n",
+         from the catalogue (`src/error/findings.rs`) by `UPDATE_DOCS=1 cargo test _md`.\n",
     );
     for code in FindingCode::ALL {
         let FindingEntry { id, severity, title, fix } = code.entry();
