@@ -85,7 +85,7 @@ pub(crate) fn only_entry(dir: &Path) -> PathBuf {
 
 /// Reads the manifest of a slug.
 pub(crate) fn read_manifest(slug: &Path) -> serde_json::Value {
-    serde_json::from_slice(&fs::read(slug.with_extension("json")).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(slug.with_extension("tgz.json")).unwrap()).unwrap()
 }
 
 /// Unpacks the classic buildpack as platforms have it, below a directory.

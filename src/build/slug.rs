@@ -28,6 +28,8 @@ use crate::slug::SlugError;
 use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, check_output, prepare};
 use crate::slug::known::KnownFiles;
 use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo};
+use crate::slug::manifest::{is_manifest_of, manifest_path, manifest_paths};
+use crate::slug::replace::{check_replaceable, remember_output};
 use crate::slug::size::heroku_size;
 use crate::slug::tree::{Entry, Tree, TreeOrigin, index_directory};
 use crate::store::Store;
@@ -53,6 +55,8 @@ pub(crate) struct SlugRequest {
     pub max_size: u64,
     /// How many threads compress.
     pub threads: usize,
+    /// Whether a file may be replaced that slugc didn't make.
+    pub force: bool,
     /// How it is built.
     pub settings: BuildSettings,
 }
@@ -76,6 +80,9 @@ pub(crate) fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Pla
 pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     // Minutes of work for a slug that can't be written would be a poor answer.
     check_output(&request.output)?;
+    if !request.force {
+        check_replaceable(&request.output, &request.settings.lineage, shop.store, shop.env)?;
+    }
     match build_once(request, shop) {
         // What is damaged was thrown away: the second try makes it anew.
         Err(failure) if failure.code() == ErrorCode::StoreCorrupt => {
@@ -164,6 +171,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         prepare(&spec, store, env, output).map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
     let manifest = manifest(request, app, &built, prepared.slug(), commit, app_time);
     let slug = prepared.publish_with(&manifest, &manifest_path(&request.output))?;
+    remember_output(&request.output, &slug.sha256, &request.settings.lineage, store)?;
     tell_slug(request, &slug, shop);
     Ok(slug)
 }
@@ -266,14 +274,15 @@ pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> 
 
 /// A slug that an earlier build wrote into the app's directory isn't a part of the app.
 fn leave_out_own_output(app: &mut AppSource, request: &SlugRequest) {
+    let mut own = slugs_of_ours(app);
     for path in [request.output.clone(), manifest_path(&request.output)] {
         let Ok(relative) = path.strip_prefix(&request.source) else { continue };
-        let relative = relative.as_os_str().as_encoded_bytes();
-        app.tree
-            .entries
-            .retain(|entry| entry.path != relative || matches!(entry.kind, SourceKind::Directory));
-        app.names.remove(relative);
+        own.insert(relative.as_os_str().as_encoded_bytes().to_owned());
     }
+    app.tree
+        .entries
+        .retain(|entry| !own.contains(&entry.path) || matches!(entry.kind, SourceKind::Directory));
+    app.names.retain(|name| !own.contains(name));
     // Nor is one that another build is writing there.
     app.tree
         .entries
@@ -281,9 +290,28 @@ fn leave_out_own_output(app: &mut AppSource, request: &SlugRequest) {
     app.names.retain(|name| !is_scratch_name(OsStr::from_bytes(name)));
 }
 
-/// Returns where the manifest of a slug is: `slug.json` beside `slug.tgz`.
-pub(crate) fn manifest_path(slug: &Path) -> PathBuf {
-    slug.with_extension("json")
+/// Finds the slugs that slugc has made, under whatever names, and their manifests. A slug is known by its manifest, which
+/// is of its size; only files that stand beside one of the right name are read.
+fn slugs_of_ours(app: &AppSource) -> BTreeSet<Vec<u8>> {
+    let files: BTreeSet<&[u8]> = app
+        .tree
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.kind, SourceKind::File { .. }))
+        .map(|entry| entry.path.as_slice())
+        .collect();
+    let mut own = BTreeSet::new();
+    for slug in &files {
+        let slug_path = app.root.join(OsStr::from_bytes(slug));
+        let beside = manifest_paths(Path::new(OsStr::from_bytes(slug)));
+        let beside = beside.iter().map(|path| path.as_os_str().as_bytes());
+        for manifest in beside.filter(|manifest| *manifest != *slug && files.contains(*manifest)) {
+            if is_manifest_of(&app.root.join(OsStr::from_bytes(manifest)), &slug_path) {
+                own.extend([slug.to_vec(), manifest.to_vec()]);
+            }
+        }
+    }
+    own
 }
 
 /// Names an app among others in the store, by its directory and layout.

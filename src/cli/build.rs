@@ -34,6 +34,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     let mut request = request(&arguments.app, arguments.layout, env);
     request.output = slug_file.clone();
     request.max_size = arguments.max_size;
+    request.force = arguments.force;
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
     request.settings.config_vars =
@@ -90,6 +91,7 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
         source,
         commit: arguments.commit.clone(),
         include_ignored: arguments.include_ignored,
+        force: false,
         output: env.absolute("slug.tgz"),
         layout,
         max_size: u64::MAX,

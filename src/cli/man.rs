@@ -3,6 +3,7 @@
 use clap_mangen::Man as Page;
 
 use super::args::Man;
+use super::replace::{Written, check_replaceable};
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files::{FileContext, create_dir_all, write_atomically};
@@ -19,12 +20,18 @@ pub(super) fn run(arguments: &Man, env: &Env, output: &Output) -> Result<u8> {
         command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help").cloned(),
     );
     let count = pages.len();
+    let mut rendered = Vec::new();
     for page in pages {
         let name = page.get_display_name().unwrap_or_else(|| page.get_name()).replace(' ', "-");
         let file = dir.join(format!("{name}.1"));
         let page = page.version(env!("CARGO_PKG_VERSION"));
         let mut text = Vec::new();
         Page::new(page).render(&mut text).doing("writing", &file)?;
+        rendered.push((file, text));
+    }
+    // All or none.
+    rendered.iter().try_for_each(|(file, _)| check_replaceable(file, Written::ManualPage))?;
+    for (file, text) in rendered {
         write_atomically(&file, &text)?;
     }
     output.detail(format!("{count} pages are in {}: `man -M` or `man ./slugc.1` shows them.", dir.display()));

@@ -12,6 +12,7 @@ mod inventory;
 mod man;
 mod package;
 mod plan;
+mod replace;
 mod run;
 mod sbom;
 mod version;
@@ -24,7 +25,7 @@ use clap::error::ErrorKind;
 
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result, UserError};
-use crate::host::files::{FileContext, check_writable};
+use crate::host::files::FileContext;
 use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
 use args::{Arguments, Command};
 
@@ -170,7 +171,7 @@ fn page_file(html: Option<&Path>, slugs: &[&Path], env: &Env) -> Result<Option<P
     if slugs.iter().any(|slug| is_same_file(&env.absolute(slug), &file)) {
         Err(std::io::Error::other("it is the slug itself")).doing("writing", &file)?;
     }
-    check_writable(&file)?;
+    replace::check_replaceable(&file, replace::Written::Page)?;
     Ok(Some(file))
 }
 

@@ -1,6 +1,7 @@
 //! `slugc package`
 
 use super::args::{Package, PackageKind};
+use super::replace::{Written, check_replaceable};
 use crate::build::package::{Architecture, PackageError, Program, package_classic};
 use crate::env::Env;
 use crate::error::Result;
@@ -9,6 +10,7 @@ use crate::output::Output;
 /// Writes the buildpack and says what it runs on.
 pub(super) fn run(arguments: &Package, env: &Env, output: &Output) -> Result<u8> {
     let file = env.absolute(&arguments.output);
+    check_replaceable(&file, Written::Buildpack)?;
     let program = match &arguments.program {
         None => Program::Running,
         Some(path) => {

@@ -1,9 +1,10 @@
 //! `slugc sbom`
 
 use super::args::Sbom;
+use super::replace::{Written, check_replaceable};
 use crate::env::Env;
 use crate::error::Result;
-use crate::host::files::{check_writable, write_atomically};
+use crate::host::files::write_atomically;
 use crate::inspect::inspect_slug;
 use crate::inspect::sbom::sbom_of_slug;
 use crate::output::Output;
@@ -12,7 +13,7 @@ use crate::output::Output;
 pub(super) fn run(arguments: &Sbom, env: &Env, output: &Output) -> Result<u8> {
     let file = arguments.output.as_ref().map(|file| env.absolute(file));
     if let Some(file) = &file {
-        check_writable(file)?;
+        check_replaceable(file, Written::Components)?;
     }
     let inspection = inspect_slug(&env.absolute(&arguments.slug), env, output)?;
     let text = sbom_of_slug(&inspection, arguments.recompute);

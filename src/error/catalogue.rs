@@ -48,6 +48,15 @@ catalogue! {
         "},
         exit_code: 2,
     }
+    OutputNotOurs => {
+        id: "output::not-ours",
+        title: "A file that slugc didn't make would be replaced.",
+        fix: indoc! {"
+            Name another file with -o, or move that one away. If it may be
+            replaced, say so: slugc build --force
+        "},
+        exit_code: 2,
+    }
     SourceEmpty => {
         id: "source::empty",
         title: "The source directory is empty.",

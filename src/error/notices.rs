@@ -249,7 +249,7 @@ notices! {
         id: "run::manifest-mismatch",
         title: "The manifest beside the slug isn't that slug's.",
         fix: indoc! {"
-            Keep slug.tgz and slug.json together as one build wrote them.
+            Keep slug.tgz and slug.tgz.json together as one build wrote them.
         "},
     }
     RunBootTimeout => {
@@ -304,7 +304,7 @@ notices! {
         id: "inspect::manifest-mismatch",
         title: "The manifest beside the slug isn't that slug's.",
         fix: indoc! {"
-            Keep slug.tgz and slug.json together as one build wrote them.
+            Keep slug.tgz and slug.tgz.json together as one build wrote them.
         "},
     }
     InspectProcfileUnreadable => {

@@ -1,8 +1,8 @@
 //! Files and directories that are written, whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -74,6 +74,19 @@ fn prepare_with(
     file.write_all(contents).doing("writing", path)?;
     file.as_file().set_permissions(permissions).doing("writing", path)?;
     Ok(file)
+}
+
+/// Reads a file that is meant to be small, without waiting for a pipe or reading a device for ever.
+pub(crate) fn read_small_file(path: &Path) -> io::Result<Vec<u8>> {
+    const LIMIT: u64 = 64 << 20;
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it isn't a regular file"));
+    }
+    let mut contents = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut contents)?;
+    if contents.len() as u64 > LIMIT { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(contents) }
 }
 
 /// Fails if a file can't be written there, before any work is done for it.

@@ -1,7 +1,6 @@
 //! Everything that is known of a slug: its contents, whose they are, and what its manifest adds.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::contents::{Contents, read_contents};
@@ -11,11 +10,10 @@ use super::sbom;
 use crate::app::procfile::Procfile;
 use crate::env::Env;
 use crate::error::{NoticeCode, Result};
-use crate::host::files::FileContext;
 use crate::output::Output;
 use crate::slug::Manifest;
+use crate::slug::manifest::BesideSlug;
 use crate::slug::read::printable;
-use crate::slug::unpack::{manifest_path, read_small_file};
 
 /// What is known of a slug.
 #[derive(Debug)]
@@ -84,19 +82,13 @@ fn read_procfile(contents: &[u8], output: &Output) -> BTreeMap<String, String> {
     }
 }
 
-/// Reads the slug.json beside a slug, if it is about this very file.
+/// Reads the manifest beside a slug, if it is about this very file.
 fn read_manifest(slug: &Path, sha256: &str, output: &Output) -> Result<Option<Manifest>> {
-    let path = manifest_path(slug);
-    if path == slug {
-        return Ok(None);
-    }
-    let bytes = match read_small_file(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.doing("reading", &path)?,
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let problem = match serde_json::from_slice::<Manifest>(&bytes) {
+    let Some(beside) = BesideSlug::read(slug)? else { return Ok(None) };
+    let name = beside.name();
+    let problem = match serde_json::from_slice::<Manifest>(&beside.bytes) {
         Ok(manifest) if manifest.checksum == format!("SHA256:{sha256}") => return Ok(Some(manifest)),
+        _ if !beside.is_certain => return Ok(None),
         Ok(manifest) => format!(
             "{name} is about another slug:\nit says  {}\nthis has SHA256:{sha256}",
             printable(manifest.checksum.as_bytes())

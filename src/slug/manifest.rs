@@ -1,15 +1,15 @@
-//! slug.json: what is in a slug, for those who publish, compare or run it.
+//! The manifest, `slug.tgz.json`: what is in a slug, for those who publish, compare or run it.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::assemble::{Layout, Part, Slug};
 use super::error::SlugError;
-use crate::host::files::prepare_file;
+use crate::host::files::{FileContext, FileError, prepare_file, read_small_file};
 
 /// The version of the manifest's form.
 const SCHEMA: u32 = 1;
@@ -109,7 +109,82 @@ impl Manifest {
     }
 }
 
-/// Writes slug.json beside its place.
+/// Returns where the manifest of a slug is: `app.tgz.json` beside `app.tgz`. The whole name of the slug is in it, so that
+/// no file of an app (`app.json`) and no other slug's manifest has the same.
+pub(crate) fn manifest_path(slug: &Path) -> PathBuf {
+    let mut path = slug.as_os_str().to_owned();
+    path.push(".json");
+    path.into()
+}
+
+/// Returns where slugc 0.1 put it: `slug.json` for `slug.tgz`. Whatever is there may be another program's.
+fn earlier_manifest_path(slug: &Path) -> PathBuf {
+    let stem = slug.with_extension("");
+    let is_tar_gz = slug.extension().is_some_and(|extension| extension == "gz")
+        && stem.extension().is_some_and(|extension| extension == "tar");
+    if is_tar_gz { stem.with_extension("json") } else { slug.with_extension("json") }
+}
+
+/// Returns where the manifest of a slug can be: where it is put now, and where slugc 0.1 put it.
+pub(crate) fn manifest_paths(slug: &Path) -> [PathBuf; 2] {
+    [manifest_path(slug), earlier_manifest_path(slug)]
+}
+
+/// Returns whether a file is the manifest of a slug of this size. The slug itself isn't read.
+pub(crate) fn is_manifest_of(path: &Path, slug: &Path) -> bool {
+    let size = fs::metadata(slug).map(|metadata| metadata.len()).ok();
+    let Ok(bytes) = read_small_file(path) else { return false };
+    checksum_in(&bytes).is_some()
+        && serde_json::from_slice::<Manifest>(&bytes).is_ok_and(|manifest| Some(manifest.size) == size)
+}
+
+/// A file beside a slug that is, or may be, its manifest.
+pub(crate) struct BesideSlug {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// What is in it.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether it is where only this slug's manifest can be. At the earlier place, only a right checksum tells.
+    pub(crate) is_certain: bool,
+}
+
+impl BesideSlug {
+    /// Reads the manifest of a slug, or what is at the earlier place.
+    pub(crate) fn read(slug: &Path) -> Result<Option<Self>, FileError> {
+        for (path, is_certain) in manifest_paths(slug).into_iter().zip([true, false]) {
+            match read_small_file(&path) {
+                _ if path == slug => {}
+                Ok(bytes) => return Ok(Some(Self { path, bytes, is_certain })),
+                Err(error) if is_certain && error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).doing("reading", &path);
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the file's name.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Returns the checksum that a manifest of slugc's names, or nothing if the text is something else.
+pub(super) fn checksum_in(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Marks {
+        #[serde(rename = "schema")]
+        _schema: u32,
+        checksum: String,
+        tar_checksum: String,
+    }
+    let marks: Marks = serde_json::from_slice(bytes).ok()?;
+    let is_checksum = |text: &str| text.strip_prefix("SHA256:").is_some_and(|digest| digest.len() == 64);
+    (is_checksum(&marks.checksum) && is_checksum(&marks.tar_checksum)).then_some(marks.checksum)
+}
+
+/// Writes the manifest beside its place.
 pub(super) fn write_aside(manifest: &Manifest, path: &Path) -> Result<NamedTempFile, SlugError> {
     let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(path, error.into()))?;
     text.push(b'\n');
@@ -171,6 +246,36 @@ mod tests {
         assert!(rfc3339(u64::MAX).ends_with('Z'));
     }
 
+    // B01
+    #[test]
+    fn no_two_names_of_slugs_have_one_manifest_and_no_file_of_an_app_is_one() {
+        for (slug, now, earlier) in [
+            ("a/slug.tgz", "a/slug.tgz.json", "a/slug.json"),
+            ("app.tgz", "app.tgz.json", "app.json"),
+            ("slug.tar.gz", "slug.tar.gz.json", "slug.json"),
+            ("v1.2.tgz", "v1.2.tgz.json", "v1.2.json"),
+            ("slug", "slug.json", "slug.json"),
+        ] {
+            assert_eq!(manifest_paths(Path::new(slug)), [now, earlier].map(PathBuf::from), "{slug}");
+        }
+        let digest = "a".repeat(64);
+        for (text, is_ours) in [
+            (
+                format!(
+                    r#"{{"schema": 1, "checksum": "SHA256:{digest}", "tar_checksum": "SHA256:{digest}"}}"#
+                ),
+                true,
+            ),
+            (format!(r#"{{"schema": 1, "checksum": "SHA256:{digest}"}}"#), false),
+            (r#"{"schema": 1, "checksum": "abc", "tar_checksum": "SHA256:x"}"#.to_owned(), false),
+            (r#"{"name": "app", "scripts": {}}"#.to_owned(), false),
+            ("[]".to_owned(), false),
+            ("text".to_owned(), false),
+        ] {
+            assert_eq!(checksum_in(text.as_bytes()).is_some(), is_ours, "{text}");
+        }
+    }
+
     #[test]
     fn the_manifest_has_the_fields_that_scripts_know() {
         let dir = tempfile::tempdir().unwrap();
@@ -184,7 +289,7 @@ mod tests {
             ..Manifest::of(&slug(), 315_532_800, Layout::App)
         };
         write_aside(&manifest, &path).unwrap().persist(&path).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
         assert!(
             text.starts_with("{\n  \"schema\": 1,\n  \"checksum\": \"SHA256:aaaa") && text.ends_with("}\n"),
             "{text}"

@@ -18,6 +18,7 @@ pub(crate) mod known;
 pub(crate) mod manifest;
 mod merge;
 pub(crate) mod read;
+pub(crate) mod replace;
 mod segment;
 pub(crate) mod size;
 pub mod tree;

@@ -4,18 +4,19 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::manifest::BesideSlug;
 use super::read::{EntryKind, Layout, SlugEntry, SlugReadError, SlugReader, printable};
 use crate::env::{Env, Interrupted};
 use crate::error::{ErrorCode, NoticeCode, UserError};
 use crate::host::beneath::{Beneath, BeneathError};
-use crate::host::files::{self, FileContext, FileError};
+use crate::host::files::{self, FileContext, FileError, read_small_file};
 use crate::output::{Output, Progress};
 
 /// How many bytes a slug may unpack to: far more than any platform takes. A small file can unpack to any number.
@@ -253,7 +254,7 @@ fn allowed(mode: u32) -> u32 {
     mode & 0o755
 }
 
-/// Returns the process types of a slug and their commands: those of the slug.json beside it, which know of the
+/// Returns the process types of a slug and their commands: those of the manifest beside it, which know of the
 /// buildpacks' defaults, if it is about this very file; else those of the Procfile in the unpacked app.
 pub(crate) fn read_process_types(
     slug: &Path,
@@ -286,18 +287,18 @@ fn process_types_of_manifest(
     env: &Env,
     output: &Output,
 ) -> Result<Option<BTreeMap<String, String>>, UnpackError> {
-    let path = manifest_path(slug);
-    let contents = match read_small_file(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        contents => contents.doing("reading", &path)?,
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let problem = match serde_json::from_slice::<Manifest>(&contents) {
+    let Some(beside) = BesideSlug::read(slug)? else { return Ok(None) };
+    let name = beside.name();
+    let problem = match serde_json::from_slice::<Manifest>(&beside.bytes) {
+        Err(_) if !beside.is_certain => return Ok(None),
         Err(_) => format!("{name} can't be read: it has no `checksum` or no `process_types`."),
         Ok(Manifest { checksum, process_types }) => {
             let actual = checksum_of(slug, env)?;
             if checksum == actual {
                 return Ok(Some(process_types));
+            }
+            if !beside.is_certain {
+                return Ok(None);
             }
             format!(
                 "{name} is about another slug:\nit says  {}\nthis has {actual}",
@@ -310,14 +311,6 @@ fn process_types_of_manifest(
         format!("{problem}\n\nThe Procfile in the slug is used instead."),
     );
     Ok(None)
-}
-
-/// Returns where the description of a slug is: `slug.json` for `slug.tgz`.
-pub(crate) fn manifest_path(slug: &Path) -> PathBuf {
-    let stem = slug.with_extension("");
-    let is_tar_gz = slug.extension().is_some_and(|extension| extension == "gz")
-        && stem.extension().is_some_and(|extension| extension == "tar");
-    if is_tar_gz { stem.with_extension("json") } else { slug.with_extension("json") }
 }
 
 /// Returns the checksum of a file as Heroku writes it: `SHA256:` and 64 hexadecimal digits.
@@ -333,19 +326,6 @@ pub(crate) fn checksum_of(path: &Path, env: &Env) -> Result<String, UnpackError>
         }
         hash.update(&buffer[..read]);
     }
-}
-
-/// Reads a file that is meant to be small, without waiting for a pipe or reading a device for ever.
-pub(crate) fn read_small_file(path: &Path) -> io::Result<Vec<u8>> {
-    const LIMIT: u64 = 64 << 20;
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it isn't a regular file"));
-    }
-    let mut contents = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut contents)?;
-    if contents.len() as u64 > LIMIT { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(contents) }
 }
 
 #[cfg(test)]
@@ -561,17 +541,17 @@ mod tests {
         let checksum = checksum_of(&slug, &env).unwrap();
         let manifest = |checksum: &str| {
             format!(
-                r#"{{"schema": 1, "checksum": "{checksum}", "process_types": {{"web": "from slug.json"}}}}"#
+                r#"{{"schema": 1, "checksum": "{checksum}", "process_types": {{"web": "from the manifest"}}}}"#
             )
         };
         for (contents, expected, warned) in [
             (None, "from the Procfile", false),
-            (Some(manifest(&checksum)), "from slug.json", false),
+            (Some(manifest(&checksum)), "from the manifest", false),
             (Some(manifest("SHA256:00")), "from the Procfile", true),
             (Some("{}".to_owned()), "from the Procfile", true),
             (Some("no JSON".to_owned()), "from the Procfile", true),
         ] {
-            let path = dir.path().join("slug.json");
+            let path = dir.path().join("slug.tgz.json");
             match &contents {
                 Some(contents) => fs::write(&path, contents).unwrap(),
                 None => assert!(!path.exists()),
@@ -598,17 +578,5 @@ mod tests {
         assert_eq!(read().unwrap(), BTreeMap::new());
         std::os::unix::fs::symlink("/dev/zero", dir.path().join("Procfile")).unwrap();
         assert_eq!(read().unwrap_err().code(), ErrorCode::FileSystem);
-    }
-
-    #[test]
-    fn the_description_is_beside_the_slug() {
-        for (slug, manifest) in [
-            ("a/slug.tgz", "a/slug.json"),
-            ("slug.tar.gz", "slug.json"),
-            ("v1.2.tgz", "v1.2.json"),
-            ("slug", "slug.json"),
-        ] {
-            assert_eq!(manifest_path(Path::new(slug)), Path::new(manifest), "{slug}");
-        }
     }
 }

@@ -254,7 +254,7 @@ fn a_procfile_with_a_byte_order_mark_and_windows_line_ends() {
     ]);
     app.build(&[]).success();
     let manifest: serde_json::Value =
-        serde_json::from_slice(&fs::read(app.out.join("slug.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(app.out.join("slug.tgz.json")).unwrap()).unwrap();
     assert_eq!(manifest["process_types"]["web"], "python -m http.server $PORT");
     assert_eq!(manifest["process_types"]["worker"], "sleep 1");
 }
@@ -268,7 +268,7 @@ fn a_disk_that_is_full_leaves_nothing_and_the_old_slug_stays() {
     app.build(&[]).success();
     // The store is warm; the slug goes to a disk of one megabyte, where an old slug is.
     let script = format!(
-        "mount -t tmpfs -o size=1m none {out} && cd {out} && echo old > slug.tgz && {slugc} build {dir}; \
+        "mount -t tmpfs -o size=1m none {out} && cd {out} && echo old > slug.tgz && {slugc} build --force {dir}; \
          code=$?; ls -A; cat slug.tgz; exit $code",
         out = app.out.display(),
         slugc = env!("CARGO_BIN_EXE_slugc"),

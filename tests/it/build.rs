@@ -217,7 +217,7 @@ fn a_missing_procfile_line_is_suggested_but_not_added() {
     let build = app.build(&[]).success();
     assert!(build.stderr.contains("web: gunicorn wsgi:app"), "{}", build.stderr);
     let manifest: serde_json::Value =
-        serde_json::from_slice(&fs::read(app.out.join("slug.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(app.out.join("slug.tgz.json")).unwrap()).unwrap();
     assert_eq!(manifest["process_types"], serde_json::json!({}));
 }
 

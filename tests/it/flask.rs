@@ -84,7 +84,7 @@ fn the_slug_answers_http_where_nothing_of_the_build_is_left() {
     fs::rename(&app.dir, app.dir.with_extension("moved")).unwrap();
     fs::rename(&app.store, app.store.with_extension("moved")).unwrap();
     let manifest: serde_json::Value =
-        serde_json::from_slice(&fs::read(app.out.join("slug.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(app.out.join("slug.tgz.json")).unwrap()).unwrap();
     let web = manifest["process_types"]["web"].as_str().unwrap();
     let port = free_port();
     let hidden: String =

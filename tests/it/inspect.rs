@@ -133,13 +133,13 @@ fn the_manifest_counts_if_it_is_about_this_slug() {
     );
     let other = app.out.join("other.tgz");
     write_slug(&other, &shop(), "./app");
-    fs::copy(app.out.join("slug.json"), app.out.join("other.json")).unwrap();
+    fs::copy(app.out.join("slug.tgz.json"), app.out.join("other.tgz.json")).unwrap();
     let shown = app.run(&["inspect", other.to_str().unwrap()]).success();
-    assert!(shown.stderr.contains("other.json is about another slug:"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("other.tgz.json is about another slug:"), "{}", shown.stderr);
     assert!(shown.stdout.contains("  worker         python work.py\n"), "{}", shown.stdout);
-    fs::write(app.out.join("other.json"), "[]").unwrap();
+    fs::write(app.out.join("other.tgz.json"), "[]").unwrap();
     let shown = app.run(&["inspect", other.to_str().unwrap()]).success();
-    assert!(shown.stderr.contains("other.json isn't the manifest of a slug."), "{}", shown.stderr);
+    assert!(shown.stderr.contains("other.tgz.json isn't the manifest of a slug."), "{}", shown.stderr);
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod steps;
 mod store;
 mod supply_chain;
 mod support;
+mod user_files;
 mod version;
 mod webdriver;
 mod wheels;

@@ -81,3 +81,9 @@ pub(crate) fn write_slug(path: &Path, files: &[(String, Vec<u8>)], top: &str) ->
     run(Command::new("tar").args(arguments).arg(path).arg("-C").arg(root).arg(top)).success();
     path.to_owned()
 }
+
+/// Returns the paths in a slug, as tar lists them.
+pub(crate) fn names_of(slug: &Path) -> Vec<String> {
+    let listed = run(Command::new("tar").arg("tzf").arg(slug)).success().stdout;
+    listed.lines().map(str::to_owned).collect()
+}

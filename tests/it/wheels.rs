@@ -197,7 +197,7 @@ fn build_all(installer: &str) {
         }
         assert_eq!(fs::read_to_string(root.join("witness.py")).unwrap(), "untouched", "{what}");
         assert!(!Path::new("/stray-of-slugc-tests.py").exists(), "{what}");
-        for name in ["slug.tgz", "slug.json"] {
+        for name in ["slug.tgz", "slug.tgz.json"] {
             let _ = fs::remove_file(app.out.join(name));
         }
         assert_eq!(names_below(&root), before, "{what}: something is left outside of the slug");

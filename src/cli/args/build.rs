@@ -60,9 +60,13 @@ pub(in crate::cli) struct Build {
     #[command(flatten)]
     pub(in crate::cli) app: AppArguments,
 
-    /// Where the slug goes; its manifest goes beside it, as .json
+    /// Where the slug goes; its manifest goes beside it: slug.tgz.json
     #[arg(long, short, value_name = "FILE", default_value = "slug.tgz")]
     pub(in crate::cli) output: PathBuf,
+
+    /// Replace the file there even if slugc didn't make it
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
 
     /// Where the app is in the slug: below ./app, as Heroku wants it, or at the top
     #[arg(long, value_enum, default_value = "app")]

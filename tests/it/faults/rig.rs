@@ -110,7 +110,7 @@ impl Rig {
             }
             fs::rename(&runtimes, &inside).unwrap();
         }
-        for name in ["slug.tgz", "slug.json"] {
+        for name in ["slug.tgz", "slug.tgz.json"] {
             let _ = fs::remove_file(self.app.out.join(name));
         }
     }
@@ -145,7 +145,7 @@ impl Rig {
         assert_eq!(names(&self.temp), [""; 0], "{after}: temporary files");
         let beside = names(&self.app.out);
         assert!(
-            beside.iter().all(|name| ["slug.tgz", "slug.json"].contains(&name.as_str())),
+            beside.iter().all(|name| ["slug.tgz", "slug.tgz.json"].contains(&name.as_str())),
             "{after}: {beside:?}"
         );
     }

@@ -30,7 +30,7 @@ faults! {
 const OLD: &str = "an old slug";
 
 fn put_old(rig: &Rig) {
-    for name in ["slug.tgz", "slug.json"] {
+    for name in ["slug.tgz", "slug.tgz.json"] {
         fs::write(rig.app.out.join(name), OLD).unwrap();
     }
 }
@@ -67,9 +67,9 @@ fn one(rig: &Rig, clean: &Clean, beginning: Beginning, fault: &str, number: usiz
     let after = format!("{fault} at {number}: {hit}");
     let id = ended_properly(&run, &clean.sha256, &after);
     // It is the last of all: the slug is in its place then, and whole.
-    let is_last = hit == "rename /out/slug.json";
+    let is_last = hit == "rename /out/slug.tgz.json";
     if id.is_some() && !is_last {
-        for name in ["slug.tgz", "slug.json"] {
+        for name in ["slug.tgz", "slug.tgz.json"] {
             let found = fs::read(rig.app.out.join(name)).unwrap();
             assert!(found == OLD.as_bytes(), "{after}: {name} isn't what it was");
         }

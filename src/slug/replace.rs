@@ -1,0 +1,139 @@
+//! What a slug may take the place of: nothing, an empty file, or what slugc itself has made. A file of the user's is never
+//! replaced.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{BesideSlug, checksum_in, manifest_path};
+use super::unpack::{UnpackError, checksum_of};
+use crate::env::Env;
+use crate::error::{ErrorCode, UserError};
+use crate::host::files::{FileContext, FileError, read_small_file};
+use crate::store::{Store, StoreError};
+
+/// The kind of the store's documents.
+const KIND: &str = "output";
+
+/// A file is in the place of the slug or of its manifest, and slugc didn't make it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplaceError {
+    /// It is something else.
+    #[error("{} is there already, and it isn't {kind} that slugc made.", .path.display())]
+    NotOurs {
+        /// Which file.
+        path: PathBuf,
+        /// `a slug` or `a manifest`.
+        kind: &'static str,
+    },
+    /// What it is can't be found out.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It can't be compared with what slugc has made.
+    #[error(transparent)]
+    Checksum(#[from] UnpackError),
+}
+
+impl UserError for ReplaceError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotOurs { .. } => ErrorCode::OutputNotOurs,
+            Self::File(error) => error.code(),
+            Self::Checksum(error) => error.code(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::NotOurs { path, .. } => Some(path.display().to_string()),
+            Self::File(error) => error.detail(),
+            Self::Checksum(error) => error.detail(),
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotOurs { .. } => self.code().entry().exit_code,
+            Self::File(error) => error.exit_code(),
+            Self::Checksum(error) => error.exit_code(),
+        }
+    }
+}
+
+/// What tells without reading it that a file is the slug that was written last.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Written {
+    path: PathBuf,
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    inode: u64,
+    checksum: String,
+}
+
+impl Written {
+    fn of(path: &Path, metadata: &Metadata, checksum: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            size: metadata.size(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+            ctime: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            checksum,
+        }
+    }
+}
+
+/// Fails if the slug or its manifest would replace a file that slugc didn't make.
+pub(crate) fn check_replaceable(
+    slug: &Path,
+    lineage: &str,
+    store: &Store,
+    env: &Env,
+) -> Result<(), ReplaceError> {
+    let manifest = manifest_path(slug);
+    match read_small_file(&manifest) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        bytes => {
+            let bytes = bytes.doing("reading", &manifest)?;
+            if !bytes.is_empty() && checksum_in(&bytes).is_none() {
+                return Err(ReplaceError::NotOurs { path: manifest, kind: "a manifest" });
+            }
+        }
+    }
+    let metadata = match fs::metadata(slug) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.doing("reading", slug)?,
+    };
+    if metadata.len() == 0 {
+        return Ok(());
+    }
+    let last = store.document::<Written>(KIND, lineage);
+    if let Some(last) = &last
+        && *last == Written::of(slug, &metadata, last.checksum.clone())
+    {
+        return Ok(());
+    }
+    // It was copied, touched or written by another build: only its content tells.
+    let known = BesideSlug::read(slug)?.and_then(|beside| checksum_in(&beside.bytes));
+    let known: Vec<String> = known.into_iter().chain(last.map(|last| last.checksum)).collect();
+    if known.is_empty() || !known.contains(&checksum_of(slug, env)?) {
+        return Err(ReplaceError::NotOurs { path: slug.to_owned(), kind: "a slug" });
+    }
+    Ok(())
+}
+
+/// Remembers what was written, so that the next build knows it without reading it.
+pub(crate) fn remember_output(
+    slug: &Path,
+    sha256: &str,
+    lineage: &str,
+    store: &Store,
+) -> Result<(), StoreError> {
+    // Without it, the next build reads the file.
+    let Ok(metadata) = fs::metadata(slug) else { return Ok(()) };
+    store.put_document(KIND, lineage, &Written::of(slug, &metadata, format!("SHA256:{sha256}")))
+}
