@@ -86,6 +86,45 @@ impl UserError for GitError {
     }
 }
 
+/// The variables that git gets: where the user's settings are, and the way to the network.
+const KEPT: &[&str] = &[
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "TMPDIR",
+    "SSH_AUTH_SOCK",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// What a question doesn't need of a repository's settings: all that names a program.
+const NEUTRAL: &[&str] = &[
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.pager=cat",
+    "core.editor=false",
+    "core.askPass=",
+    "core.sshCommand=false",
+    "core.gitProxy=false",
+    "core.alternateRefsCommand=false",
+    "credential.helper=",
+    "diff.external=false",
+    "protocol.allow=never",
+    "submodule.recurse=false",
+    "safe.directory=*",
+    "safe.bareRepository=all",
+];
+
 /// The git of this machine, asked without what the environment would have it do.
 pub(super) struct Git<'a> {
     program: PathBuf,
@@ -107,24 +146,49 @@ impl<'a> Git<'a> {
         Ok(Self { program, env, output })
     }
 
-    /// Describes a call. Nobody is asked for a password, the repository's file system monitor isn't started, and
-    /// that another user owns the repository (in a container, in CI) is no reason to refuse.
+    /// Describes a call that only asks. The repository is foreign: nothing that its settings name is started, and no
+    /// object that is missing is fetched. As nothing can be started, that another user owns the repository (in a
+    /// container, in CI) is no reason to refuse.
     pub(super) fn call(&self) -> Invocation {
-        let is_kept = |name: &&OsString| !name.as_bytes().starts_with(b"GIT_");
+        let mut call = self.call_with_users_settings();
+        for setting in NEUTRAL {
+            call = call.args(["-c", setting]);
+        }
+        call.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "").env("GIT_PAGER", "cat")
+    }
+
+    /// Describes a call outside of any repository, which may use the network as the user's own settings say.
+    pub(super) fn call_with_users_settings(&self) -> Invocation {
         let mut call = Invocation::new(&self.program);
-        for name in self.env.vars.keys().filter(is_kept) {
-            call = call.env(name, &self.env.vars[name]);
+        for (name, value) in self.env.vars.iter().filter(|(name, _)| KEPT.iter().any(|kept| name == kept)) {
+            call = call.env(name, value);
         }
         call.env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_TERMINAL_PROMPT", "0")
             // Its messages are compared.
             .env("LC_ALL", "C")
-            .args(["-c", "core.fsmonitor=false", "-c", "safe.directory=*", "-c", "safe.bareRepository=all"])
     }
 
-    /// Describes a call about a directory.
+    /// Describes a call about a directory. In a hook of its repository, a commit that is being pushed is in quarantine.
     pub(super) fn call_in(&self, dir: &Path) -> Invocation {
-        self.call().arg("-C").arg(dir)
+        self.with_quarantine(self.call(), dir).arg("-C").arg(dir)
+    }
+
+    /// Lets git find the objects that are being pushed, if this program runs in a hook of the directory's repository.
+    pub(super) fn with_quarantine(&self, mut call: Invocation, dir: &Path) -> Invocation {
+        let Some(quarantine) = self.env.var("GIT_QUARANTINE_PATH").map(Path::new) else { return call };
+        let Ok(quarantine) = quarantine.canonicalize() else { return call };
+        let is_repositorys = |above: &Path| {
+            [above.join("objects"), above.join(".git/objects")].iter().any(|dir| quarantine.starts_with(dir))
+        };
+        if dir.ancestors().any(is_repositorys) {
+            for name in ["GIT_QUARANTINE_PATH", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"] {
+                if let Some(value) = self.env.var(name) {
+                    call = call.env(name, value);
+                }
+            }
+        }
+        call
     }
 
     pub(super) fn run(&self, call: &Invocation, doing: impl Into<String>) -> Result<Captured, GitError> {
@@ -505,5 +569,78 @@ pub(super) mod tests {
         fs::create_dir(repositories.path("new")).unwrap();
         repositories.git("new", &["init", "--quiet"]);
         assert_eq!(head_commit(&repositories.path("new"), &repositories.env, &Output::silent()), None);
+    }
+
+    // S02
+    #[test]
+    fn no_question_starts_what_the_repository_names() {
+        for (what, config) in [
+            (
+                "a promisor remote",
+                "[core]\nrepositoryformatversion = 1\n[extensions]\npartialClone = origin\n[remote \"origin\"]\n\
+                 url = \"ext::sh MARK\"\npromisor = true\n[protocol \"ext\"]\nallow = always\n",
+            ),
+            ("a monitor", "[core]\nfsmonitor = sh MARK\n"),
+            ("a hook", "[core]\nhooksPath = hooks\n"),
+            ("an included file", "[include]\npath = included\n"),
+            (
+                "a pager and an alias",
+                "[core]\npager = sh MARK\n[alias]\nls-files = !sh MARK\nrev-list = !sh MARK\n",
+            ),
+            (
+                "ssh, a proxy and an editor",
+                "[core]\nsshCommand = sh MARK\ngitProxy = sh MARK\neditor = sh MARK\n",
+            ),
+            ("alternates' refs", "[core]\nalternateRefsCommand = sh MARK\n"),
+            ("a credential helper", "[credential]\nhelper = !sh MARK\n"),
+            ("a diff", "[diff]\nexternal = sh MARK\n"),
+            (
+                "a filter",
+                "[filter \"x\"]\nsmudge = sh MARK\nclean = sh MARK\nprocess = sh MARK\nrequired = true\n",
+            ),
+        ] {
+            let Some(repositories) = Repositories::new() else { return };
+            repositories.init("r", &[(".gitattributes", "* filter=x\n"), ("a", "a"), (".gitignore", "b")]);
+            let mark = repositories.path("mark.sh");
+            let was_run = repositories.path("was-run");
+            repositories.write("mark.sh", &format!("touch {}\n", was_run.display()));
+            let config = config.replace("MARK", mark.to_str().unwrap());
+            repositories.write("r/.git/included", "[core]\nfsmonitor = sh MARK\n");
+            let old = fs::read_to_string(repositories.path("r/.git/config")).unwrap();
+            // What a partial clone lacks is the commit itself.
+            let commit = repositories.git("r", &["rev-parse", "HEAD"]);
+            fs::write(repositories.path("r/.git/config"), old + &config).unwrap();
+            repositories.write("r/b", "b");
+            let dir = repositories.path("r");
+            let _ = ignored_paths(&dir, &repositories.env, &Output::silent());
+            let _ = head_commit(&dir, &repositories.env, &Output::silent());
+            let scratch = repositories.path("");
+            let export = crate::build::source::export_commit;
+            let _ = export(&dir, "HEAD", &scratch, &repositories.env, &Output::silent());
+            fs::remove_file(dir.join(".git/objects").join(&commit[..2]).join(&commit[2..])).unwrap();
+            let _ = ignored_paths(&dir, &repositories.env, &Output::silent());
+            let _ = head_commit(&dir, &repositories.env, &Output::silent());
+            let _ = export(&dir, "HEAD", &scratch, &repositories.env, &Output::silent());
+            let _ = export(&dir, &commit, &scratch, &repositories.env, &Output::silent());
+            assert!(!was_run.exists(), "{what} was started");
+        }
+    }
+
+    // S02
+    #[test]
+    fn git_gets_a_small_environment() {
+        let Some(mut repositories) = Repositories::new() else { return };
+        repositories.env.vars.insert("AWS_SECRET_ACCESS_KEY".into(), "x".into());
+        let output = Output::silent();
+        let call = Git::find(&repositories.env, &output).unwrap().call();
+        for (name, is_there) in [
+            ("PATH", true),
+            ("HOME", true),
+            ("AWS_SECRET_ACCESS_KEY", false),
+            ("GIT_DIR", false),
+            ("GIT_INDEX_FILE", false),
+        ] {
+            assert_eq!(call.env.contains_key(OsStr::new(name)), is_there, "{name}");
+        }
     }
 }

@@ -104,7 +104,7 @@ impl Repository {
     pub(super) fn call(&self, git: &Git<'_>) -> Invocation {
         // Without a work tree of its own, git would look for the one in the repository's settings. That of a
         // submodule need not be there.
-        git.call()
+        git.with_quarantine(git.call(), &self.git_dir)
             .env("GIT_DIR", &self.git_dir)
             .env("GIT_WORK_TREE", &self.git_dir)
             .current_dir(&self.git_dir)

@@ -98,7 +98,8 @@ pub(super) fn find_repository(
     // It goes away with what it is in.
     kept.keep();
     let clone = git
-        .call()
+        .call_with_users_settings()
+        .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null"])
         // As `git submodule` has it: a URL that somebody else wrote may not reach into this machine's files,
         // unless the user's own settings allow it.
         .env("GIT_PROTOCOL_FROM_USER", "0")

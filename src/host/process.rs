@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -206,7 +207,7 @@ fn describe(program: &str, status: ExitStatus, captured: &Captured) -> String {
 
 /// Runs a program to its end and returns what it wrote.
 pub(crate) fn capture(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
-    run(invocation, env, output, &mut |_, _| {})
+    run(invocation, env, output, MOST_CAPTURED, &mut |_, _| {})
 }
 
 /// Runs a program to its end as [`capture`] does, but ends it once it has taken longer than `limit`.
@@ -220,7 +221,7 @@ pub(crate) fn capture_within(
     let deadline = Interrupt::default();
     let limited = Env { interrupt: deadline.clone(), ..env.clone() };
     let (running, ended) = mpsc::channel::<()>();
-    let result = std::thread::scope(|scope| {
+    let result = thread::scope(|scope| {
         let (ours, theirs, ended) = (&env.interrupt, &deadline, ended);
         scope.spawn(move || {
             let watch = Stopwatch::start();
@@ -244,12 +245,46 @@ pub(crate) fn capture_within(
 }
 
 /// Runs a program to its end and passes each line it writes, to either stream, on to the build log, without the
-/// credentials that it was given. The lines are also returned.
+/// credentials that it was given. A line is cut as Heroku cuts it. The end of what it wrote is also returned.
 pub(crate) fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
     let hidden = Hidden::of(invocation, env);
-    run(invocation, env, output, &mut |_, line| {
-        output.detail(String::from_utf8_lossy(&hidden.hide(line)).trim_end_matches(['\n', '\r']));
+    // Whether the line that each stream is at was shown already, as far as it is shown.
+    let mut is_within_line = [false; 2];
+    run(invocation, env, output, KEPT_OF_STREAM, &mut |pipe, piece| {
+        let is_end = piece.ends_with(b"\n");
+        if !std::mem::replace(&mut is_within_line[pipe as usize], !is_end) {
+            output.detail(cut_line(&hidden.hide(piece)));
+        }
     })
+}
+
+/// The most of a line that is shown, in bytes: as Heroku's log.
+const LONGEST_LINE: usize = 10_000;
+
+/// The most of a program's output that is read at once; a longer line comes in pieces.
+const PIECE: u64 = 64 << 10;
+
+/// The most that is kept of each stream of a program that is asked something.
+const MOST_CAPTURED: usize = 256 << 20;
+
+/// The most that is kept of each stream of a program whose lines are shown: enough for whoever explains its failure.
+const KEPT_OF_STREAM: usize = 4 << 20;
+
+/// Cuts a line, without its end, to what is shown of it.
+fn cut_line(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.len() <= LONGEST_LINE {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(LONGEST_LINE)])
+}
+
+/// Drops the beginning of what is kept, once that is twice as long as it may be.
+fn keep_end(kept: &mut Vec<u8>, most: usize) {
+    if kept.len() > most.saturating_mul(2) {
+        kept.drain(..kept.len() - most);
+    }
 }
 
 /// Becomes the program: its streams, signals and exit code are then this process's own. Returns only if
@@ -270,7 +305,8 @@ fn run(
     invocation: &Invocation,
     env: &Env,
     output: &Output,
-    on_line: &mut dyn FnMut(Pipe, &[u8]),
+    kept_bytes: usize,
+    on_piece: &mut dyn FnMut(Pipe, &[u8]),
 ) -> Result<Captured, RunError> {
     env.interrupt.check()?;
     let program = invocation.name();
@@ -279,31 +315,33 @@ fn run(
         spawn(invocation).map_err(|source| RunError::Start { program: program.clone(), source })?;
     output.event(Event::ProcessStarted { program: program.clone() });
     let mut captured = Captured::default();
-    let (sender, lines) = mpsc::channel();
-    let stdin = child.stdin.take();
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let status = std::thread::scope(|scope| {
-        if let Some(mut pipe) = stdin {
-            // A program that doesn't read its input to the end is within its rights.
-            scope.spawn(move || drop(pipe.write_all(&invocation.stdin)));
-        }
-        if let Some(pipe) = stdout {
-            let sender = sender.clone();
-            scope.spawn(move || read_lines(pipe, Pipe::Stdout, &sender));
-        }
-        if let Some(pipe) = stderr {
-            let sender = sender.clone();
-            scope.spawn(move || read_lines(pipe, Pipe::Stderr, &sender));
-        }
-        drop(sender);
-        supervise(&mut child, &lines, env, &mut |pipe, line| {
-            match pipe {
-                Pipe::Stdout => captured.stdout.extend_from_slice(line),
-                Pipe::Stderr => captured.stderr.extend_from_slice(line),
-            }
-            on_line(pipe, line);
-        })
+    // However fast it writes, no more than this waits to be passed on.
+    let (sender, lines) = mpsc::sync_channel(256);
+    // None of these threads is waited for: a daemon that the program has left behind can hold its pipes open.
+    if let Some(mut pipe) = child.stdin.take() {
+        let input = invocation.stdin.clone();
+        // A program that doesn't read its input to the end is within its rights.
+        thread::spawn(move || drop(pipe.write_all(&input)));
+    }
+    if let Some(pipe) = child.stdout.take() {
+        let sender = sender.clone();
+        thread::spawn(move || read_pieces(pipe, Pipe::Stdout, &sender));
+    }
+    if let Some(pipe) = child.stderr.take() {
+        let sender = sender.clone();
+        thread::spawn(move || read_pieces(pipe, Pipe::Stderr, &sender));
+    }
+    drop(sender);
+    let status = supervise(&mut child, &lines, env, &mut |pipe, piece| {
+        let kept = match pipe {
+            Pipe::Stdout => &mut captured.stdout,
+            Pipe::Stderr => &mut captured.stderr,
+        };
+        kept.extend_from_slice(piece);
+        keep_end(kept, kept_bytes);
+        on_piece(pipe, piece);
     });
+    drop(lines);
     let status = status.map_err(|source| RunError::Pipe { program: program.clone(), source })?;
     env.interrupt.check()?;
     if status.success() {
@@ -330,11 +368,11 @@ fn spawn(invocation: &Invocation) -> io::Result<Child> {
         .spawn()
 }
 
-fn read_lines(pipe: impl Read, name: Pipe, sender: &mpsc::Sender<(Pipe, Vec<u8>)>) {
+fn read_pieces(pipe: impl Read, name: Pipe, sender: &mpsc::SyncSender<(Pipe, Vec<u8>)>) {
     let mut reader = BufReader::new(pipe);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        if sender.send((name, std::mem::take(&mut line))).is_err() {
+    let mut piece = Vec::new();
+    while reader.by_ref().take(PIECE).read_until(b'\n', &mut piece).is_ok_and(|read| read > 0) {
+        if sender.send((name, std::mem::take(&mut piece))).is_err() {
             return;
         }
     }
@@ -351,23 +389,37 @@ fn supervise(
     env: &Env,
     on_line: &mut dyn FnMut(Pipe, &[u8]),
 ) -> io::Result<ExitStatus> {
+    const TURN: Duration = Duration::from_millis(20);
     let mut stop = Stop::default();
     let mut ended: Option<(ExitStatus, Stopwatch)> = None;
+    let mut last_look = Stopwatch::start();
     loop {
-        match lines.recv_timeout(Duration::from_millis(20)) {
+        match lines.recv_timeout(TURN) {
             Ok((pipe, line)) => {
-                on_line(pipe, &line);
-                continue;
+                // What a program that is to end still writes isn't shown.
+                if env.interrupt.signal().is_none() {
+                    on_line(pipe, &line);
+                }
+                // However fast it writes, it is looked after.
+                if last_look.elapsed() < TURN {
+                    continue;
+                }
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
+        last_look = Stopwatch::start();
         if ended.is_none() {
             ended = child.try_wait()?.map(|status| (status, Stopwatch::start()));
         }
         // A daemon that the program left behind can hold the pipes open for ever: its output isn't waited for.
-        if ended.as_ref().is_some_and(|(_, since)| since.elapsed() > Duration::from_secs(2)) {
+        let since_end = ended.as_ref().map(|(_, since)| since.elapsed()).unwrap_or_default();
+        if since_end > Duration::from_secs(2) {
             signal_group(child, Signal::KILL);
+        }
+        // It may be in another group.
+        if since_end > Duration::from_secs(3) {
+            break;
         }
         stop.look(child, env);
     }
@@ -377,7 +429,7 @@ fn supervise(
             break status;
         }
         stop.look(child, env);
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
     };
     if env.interrupt.signal().is_some() {
         // What it started may not listen to SIGTERM, and need not have held its pipes.
@@ -461,11 +513,65 @@ mod tests {
     fn an_interrupt_ends_the_program_and_its_children() {
         let env = Env::for_tests(&[]);
         let interrupt = env.interrupt.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(100));
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
             interrupt.set(2);
         });
         let error = capture(&shell("sleep 60 & sleep 60"), &env, &Output::silent()).unwrap_err();
         assert!(matches!(error, RunError::Interrupted(_)), "{error:?}");
+    }
+
+    // S03
+    #[test]
+    fn a_program_that_floods_its_output_is_ended_in_time_and_its_lines_are_cut() {
+        for flood in [
+            "yes",
+            "yes >&2",
+            "tr '\\0' x </dev/zero",
+            "tr '\\0' x </dev/zero >&2 & exec yes",
+            "trap '' TERM; yes",
+        ] {
+            let env = Env::for_tests(&[]);
+            let interrupt = env.interrupt.clone();
+            let log = crate::output::tests::Captured::default();
+            let output = Output::to_sink(log.clone(), crate::output::Format::Text);
+            thread::spawn(move || {
+                thread::sleep(Duration::from_millis(200));
+                interrupt.set(15);
+            });
+            let watch = Stopwatch::start();
+            let error = stream(&shell(flood), &env, &output).unwrap_err();
+            assert!(matches!(error, RunError::Interrupted(_)), "{flood}: {error:?}");
+            assert!(watch.elapsed() < Duration::from_secs(10), "{flood}: {:?}", watch.elapsed());
+            let longest = log.text().lines().map(str::len).max().unwrap_or_default();
+            assert!(longest <= LONGEST_LINE + 20, "{flood}: {longest}");
+        }
+    }
+
+    // S03
+    #[test]
+    fn what_is_kept_of_a_flood_is_its_end() {
+        let mut kept = Vec::new();
+        for number in 0..100_000 {
+            kept.extend_from_slice(format!("{number}\n").as_bytes());
+            keep_end(&mut kept, 1_000);
+            assert!(kept.len() <= 2_010);
+        }
+        assert!(kept.ends_with(b"99998\n99999\n"));
+        let long = "x".repeat(30_000);
+        for (line, expected) in
+            [("short\r\n", "short"), (long.as_str(), &*format!("{}…", &long[..LONGEST_LINE])), ("", "")]
+        {
+            assert_eq!(cut_line(line.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_daemon_that_is_left_behind_writes_is_not_waited_for() {
+        let env = Env::for_tests(&[]);
+        let script = "setsid sleep 60 & echo started";
+        let watch = Stopwatch::start();
+        assert_eq!(capture(&shell(script), &env, &Output::silent()).unwrap().text(), "started");
+        assert!(watch.elapsed() < Duration::from_secs(20));
     }
 }
