@@ -1,6 +1,6 @@
 //! The app's dependencies, installed into a tree of their own that is later laid over the runtime.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::python::Python;
@@ -46,6 +46,8 @@ pub(crate) struct InstallTarget<'a> {
     pub failure: ErrorCode,
     /// Whether the tool only speaks when it fails.
     pub quiet: bool,
+    /// Whether pip and setuptools are in the tree already, and count as installed.
+    pub has_preinstalled: bool,
 }
 
 /// How requirements files are to be read.
@@ -171,8 +173,10 @@ pub(crate) fn install(
 ) -> Result<()> {
     let invocation = match tool {
         Tool::Uv(uv) => uv_invocation(uv, target, pip, store, env),
-        Tool::Pip(site_packages) => pip_invocation(&["-m".into(), "pip".into()], target, env)
-            .env("PYTHONPATH", site_packages.as_os_str()),
+        Tool::Pip(site_packages) => pip_invocation(&["-m".into(), "pip".into()], target, env).env(
+            "PYTHONPATH",
+            if target.has_preinstalled { site_packages_of(target) } else { site_packages.clone() },
+        ),
         Tool::BundledPip => {
             let Some(bundled) = target.python.bundled_pip() else {
                 return Err(NoBundledPip { listing: target.python.list_bundled() }.into());
@@ -180,6 +184,7 @@ pub(crate) fn install(
             pip_invocation(&[bundled], target, env)
         }
     };
+    let invocation = with_libraries(invocation, target.python);
     stream(&invocation, env, output).map(drop).map_err(|source| install_error(target.failure, source).into())
 }
 
@@ -203,6 +208,23 @@ impl UserError for NoBundledPip {
 
 fn prefix(target: &InstallTarget<'_>) -> PathBuf {
     target.tree.join(".heroku/python")
+}
+
+fn site_packages_of(target: &InstallTarget<'_>) -> PathBuf {
+    target.tree.join(target.python.library()).join("site-packages")
+}
+
+/// Lets linkers find Python's library where it is now: its own settings name where it is in a dyno.
+pub(super) fn with_libraries(invocation: Invocation, python: &Python) -> Invocation {
+    const NAME: &str = "LIBRARY_PATH";
+    let own = python.prefix.join("lib");
+    let theirs = invocation.env.get(OsStr::new(NAME)).filter(|value| !value.is_empty()).cloned();
+    let mut path = own.into_os_string();
+    if let Some(theirs) = theirs {
+        path.push(":");
+        path.push(theirs);
+    }
+    invocation.env(NAME, path)
 }
 
 fn uv_invocation(
@@ -266,14 +288,9 @@ pub(super) fn with_uv_settings(invocation: Invocation, store: &Store) -> Invocat
 fn pip_invocation(pip: &[OsString], target: &InstallTarget<'_>, env: &Env) -> Invocation {
     let mut invocation = Invocation::new(&target.python.executable)
         .args(pip.iter().cloned())
-        .args([
-            "install",
-            "--no-compile",
-            "--no-input",
-            "--progress-bar=off",
-            "--ignore-installed",
-            "--exists-action=w",
-        ])
+        .args(["install", "--no-compile", "--no-input", "--progress-bar=off", "--exists-action=w"])
+        // Nothing but what is in the tree counts as installed.
+        .args((!target.has_preinstalled).then_some("--ignore-installed"))
         .args(["--no-warn-script-location", "--disable-pip-version-check"])
         .arg("--prefix")
         .arg(prefix(target))
@@ -394,6 +411,27 @@ mod tests {
             ("something else", Cause::Other),
         ] {
             assert_eq!(find_cause(text), expected, "{text}");
+        }
+    }
+
+    // D42
+    #[test]
+    fn linkers_find_pythons_library_first_and_then_what_the_user_names() {
+        let python = Python {
+            executable: "/t/bin/python3.12".into(),
+            prefix: "/t".into(),
+            version: "3.12.1".parse().unwrap(),
+            layer: None,
+        };
+        for (set, expected) in [(None, "/t/lib"), (Some(""), "/t/lib"), (Some("/opt/lib"), "/t/lib:/opt/lib")]
+        {
+            let invocation = Invocation::new("/uv");
+            let invocation = match set {
+                Some(value) => invocation.env("LIBRARY_PATH", value),
+                None => invocation,
+            };
+            let invocation = with_libraries(invocation, &python);
+            assert_eq!(invocation.env[OsStr::new("LIBRARY_PATH")], expected, "{set:?}");
         }
     }
 }

@@ -12,6 +12,7 @@ use super::layers::{Layer, provide_layer};
 use super::local::{left_out, own_source};
 use super::native::{NativeTarget, install_natively, provide_tool};
 use super::normalise::{BuildPlaces, normalise};
+use super::preinstalled::Preinstalled;
 use super::python::Python;
 use super::stage;
 use super::sync::{LeaveOut, SyncTarget, sync};
@@ -21,6 +22,7 @@ use crate::error::Result;
 use crate::host::files;
 use crate::plan::inputs::Rendered;
 use crate::plan::local::{Local, Needs, Part};
+use crate::plan::manager::needs_setuptools;
 use crate::plan::{Installer, NativeTool, PackageManager, Plan};
 
 /// What a project without a build system of its own is built by, as Poetry does.
@@ -63,7 +65,10 @@ impl Survey {
                 output.detail(reason);
             }
             let share = if plan.layer("project").is_some() { Share::Others } else { Share::Everything };
-            self.fill_packages(tree, python, &tool, share, shop)
+            let preinstalled = pip
+                .filter(|_| self.package_manager == PackageManager::Pip && needs_setuptools(python.version))
+                .map(|pip| pip.tree().join(python.library()).join("site-packages"));
+            self.fill_packages(tree, python, &tool, share, preinstalled.as_deref(), shop)
         })
     }
 
@@ -98,6 +103,7 @@ impl Survey {
         python: &Python,
         tool: &Chosen<'_>,
         share: Share,
+        preinstalled: Option<&Path>,
         shop: Workshop<'_>,
     ) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
@@ -109,7 +115,7 @@ impl Survey {
         let directory = staged.as_deref().unwrap_or(&self.app.root);
         let layer = if share == Share::Own { "project" } else { "dependencies" };
         let kept = Kept { store, lineage: &self.settings.lineage, layer };
-        let job = Job { tree, python, directory, work: work.path(), share };
+        let job = Job { tree, python, directory, work: work.path(), share, preinstalled };
         let install = || self.run_installer(tool, &job, shop);
         let (runtime, ahead) = match tool {
             Chosen::Engine(Tool::Uv(_)) => compile_ahead(python, kept, env, output, install)?,
@@ -125,7 +131,7 @@ impl Survey {
     /// Installs, and returns the prefix of the interpreter that scripts name.
     fn run_installer(&self, tool: &Chosen<'_>, job: &Job<'_>, shop: Workshop<'_>) -> Result<PathBuf> {
         let Workshop { store, env, output, .. } = shop;
-        let Job { tree, python, directory, work, share } = *job;
+        let Job { tree, python, directory, work, share, preinstalled } = *job;
         let (manager, test) = (self.package_manager, self.settings.test);
         match tool {
             Chosen::Native(tool, layer) => {
@@ -158,8 +164,12 @@ impl Survey {
                     groups: if share == Share::Own { &[] } else { &self.inputs.groups },
                     failure: manager.install_error(),
                     quiet: false,
+                    has_preinstalled: preinstalled.is_some(),
                 };
                 let pip = if matches!(tool, Tool::Uv(_)) { &self.pip_for_uv() } else { &self.pip };
+                let preinstalled = preinstalled
+                    .map(|from| Preinstalled::put(from, &tree.join(python.library()).join("site-packages")))
+                    .transpose()?;
                 let first = match &sheet.hashed_first {
                     Some(file) => {
                         let (requirements, mode) =
@@ -182,6 +192,7 @@ impl Survey {
                     }
                     Err(failure)
                 })?;
+                preinstalled.map(Preinstalled::take_away).transpose()?;
                 Ok(python.prefix.clone())
             }
         }
@@ -317,6 +328,8 @@ struct Job<'a> {
     /// For files that are only needed meanwhile.
     work: &'a Path,
     share: Share,
+    /// The site-packages directory whose packages count as installed.
+    preinstalled: Option<&'a Path>,
 }
 
 /// What of the app the installer gets to see.

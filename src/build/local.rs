@@ -68,7 +68,7 @@ impl Survey {
             output.step("Installing the app's own packages");
             let tool = Chosen::Engine(self.tool(plan, python, None));
             let shop = Workshop { env: &self.installer_env, ..shop };
-            self.fill_packages(tree, python, &tool, Share::Own, shop)
+            self.fill_packages(tree, python, &tool, Share::Own, None, shop)
         })?;
         if let Some(local) = self.inputs.local.as_mut().filter(|local| local.is_open) {
             local.needs = read_needs(&project, local)?;

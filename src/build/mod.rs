@@ -21,6 +21,7 @@ pub(crate) mod nltk;
 pub(crate) mod normalise;
 pub(crate) mod package;
 pub(crate) mod pip_layer;
+mod preinstalled;
 pub(crate) mod python;
 mod python_layer;
 pub(crate) mod record;

@@ -64,6 +64,7 @@ pub(super) fn install_pinned(tools: &PinnedTools<'_>, shop: Workshop<'_>) -> Res
         groups: &[],
         failure: ErrorCode::InstallPip,
         quiet: true,
+        has_preinstalled: false,
     };
     let installer = match uv {
         Some(uv) => dependencies::Tool::Uv(uv),

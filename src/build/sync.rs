@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::dependencies::{install_error, with_uv_settings};
+use super::dependencies::{install_error, with_libraries, with_uv_settings};
 use super::python::Python;
 use super::tool_env::tool_environment;
 use super::uv::Uv;
@@ -73,7 +73,8 @@ pub(crate) fn sync(
     let prefix = target.tree.join(".heroku/python");
     let run = |invocation: Invocation| {
         let invocation = with_environment(invocation, &prefix, pip, store, env);
-        stream(&invocation, env, output).map_err(|source| install_error(ErrorCode::InstallUvProject, source))
+        stream(&with_libraries(invocation, target.python), env, output)
+            .map_err(|source| install_error(ErrorCode::InstallUvProject, source))
     };
     run(venv_invocation(uv, target, &prefix))?;
     let scaffold: Vec<PathBuf> = WalkDir::new(&prefix)

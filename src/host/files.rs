@@ -107,6 +107,12 @@ pub(crate) fn replace_contents(path: &Path, contents: &[u8]) -> Result<(), FileE
     Ok(())
 }
 
+/// Deletes a directory if nothing is in it.
+pub(crate) fn remove_empty_dir(path: &Path) {
+    // What is in it says that it stays.
+    let _ = fs::remove_dir(path);
+}
+
 /// Opens a new file for writing; an old one of that name is emptied.
 pub(crate) fn create_file(path: &Path) -> Result<File, FileError> {
     File::create(path).doing("writing", path)

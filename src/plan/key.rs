@@ -13,7 +13,7 @@ use super::runtime::RuntimeChoice;
 use crate::python::version::PythonVersion;
 
 /// Raised by hand when slugc treats the same input in another way: each layer is then made anew.
-const RULES: &str = "3";
+const RULES: &str = "4";
 
 /// The key of a layer: named parts. Its digest is the layer's name in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +95,8 @@ pub(crate) struct DependencyFacts<'a> {
     pub runtime: &'a LayerKey,
     /// Who manages the packages.
     pub package_manager: PackageManager,
+    /// What is in site-packages before the packages and counts as installed; empty if nothing does.
+    pub installed_before: &'a str,
     /// What says which packages are installed.
     pub inputs: &'a Inputs,
     /// What of them is in the app itself, if that gets a layer of its own.
@@ -149,13 +151,23 @@ pub(crate) fn project_key(facts: &DependencyFacts<'_>) -> Option<LayerKey> {
 const OWN_SOURCE: &str = "app's own source, which requirements are built from,";
 
 fn common_parts(facts: &DependencyFacts<'_>) -> Vec<(String, String)> {
-    let DependencyFacts { runtime, package_manager, inputs, local: _, installer, pip_settings, test } = facts;
+    let DependencyFacts {
+        runtime,
+        package_manager,
+        installed_before,
+        inputs,
+        local: _,
+        installer,
+        pip_settings,
+        test,
+    } = facts;
     let mut parts = vec![
         ("Python runtime".to_owned(), runtime.digest()),
         ("Python version".to_owned(), runtime.part("Python version").unwrap_or_default().to_owned()),
         ("package manager".to_owned(), package_manager.name().to_owned()),
         ("installer".to_owned(), (*installer).to_owned()),
         ("pip configuration".to_owned(), pip_settings.clone()),
+        ("set of tools that are installed before".to_owned(), (*installed_before).to_owned()),
         ("set of groups".to_owned(), if *test { "test" } else { "production" }.to_owned()),
     ];
     for (name, digest) in &inputs.variables {
@@ -212,6 +224,7 @@ mod tests {
             dependencies_key(&DependencyFacts {
                 runtime: &runtime,
                 package_manager,
+                installed_before: "",
                 inputs,
                 local: inputs.local.as_ref(),
                 installer,

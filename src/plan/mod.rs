@@ -137,9 +137,13 @@ fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
     let installer_version = installer::installer_version(installer, facts);
     let runtime_key = key::runtime_key(facts.runtime);
     let pip_key = key::pip_key(&runtime_key, version.version);
+    let has_setuptools = package_manager == PackageManager::Pip && manager::needs_setuptools(version.version);
+    let installed_before =
+        if has_setuptools { manager::pip_layer_contents(version.version) } else { String::new() };
     let facts_of_key = key::DependencyFacts {
         runtime: &runtime_key,
         package_manager,
+        installed_before: &installed_before,
         inputs,
         local: inputs.local.as_ref().filter(|_| installer == Installer::Uv),
         installer: &installer_version,

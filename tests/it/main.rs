@@ -31,6 +31,7 @@ mod messages;
 mod mixed_locks;
 mod native;
 mod package;
+mod preinstalled;
 mod projects;
 mod real_tools;
 mod report_page;

@@ -1,0 +1,87 @@
+//! What is there before the app's packages, and what packages are compiled against: with real packages.
+
+use std::fs;
+
+use crate::slugs::names_of;
+use crate::support::{TestApp, machines_index, skip};
+
+/// An app that is built with the real uv, with an interpreter of this machine of one of these minor versions.
+fn app(minors: &[&str]) -> Option<(TestApp, String)> {
+    let mut app = TestApp::new(&[("Procfile", "web: true\n")]);
+    app.env.remove(std::ffi::OsStr::new("SLUGC_UV"));
+    app.env.extend(machines_index());
+    let found = minors.iter().find(|minor| {
+        fs::write(app.dir.join(".python-version"), minor).unwrap();
+        fs::write(app.dir.join("requirements.txt"), "").unwrap();
+        app.run(&["build", app.dir.to_str().unwrap()]).code == Some(0)
+    });
+    match found {
+        Some(minor) => Some((app, (*minor).to_owned())),
+        None => {
+            skip(&format!("none of Python {} is here", minors.join(", ")));
+            None
+        }
+    }
+}
+
+// D41
+#[test]
+#[ignore = "needs PyPI"]
+fn setuptools_counts_as_installed_and_is_replaced_only_where_the_app_asks_for_it() {
+    let Some((app, _)) = app(&["3.12", "3.11", "3.10"]) else { return };
+    for (requirements, expected) in [
+        ("gunicorn==20.1.0\n", "70.3.0"),
+        ("APScheduler==3.10.1\n", "70.3.0"),
+        ("six\n", "70.3.0"),
+        ("gunicorn==20.1.0\nsetuptools==69.0.0\n", "69.0.0"),
+        ("gunicorn==20.1.0\nsetuptools>=80,<80.10.2\n", "80.10.1"),
+    ] {
+        fs::write(app.dir.join("requirements.txt"), requirements).unwrap();
+        for installer in ["uv", "pip"] {
+            app.build(&["--installer", installer]).success();
+            let names = names_of(&app.slug());
+            let found: Vec<&str> = names
+                .iter()
+                .filter_map(|name| {
+                    name.split_once("site-packages/setuptools-")?.1.strip_suffix(".dist-info/RECORD")
+                })
+                .collect();
+            assert_eq!(found, [expected], "{installer}: {requirements}");
+            let has_resources =
+                names.iter().any(|name| name.ends_with("site-packages/pkg_resources/__init__.py"));
+            assert!(has_resources, "{installer}: {requirements}");
+        }
+    }
+    // And in the classic buildpack, whose cache has the layers.
+    fs::write(app.dir.join("requirements.txt"), "gunicorn==20.1.0\n").unwrap();
+    let (cache, dir) = (app.out.join("cache"), app.dir.to_str().unwrap().to_owned());
+    fs::create_dir(&cache).unwrap();
+    app.run(&["classic", "compile", &dir, cache.to_str().unwrap()]).success();
+    let library = fs::read_dir(app.dir.join(".heroku/python/lib")).unwrap();
+    let library = library.map(|entry| entry.unwrap().path()).find(|path| path.join("site-packages").is_dir());
+    let site_packages = library.unwrap().join("site-packages");
+    assert!(site_packages.join("setuptools-70.3.0.dist-info").is_dir());
+    assert!(site_packages.join("pkg_resources/__init__.py").is_file());
+}
+
+// D42
+#[test]
+#[ignore = "needs PyPI"]
+fn a_package_that_links_with_pythons_own_library_is_compiled_and_runs() {
+    let Some((app, _)) = app(&["3.12", "3.13", "3.11"]) else { return };
+    fs::write(app.dir.join("requirements.txt"), "uwsgi==2.0.31\n").unwrap();
+    for installer in ["uv", "pip"] {
+        app.build(&["--installer", installer, "--refresh"]).success();
+        let run = app.run(&["run", "slug.tgz", "--", "uwsgi", "--version"]).success();
+        assert_eq!(run.stdout.trim(), "2.0.31", "{installer}");
+    }
+    // With a lock, uv itself is what runs the build.
+    fs::remove_file(app.dir.join("requirements.txt")).unwrap();
+    fs::write(
+        app.dir.join("pyproject.toml"),
+        "[project]\nname = 'site'\nversion = '1'\nrequires-python = '>=3.10'\ndependencies = ['uwsgi==2.0.31']\n",
+    )
+    .unwrap();
+    app.build(&["--refresh"]).success();
+    assert_eq!(app.run(&["run", "slug.tgz", "--", "uwsgi", "--version"]).success().stdout.trim(), "2.0.31");
+}
