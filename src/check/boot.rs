@@ -1,10 +1,12 @@
-//! Whether a web process listens in time: watches the port of one that somebody else has started.
+//! Whether a web process boots, as seen from outside: it listens in time, stays alive, and answers a request. Someone else
+//! has started it.
 
-use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::catalogue::FindingCode;
+use super::catalogue::{FindingCode, Severity};
 use super::finding::Finding;
 use crate::env::Env;
 use crate::error::Result;
@@ -20,8 +22,16 @@ pub(crate) enum Boot {
     ListensOnLoopback,
     /// It didn't listen in time.
     TimedOut,
-    /// It has ended.
+    /// It has ended before it listened.
     Ended,
+    /// It listened, and ended so long after that.
+    EndedAfterListening(Duration),
+    /// It listens and lives, but closes the connection instead of answering `GET /`.
+    Hangs,
+    /// It listens and lives, but gives no answer to `GET /` within so long.
+    Silent(Duration),
+    /// It answers `GET /` with an error of its own.
+    Fails(u16),
 }
 
 /// Who may reach a port.
@@ -60,6 +70,116 @@ pub(crate) fn wait_for_port(port: u16, limit: Duration, ended: &Receiver<()>, en
     }
 }
 
+/// How long a process that listens is watched. Servers that listen before their workers load the app give up within a
+/// second or two if those fail.
+const WATCHED: Duration = Duration::from_secs(4);
+
+/// How long an answer may take: Heroku's router gives up then, too (H12).
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Watches a process that listens for some seconds, and asks it `GET /` once. `ended` is closed when it has ended.
+pub(crate) fn watch(
+    listens: Boot,
+    port: u16,
+    within: Duration,
+    ended: &Receiver<()>,
+    env: &Env,
+) -> Result<Boot> {
+    let watch = Stopwatch::start();
+    let mut answer = None;
+    let mut asked = None;
+    loop {
+        env.interrupt.check()?;
+        if ended.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Disconnected) {
+            return Ok(Boot::EndedAfterListening(watch.elapsed()));
+        }
+        // Workers that fail to load the app do so first.
+        if asked.is_none() && watch.elapsed() > WATCHED.min(within) / 2 {
+            let (sender, receiver) = mpsc::channel();
+            std::thread::spawn(move || sender.send(ask(port)));
+            asked = Some(receiver);
+        }
+        if let Some(found) = asked.as_ref().and_then(|receiver| receiver.try_recv().ok()) {
+            answer = Some(found);
+        }
+        if watch.elapsed() < WATCHED.min(within) {
+            continue;
+        }
+        return Ok(match answer {
+            None if watch.elapsed() > PATIENCE => Boot::Silent(PATIENCE),
+            None => continue,
+            Some(Answer::Status(status)) if status >= 500 => Boot::Fails(status),
+            Some(Answer::Status(_)) => listens,
+            Some(Answer::Closed) => Boot::Hangs,
+            Some(Answer::None) => Boot::Silent(PATIENCE),
+        });
+    }
+}
+
+/// What came back for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// An answer of this status.
+    Status(u16),
+    /// Nothing in time.
+    None,
+    /// The connection was refused, reset or closed, or what came isn't HTTP.
+    Closed,
+}
+
+/// Asks for the page as the router would. The same machine is asked, so no proxy of the user's is in between.
+fn ask(port: u16) -> Answer {
+    let is_late =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+    let exchange = || -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: slugc\r\nAccept: */*\r\n\
+             X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nX-Forwarded-For: 127.0.0.1\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
+        let mut start = Vec::new();
+        while start.len() < 64 && !start.contains(&b'\n') {
+            let mut bytes = [0; 64];
+            let read = stream.read(&mut bytes)?;
+            if read == 0 {
+                break;
+            }
+            start.extend_from_slice(&bytes[..read]);
+        }
+        Ok(start)
+    };
+    match exchange() {
+        Ok(start) => status(&start).map_or(Answer::Closed, Answer::Status),
+        Err(error) if is_late(&error) => Answer::None,
+        Err(_) => Answer::Closed,
+    }
+}
+
+/// Reads the status of an answer's first line: `HTTP/1.1 200 OK`.
+fn status(start: &[u8]) -> Option<u16> {
+    let line = std::str::from_utf8(start.split(|byte| *byte == b'\r').next()?).ok()?;
+    line.strip_prefix("HTTP/1.")?.get(2..)?.split(' ').next()?.parse().ok()
+}
+
+/// Returns what of a process's output says why it failed: the last traceback, or its last lines. What `slugc run` itself
+/// says isn't the process's.
+pub(crate) fn last_words(output: &str, most: usize) -> String {
+    let is_own = |line: &&str| !(line.starts_with("-----> ") || line.starts_with(" !") || line.is_empty());
+    let lines: Vec<&str> = output.lines().map(str::trim_end).filter(is_own).collect();
+    let traceback = lines.iter().rposition(|line| line.ends_with("Traceback (most recent call last):"));
+    if let Some(start) = traceback {
+        // Its end is the first line that isn't indented: the exception.
+        let length = lines[start + 1..].iter().position(|line| !line.starts_with([' ', '\t']));
+        let end = length.map_or(lines.len(), |length| start + 2 + length);
+        // An exception's own text can have several lines.
+        return lines[end.saturating_sub(most).max(start)..end].join("\n");
+    }
+    lines[lines.len().saturating_sub(most)..].join("\n")
+}
+
 /// Says what is wrong with a boot; `last_words` is what the process wrote last.
 pub(crate) fn finding(boot: Boot, port: u16, limit: Duration, last_words: &str) -> Option<Finding> {
     let words = if last_words.is_empty() { String::new() } else { format!("\n{last_words}") };
@@ -78,6 +198,24 @@ pub(crate) fn finding(boot: Boot, port: u16, limit: Duration, last_words: &str) 
         }
         Boot::Ended => {
             Some(Finding::new(FindingCode::BootFailed, format!("It ended before it listened.{words}")))
+        }
+        Boot::EndedAfterListening(after) => {
+            let message =
+                format!("It listened on PORT, and ended {:.1} seconds later.{words}", after.as_secs_f32());
+            Some(Finding::new(FindingCode::BootFailed, message))
+        }
+        Boot::Hangs => {
+            let message = format!("It listens on PORT, and closes the connection without an answer.{words}");
+            Some(Finding::new(FindingCode::BootNoAnswer, message).with_severity(Severity::Error))
+        }
+        Boot::Silent(limit) => {
+            let message = format!("`GET /` has no answer after {} seconds.{words}", limit.as_secs());
+            Some(Finding::new(FindingCode::BootNoAnswer, message))
+        }
+        Boot::Fails(status) => {
+            let last = words.lines().last().unwrap_or_default();
+            let message = format!("`GET /` is answered with the status {status}.\n{last}");
+            Some(Finding::new(FindingCode::BootServerError, message.trim_end().to_owned()))
         }
     }
 }
@@ -114,5 +252,41 @@ mod tests {
         let port = socket.local_addr().unwrap().port();
         drop(socket);
         assert_eq!(listener(port), Listener::Nobody);
+    }
+
+    // C01
+    #[test]
+    fn the_cause_is_told_and_not_what_servers_say_after_it() {
+        let gunicorn = "-----> Starting process\n[ERROR] Exception in worker process\n\
+            Traceback (most recent call last):\n  File \"/app/wsgi.py\", line 3, in <module>\n    raise RuntimeError(\"x\")\n\
+            RuntimeError: x\n[INFO] Worker exiting (pid: 8)\n[ERROR] Shutting down: Master\n-----> State changed\n !     Error\n";
+        for (output, expected) in [
+            (gunicorn, "RuntimeError: x"),
+            ("no luck\n\n-----> State changed from starting to crashed\n", "no luck"),
+            (
+                "Traceback (most recent call last):\n  File \"a\"\nKeyError: 'A'\n\nDuring handling\n\n\
+              Traceback (most recent call last):\n  File \"b\"\nValueError: B\n",
+                "ValueError: B",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(last_words(output, 12).lines().last().unwrap_or_default(), expected, "{output}");
+        }
+        assert!(last_words(gunicorn, 12).contains("/app/wsgi.py"));
+    }
+
+    // C01
+    #[test]
+    fn a_status_is_read_from_the_first_line() {
+        for (line, expected) in [
+            ("HTTP/1.1 200 OK\r\n", Some(200)),
+            ("HTTP/1.0 503 Service Unavailable\r\n", Some(503)),
+            ("HTTP/1.1 404\r\n", Some(404)),
+            ("", None),
+            ("SSH-2.0-x\r\n", None),
+            ("HTTP/1.1\r\n", None),
+        ] {
+            assert_eq!(status(line.as_bytes()), expected, "{line}");
+        }
     }
 }

@@ -12,13 +12,13 @@ use crate::build::check::{Known, facts_of_source};
 use crate::build::execute::Workshop;
 use crate::build::record::Record;
 use crate::build::slug::build_slug;
-use crate::check::boot::{Boot, finding, wait_for_port};
+use crate::check::boot::{Boot, finding, last_words, wait_for_port, watch};
 use crate::check::confirm::confirm_imports;
 use crate::check::facts::Facts;
 use crate::check::finding::Finding;
 use crate::check::gather::read_slug;
 use crate::check::report::{Counts, render_github, render_json, render_sarif, render_text};
-use crate::check::{FindingCode, check, sort};
+use crate::check::{FindingCode, Severity, check, sort};
 use crate::env::{Env, Interrupt};
 use crate::error::Result;
 use crate::host::files;
@@ -123,14 +123,48 @@ fn confirm(
     let has_web =
         facts.procfile.as_ref().is_some_and(|(procfile, _)| procfile.process_types().contains_key("web"));
     if arguments.boot && has_web {
-        findings.extend(boot(slug, arguments, env, output)?);
+        let (boot, found) = boot(slug, arguments, env, output)?;
+        settle(findings, boot);
+        findings.extend(found);
     }
     Ok(())
 }
 
+/// What the boot has disproved isn't said, and what it has proven isn't doubted.
+fn settle(findings: &mut Vec<Finding>, boot: Boot) {
+    const DISPROVED: &[FindingCode] = &[
+        FindingCode::CommandNoPort,
+        FindingCode::CommandFixedPort,
+        FindingCode::CommandLoopback,
+        FindingCode::CommandNotInstalled,
+        FindingCode::CommandFileNotFound,
+        FindingCode::CommandNotExecutable,
+        FindingCode::AppModuleNotFound,
+    ];
+    match boot {
+        // It listened to PORT for everybody, and lives. Of other process types than web, nothing was seen.
+        Boot::Listens(_) | Boot::Fails(_) | Boot::Silent(_) | Boot::Hangs => {
+            findings.retain(|finding| !DISPROVED.contains(&finding.code) || !is_of_web(finding));
+        }
+        Boot::Ended | Boot::EndedAfterListening(_) => {
+            let failed = |finding: &&mut Finding| finding.code == FindingCode::AppImportFailed;
+            findings.iter_mut().filter(failed).for_each(|finding| finding.severity = Severity::Error);
+        }
+        Boot::ListensOnLoopback | Boot::TimedOut => {}
+    }
+}
+
+/// Whether a finding is about the web process: it points at that line of the Procfile, or at a file.
+fn is_of_web(finding: &Finding) -> bool {
+    finding
+        .place
+        .as_ref()
+        .is_none_or(|place| place.file != "Procfile" || place.text.trim_start().starts_with("web"))
+}
+
 /// Boots the web process as `slugc run` does, in a process of its own: what it writes is kept apart that way, and
 /// however it ends, this one goes on.
-fn boot(slug: &Path, arguments: &Check, env: &Env, output: &Output) -> Result<Option<Finding>> {
+fn boot(slug: &Path, arguments: &Check, env: &Env, output: &Output) -> Result<(Boot, Option<Finding>)> {
     let limit = Duration::from_secs(arguments.boot_timeout);
     let port = free_port()?;
     let invocation = run_invocation(slug, port, arguments, env)?;
@@ -144,22 +178,28 @@ fn boot(slug: &Path, arguments: &Check, env: &Env, output: &Output) -> Result<Op
             drop(running);
             outcome
         });
-        let boot = wait_for_port(port, limit, &ended, env);
+        let boot = wait_for_port(port, limit, &ended, env).and_then(|boot| {
+            if let Boot::Listens(after) = boot {
+                output.detail(format!(
+                    "The web process listens on PORT after {:.1} seconds.",
+                    after.as_secs_f32()
+                ));
+                return watch(boot, port, limit, &ended, env);
+            }
+            Ok(boot)
+        });
         const TERM: usize = 15;
         stop.set(TERM);
         (boot, child.join())
     });
     let boot = boot?;
     let last_words = match outcome {
-        Ok(Ok(captured)) => last_lines(&[captured.stdout, captured.stderr].concat()),
+        Ok(Ok(captured)) => words(&[captured.stdout, captured.stderr].concat()),
         Ok(Err(error @ RunError::Start { .. })) => return Err(error.into()),
-        Ok(Err(error)) => last_lines(error.text().as_bytes()),
+        Ok(Err(error)) => words(error.text().as_bytes()),
         Err(_) => String::new(),
     };
-    if let Boot::Listens(after) = boot {
-        output.detail(format!("The web process listens on PORT after {:.1} seconds.", after.as_secs_f32()));
-    }
-    Ok(finding(boot, port, limit, &last_words))
+    Ok((boot, finding(boot, port, limit, &last_words)))
 }
 
 fn run_invocation(slug: &Path, port: u16, arguments: &Check, env: &Env) -> Result<Invocation> {
@@ -190,10 +230,8 @@ fn free_port() -> Result<u16> {
     Ok(listener.doing("looking for a free port on", Path::new("0.0.0.0"))?.port())
 }
 
-fn last_lines(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+fn words(bytes: &[u8]) -> String {
+    last_words(&String::from_utf8_lossy(bytes), LAST_LINES)
 }
 
 fn report(

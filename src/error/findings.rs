@@ -302,7 +302,7 @@ findings! {
     BootFailed => {
         id: "boot::crashed",
         severity: Error,
-        title: "The web process ended before it listened (H10).",
+        title: "The web process ended (H10).",
         fix: indoc! {"
             See its last lines. Config vars are given with `--env-file`,
             `--env-dir` or `--set`.
@@ -315,6 +315,25 @@ findings! {
         fix: indoc! {"
             Let it listen on 0.0.0.0:$PORT, and do slow work afterwards.
             `--boot-timeout` gives it more time here.
+        "},
+    }
+    BootNoAnswer => {
+        id: "boot::no-answer",
+        severity: Warning,
+        title: "The web process doesn't answer a request (H12, H13).",
+        fix: indoc! {"
+            Heroku's router gives up after 30 seconds. See what the page
+            waits for: a database, another service, or its own port.
+        "},
+    }
+    BootServerError => {
+        id: "boot::server-error",
+        severity: Warning,
+        title: "The web process answers a request with an error of its own.",
+        fix: indoc! {"
+            See the last line of its traceback. Nothing is wrong if the page
+            needs what isn't there now: config vars are given with
+            `--env-file`, `--env-dir` or `--set`.
         "},
     }
     BootLoopback => {

@@ -401,6 +401,8 @@ const ELSEWHERE: &[&str] = &[
     "app::import-too-long",
     "boot::crashed",
     "boot::loopback",
+    "boot::no-answer",
+    "boot::server-error",
     "boot::timeout",
     "files::large",
     "libraries::glibc-too-new",
@@ -820,14 +822,46 @@ fn importing_says_what_the_text_does_not() {
 fn booting_tells_a_crash_a_loopback_and_silence_apart() {
     const SERVE: &str = "import http.server, os, sys\n\
         http.server.HTTPServer((sys.argv[1], int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler).serve_forever()\n";
+    // Listens, and then: fails, ends, leaves it to a child that fails, is ended, hangs up, or answers.
+    const BIND: &str = "import os, socket, subprocess, sys, time\n\
+        server = socket.create_server(('0.0.0.0', int(os.environ['PORT'])))\n\
+        what = sys.argv[1]\n\
+        if what in ('raise', 'exit', 'child', 'signal'): time.sleep(1)\n\
+        if what == 'raise': raise RuntimeError('no luck')\n\
+        if what == 'exit': sys.exit('no luck')\n\
+        if what == 'child': sys.exit(subprocess.run([sys.executable, '-c', 'raise ValueError(\"no luck\")']).returncode)\n\
+        if what == 'signal': print('ended by a signal', flush=True); os.kill(os.getpid(), 9)\n\
+        while True:\n    client, _ = server.accept()\n    client.recv(4096)\n\
+        \x20   if what.isdigit(): client.sendall(f'HTTP/1.1 {what} X\\r\\nContent-Length: 0\\r\\n\\r\\n'.encode())\n\
+        \x20   client.close()\n";
     for (command, code, expected) in [
         ("python serve.py 0.0.0.0", 0, &[][..]),
         ("python serve.py 127.0.0.1", 1, &["boot::loopback"]),
         ("python -c 'raise SystemExit(\"no luck\")'", 1, &["boot::crashed"]),
         ("sleep 600", 1, &["boot::timeout"]),
+        // C01: what dies right after it has listened.
+        ("python bind.py raise", 1, &["boot::crashed"]),
+        ("python bind.py exit", 1, &["boot::crashed"]),
+        ("python bind.py child", 1, &["boot::crashed"]),
+        ("sh -c 'python bind.py signal'", 1, &["boot::crashed"]),
+        ("python bind.py close", 1, &["boot::no-answer"]),
+        ("python bind.py 500", 0, &["boot::server-error"]),
+        ("python bind.py 404", 0, &[]),
+        // C04: what the text suggests and the boot disproves.
+        ("sh start.sh", 0, &[]),
+        ("gunicorn wsgi:app", 0, &[]),
     ] {
         let procfile = format!("web: {command}\n");
-        let app = TestApp::new(&[("Procfile", &procfile), ("serve.py", SERVE), ("requirements.txt", "")]);
+        let app = TestApp::new(&[
+            ("Procfile", &procfile),
+            ("serve.py", SERVE),
+            ("bind.py", BIND),
+            ("gunicorn", "#!/bin/sh\nexec python serve.py 0.0.0.0\n"),
+            ("wsgi.py", "app = None\n"),
+            ("start.sh", "PORT=$PORT exec python serve.py 0.0.0.0\n"),
+            (".profile", "chmod +x gunicorn; PATH=$HOME:$PATH\n"),
+            ("requirements.txt", ""),
+        ]);
         // A directory is built for it.
         let limit = if expected == ["boot::timeout"] { "2" } else { "60" };
         let run = check(&app, &app.dir, &["--boot", "--boot-timeout", limit, "--format", "json"]);
@@ -835,7 +869,9 @@ fn booting_tells_a_crash_a_loopback_and_silence_apart() {
         assert_eq!(ids(&found), expected, "{command}\n{}", run.stderr);
         assert_eq!(run.code, Some(code), "{command}");
         if expected == ["boot::crashed"] {
-            assert!(found[0]["message"].as_str().unwrap().contains("no luck"), "{}", found[0]);
+            let message = found[0]["message"].as_str().unwrap();
+            assert!(message.contains("no luck") || message.contains("signal"), "{}", found[0]);
+            assert!(!message.contains("----->"), "{}", found[0]);
         }
         assert!(app.left_in_out().is_empty(), "the slug that was tried is gone");
     }
