@@ -13,12 +13,12 @@ impl Progress {
         } else {
             "       {msg} {spinner} {elapsed}"
         };
-        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        // Added first: whatever is set before would be drawn by the bar itself, and stay on the screen.
+        let bar = bars.add(total.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         bar.set_message(label.to_owned());
-        let bar = bars.add(bar);
         bar.enable_steady_tick(std::time::Duration::from_millis(100));
         Self(bar)
     }
