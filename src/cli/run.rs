@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::{Arguments, ConfigVarArguments, Run};
 use super::build;
 use crate::app::procfile::Procfile;
-use crate::dyno::{DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
+use crate::dyno::{DynoCommand, DynoSpec, Restored, SharedLog, Timing, run_dyno};
 use crate::env::Env;
 use crate::error::Result;
 use crate::output::Output;
@@ -36,6 +36,8 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         release_first: run.release,
         log: SharedLog::new(std::io::stdout(), color, arguments.quiet),
     };
+    // However the dyno ends, the terminal is as it was.
+    let _restored = Restored::remember();
     run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()))
 }
 

@@ -12,10 +12,14 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
     mount_remount, unmount,
 };
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, pivot_root, wait};
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, kill_process, pivot_root, set_dumpable_behavior,
+    setsid, wait,
+};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
-use super::isolate::{APP, Cell, Step};
+use super::isolate::{APP, Cell, Step, Terminal};
+use super::terminal::JoinedTerminal;
 use crate::env::Env;
 use crate::host::clock::Stopwatch;
 use crate::host::files;
@@ -31,6 +35,10 @@ pub(crate) fn run_inside(file: &Path, env: &Env) -> ExitCode {
     let done = read_cell(file).and_then(|cell| {
         watch_over(&cell.lock)?;
         set_up(&cell)?;
+        // The dyno's processes may not look into this one, nor take its descriptors.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+        // Nobody in the dyno has the user's terminal for a controlling one.
+        setsid()?;
         live(&cell, env)
     });
     match done {
@@ -205,15 +213,23 @@ fn flag_of(option: &str) -> MountFlags {
 
 /// Starts the dyno's process, and returns its exit code when nobody is left.
 fn live(cell: &Cell, env: &Env) -> io::Result<u8> {
-    let Cell { program, args, env: vars, leftovers, .. } = cell;
-    let child = Command::new(program)
-        .arg0(program)
-        .args(args)
-        .current_dir(APP)
-        .env_clear()
-        .envs(vars.iter().cloned())
-        .spawn();
-    let child = child.map_err(during("starting", program))?;
+    let Cell { program, args, env: vars, leftovers, terminal, .. } = cell;
+    let joined = match terminal {
+        Terminal::Own => JoinedTerminal::open().map_err(during("opening a terminal for", program))?,
+        Terminal::None => None,
+    };
+    let mut command = match &joined {
+        Some(joined) => joined.command(program)?,
+        None => Command::new(program),
+    };
+    if joined.is_none() {
+        command.arg0(program);
+    }
+    command.args(args).current_dir(APP).env_clear().envs(vars.iter().cloned());
+    let child = command.spawn().map_err(during("starting", program))?;
+    // With what it holds of the terminal's other end.
+    drop(command);
+    let joined = joined.map(JoinedTerminal::join);
     let main = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let code = loop {
         match wait(WaitOptions::empty()) {
@@ -223,6 +239,7 @@ fn live(cell: &Cell, env: &Env) -> io::Result<u8> {
         }
     };
     end_leftovers(*leftovers, env);
+    drop(joined);
     Ok(code)
 }
 

@@ -68,8 +68,20 @@ pub(super) struct Cell {
     pub(super) args: Vec<OsString>,
     /// Pairs, as JSON has no other names than UTF-8.
     pub(super) env: Vec<(OsString, OsString)>,
+    /// What the program gets of the terminal.
+    pub(super) terminal: Terminal,
     /// How long what is left over may take after the main process has ended by itself.
     pub(super) leftovers: Duration,
+}
+
+/// What a dyno gets of the terminal that slugc runs at. That itself is never its controlling terminal: what is typed into
+/// it would be read by the user's shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Terminal {
+    /// A session without one.
+    None,
+    /// One of its own, which is joined to the user's.
+    Own,
 }
 
 /// How dynos are isolated on this machine.
@@ -91,6 +103,7 @@ pub(super) struct Places<'a> {
     pub(super) dir: &'a Path,
     pub(super) app_dir: &'a Path,
     pub(super) size: Option<DynoSize>,
+    pub(super) terminal: Terminal,
 }
 
 impl Isolation {
@@ -107,7 +120,7 @@ impl Isolation {
         let dir = fs::canonicalize(scratch.path()).unwrap_or_else(|_| scratch.path().to_owned());
         let app_dir = dir.join("app");
         files::create_dir_all(&app_dir)?;
-        let places = Places { dir: &dir, app_dir: &app_dir, size: None };
+        let places = Places { dir: &dir, app_dir: &app_dir, size: None, terminal: Terminal::None };
         let invocation = isolation.invocation(
             &places,
             Path::new("/bin/sh"),
@@ -133,7 +146,7 @@ impl Isolation {
         args: Vec<OsString>,
         env: BTreeMap<OsString, OsString>,
     ) -> std::result::Result<Invocation, FileError> {
-        let Places { dir, app_dir, size } = places;
+        let Places { dir, app_dir, size, terminal } = places;
         let root = dir.join("root");
         for made in [&root, &dir.join("tmp"), &dir.join("var-tmp")] {
             files::create_dir_all(made)?;
@@ -145,6 +158,7 @@ impl Isolation {
             program: program.to_owned(),
             args,
             env: env.into_iter().collect(),
+            terminal: *terminal,
             leftovers: super::supervise::LEFTOVERS_TIMEOUT,
         };
         let file = dir.join("cell.json");
@@ -345,6 +359,7 @@ mod tests {
             program: "/bin/bash".into(),
             args: vec!["-c".into(), odd.clone()],
             env: vec![(odd.clone(), odd)],
+            terminal: Terminal::Own,
             leftovers: Duration::from_secs(5),
         };
         let text = serde_json::to_vec(&cell).unwrap();

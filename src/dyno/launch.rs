@@ -12,7 +12,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::boot::{self, Surroundings};
 use super::family::Family;
-use super::isolate::{APP, Isolation, NotHere, Places};
+use super::isolate::{self, APP, Isolation, NotHere, Places};
 use super::log::Voice;
 use super::memory::{Gauge, MemoryGroup};
 use super::scratch::Scratch;
@@ -116,7 +116,9 @@ impl<'a> Launcher<'a> {
         let args = vec!["-c".into(), script];
         let (invocation, alive) = match isolation {
             Some(isolation) => {
-                let places = Places { dir: scratch.dir(), app_dir: &app_dir, size: spec.size };
+                let terminal =
+                    if stdin.is_foreground { isolate::Terminal::Own } else { isolate::Terminal::None };
+                let places = Places { dir: scratch.dir(), app_dir: &app_dir, size: spec.size, terminal };
                 let invocation = isolation.invocation(&places, bash, args, environment)?;
                 (invocation, lock(&scratch.dir().join("alive")))
             }
@@ -126,10 +128,11 @@ impl<'a> Launcher<'a> {
             }
         };
         let group = spec.size.and_then(|size| MemoryGroup::make(&order.name, size));
+        let invocation = match &group {
+            Some(group) => group.entering(invocation),
+            None => invocation,
+        };
         let mut child = self.spawn(&invocation, &stdin, &voice)?;
-        if let Some(group) = &group {
-            group.take(child.id());
-        }
         output.event(Event::ProcessStarted { program: "bash".to_owned() });
         let has_own_group = !stdin.is_foreground;
         let is_wrapped = isolation.is_some();

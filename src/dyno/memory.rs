@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::size::DynoSize;
 use crate::host::clock::Stopwatch;
 use crate::host::files;
+use crate::host::process::Invocation;
 
 /// How often a dyno over its quota is told of in the log, as on Heroku.
 const REPEAT_EVERY: Duration = Duration::from_secs(20);
@@ -139,10 +140,22 @@ impl MemoryGroup {
         Some(group)
     }
 
-    /// Takes a process, and whatever it starts from now on, into the group.
-    pub(super) fn take(&self, pid: u32) {
+    /// Takes a process that has left it back into the group.
+    fn take(&self, pid: u32) {
         // It may have ended already.
         let _ = self.write("cgroup.procs", &pid.to_string());
+    }
+
+    /// Lets a program enter the group before it is started: what it takes is counted from its first byte, and so is what it
+    /// starts.
+    pub(super) fn entering(&self, invocation: Invocation) -> Invocation {
+        const ENTER: &str = r#"echo 0 2>/dev/null >"$0"; exec "$@""#;
+        let Invocation { program, args, current_dir, env, stdin } = invocation;
+        let wrapped = Invocation::new("/bin/sh")
+            .args(["-c".into(), ENTER.into(), self.dir.join("cgroup.procs").into_os_string()])
+            .arg(program)
+            .args(args);
+        Invocation { current_dir, env, stdin, ..wrapped }
     }
 
     fn write(&self, file: &str, text: &str) -> Option<()> {

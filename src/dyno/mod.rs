@@ -17,6 +17,7 @@ mod scratch;
 mod size;
 mod slot;
 mod supervise;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ use crate::slug::unpack::ParseProcfile;
 pub(crate) use inside::{INSIDE_COMMAND, run_inside};
 pub(crate) use log::SharedLog;
 pub(crate) use size::DynoSize;
+pub(crate) use terminal::Restored;
 
 /// How long a dyno's processes have between SIGTERM and SIGKILL on Heroku.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(30);
