@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::plan::{Inputs, PackageManager};
 use crate::python::locked::LockedIndex;
 use crate::python::pip_config::PipConfig;
-use crate::python::requirements::{GlobalOption, RequirementKind};
+use crate::python::requirements::{GlobalOption, RequirementKind, Requirements};
 use crate::python::url::has_credentials;
 
 /// What Poetry's variables for the credentials of an index begin with.
@@ -113,6 +113,8 @@ impl Survey {
     pub(super) fn pip_for_uv(&self) -> PipConfig {
         let mut pip = self.pip.clone();
         let entries = self.inputs.requirements.iter().flat_map(|requirements| &requirements.entries);
+        // As in pip: one hash anywhere means that everything has one.
+        pip.require_hashes |= self.inputs.requirements.as_ref().is_some_and(Requirements::has_hashes);
         pip.trusted_hosts.extend(entries.filter_map(|entry| match &entry.kind {
             RequirementKind::Option(GlobalOption::TrustedHost(host)) => Some(host.clone()),
             _ => None,

@@ -59,9 +59,10 @@ fn read_pip(reading: &Reading<'_>) -> Result<Inputs> {
     let mut read = |path: &str| app.read_file(path);
     let mut requirements = read_requirements("requirements.txt", &mut read)?;
     if test && app.has_file(TEST_REQUIREMENTS) {
-        let Requirements { files, entries } = read_requirements(TEST_REQUIREMENTS, &mut read)?;
+        let Requirements { files, entries, beyond_uv } = read_requirements(TEST_REQUIREMENTS, &mut read)?;
         requirements.files.extend(files);
         requirements.entries.extend(entries);
+        requirements.beyond_uv.extend(beyond_uv);
     }
     Ok(Inputs {
         files: requirements.files.clone(),

@@ -139,7 +139,8 @@ pub(super) fn choose_installer(facts: &Facts<'_>) -> (Installer, Vec<String>) {
     if matches!(wanted, Some(Installer::Pip | Installer::Native)) {
         return (Installer::Pip, asked_for());
     }
-    let mut reasons = manager::reasons_for_pip(inputs.requirements.as_ref(), facts.pip);
+    let mut reasons =
+        manager::reasons_for_pip(inputs.requirements.as_ref(), facts.pip, facts.version.version);
     if inputs.rendered.as_ref().is_some_and(inputs::Rendered::has_editable_repository) {
         reasons.push("uv can't install an editable requirement from version control.".to_owned());
     }

@@ -248,13 +248,32 @@ pub(crate) fn needs_setuptools(version: PythonVersion) -> bool {
     (version.major, version.minor) <= (3, 12)
 }
 
+/// How many lines of a file are named as reasons.
+const MOST_REASONS: usize = 5;
+
 /// Returns why pip itself has to install: what uv can't express.
-pub(crate) fn reasons_for_pip(requirements: Option<&Requirements>, pip: &PipConfig) -> Vec<String> {
+pub(crate) fn reasons_for_pip(
+    requirements: Option<&Requirements>,
+    pip: &PipConfig,
+    python: PythonVersion,
+) -> Vec<String> {
     let mut reasons: Vec<String> = pip
         .unmappable()
         .into_iter()
         .map(|name| format!("uv has no equivalent of pip's setting {name}."))
         .collect();
+    if let Some(requirements) = requirements {
+        let shown = requirements.beyond_uv.iter().take(MOST_REASONS);
+        reasons.extend(shown.map(|found| {
+            format!("uv doesn't read {} as pip does ({}, line {}).", found.what, found.file, found.line)
+        }));
+        let has_other_indexes = !pip.extra_index_urls.is_empty() || !pip.constraints.is_empty();
+        // What is installed before needs no hash for pip; uv wants one for it, too.
+        let is_beyond = has_other_indexes || needs_setuptools(python) || !requirements.has_plain_hashes();
+        if requirements.has_hashes() && is_beyond {
+            reasons.push("There are hashes, and uv wouldn't check them all as strictly as pip.".to_owned());
+        }
+    }
     for entry in requirements.iter().flat_map(|requirements| &requirements.entries) {
         let what = match &entry.kind {
             RequirementKind::Vcs { editable: true, .. } => {

@@ -8,6 +8,9 @@ use crate::support::{TestApp, machines_index, skip};
 /// An app that is built with the real uv, with an interpreter of this machine of one of these minor versions.
 fn app(minors: &[&str]) -> Option<(TestApp, String)> {
     let mut app = TestApp::new(&[("Procfile", "web: true\n")]);
+    // A store of its own: in the one that tests share, a stand-in for uv has installed nothing.
+    app.store = app.out.parent().unwrap().join("store");
+    app.set("SLUGC_CACHE_DIR", app.store.clone());
     app.env.remove(std::ffi::OsStr::new("SLUGC_UV"));
     app.env.extend(machines_index());
     let found = minors.iter().find(|minor| {
@@ -84,4 +87,46 @@ fn a_package_that_links_with_pythons_own_library_is_compiled_and_runs() {
     .unwrap();
     app.build(&["--refresh"]).success();
     assert_eq!(app.run(&["run", "slug.tgz", "--", "uwsgi", "--version"]).success().stdout.trim(), "2.0.31");
+}
+
+// D01, D02, D03: what pip says of these files is the truth; it is in tests of the reader which lines are left to it.
+#[test]
+#[ignore = "needs PyPI"]
+fn hashes_are_checked_as_pip_checks_them_in_both_doors() {
+    const SIX: &str =
+        "six==1.16.0 --hash=sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254";
+    let Some((app, _)) = app(&["3.13", "3.12", "3.11"]) else { return };
+    let upper = SIX.replace("8abb2f1d", "8ABB2F1D");
+    let wrong = SIX.replace("8abb", "0000");
+    for (requirements, constraints, is_right) in [
+        (SIX.to_owned(), "", true),
+        (upper, "", true),
+        (wrong, "", false),
+        // One hash anywhere means all.
+        (format!("{SIX}\nblinker==1.9.0\n"), "", false),
+        ("blinker==1.9.0\n-c c.txt\n".to_owned(), SIX, false),
+        // What another package needs has none.
+        (
+            "python-dateutil==2.9.0.post0 \
+             --hash=sha256:a8b2bc7bffae282281c8140a97d3aa9c14da0b136dfe83f850eea9a5f7470427\n"
+                .to_owned(),
+            "",
+            false,
+        ),
+        // Another version than the one that has the hash.
+        (format!("-c c.txt\n{}\n", SIX.replace("==1.16.0", "")), "six==1.15.0\n", false),
+        ("--require-hashes\nsix==1.16.0\n".to_owned(), "", false),
+    ] {
+        fs::write(app.dir.join("requirements.txt"), &requirements).unwrap();
+        fs::write(app.dir.join("c.txt"), constraints).unwrap();
+        let run = app.build(&[]);
+        assert_eq!(run.code == Some(0), is_right, "{requirements}\n{}", run.stderr);
+        assert!(is_right || run.stderr.to_lowercase().contains("hash"), "{requirements}\n{}", run.stderr);
+        let cache = tempfile::tempdir().unwrap();
+        let compiled =
+            app.run(&["classic", "compile", app.dir.to_str().unwrap(), cache.path().to_str().unwrap()]);
+        assert_eq!(compiled.code == Some(0), is_right, "{requirements}\n{}", compiled.stdout);
+        let _ = fs::remove_dir_all(app.dir.join(".heroku"));
+        let _ = fs::remove_dir_all(app.dir.join(".profile.d"));
+    }
 }

@@ -92,6 +92,15 @@ impl LogicalLine {
         (!text.is_empty()).then_some(Self { number, text, pieces })
     }
 
+    /// Returns whether a physical line ends within a word that the next one goes on with.
+    pub(super) fn is_continued_within_a_word(&self) -> bool {
+        self.pieces.iter().any(|piece| {
+            let (before, after) = self.text.split_at(floor_boundary(&self.text, piece.start));
+            let is_letter = |letter: Option<char>| letter.is_some_and(|letter| !is_space(letter));
+            is_letter(before.chars().next_back()) && is_letter(after.chars().next())
+        })
+    }
+
     /// Finds the place in the file.
     pub(super) fn place(&self, file: &str, physical: &[&str], span: &Range<usize>) -> Place {
         let index = self.pieces.iter().rposition(|piece| piece.start <= span.start).unwrap_or(0);

@@ -10,6 +10,7 @@ macro_rules! pattern {
     };
 }
 
+mod beyond;
 mod decode;
 mod error;
 mod line;
@@ -26,6 +27,7 @@ pub(crate) use error::{Place, RequirementsError};
 pub(crate) use location::normalised_name;
 pub(super) use marker::is_marker;
 
+pub(crate) use beyond::BeyondUv;
 use error::Fault;
 use line::{LogicalLine, logical_lines, physical_lines};
 use option::{LineOption, ParsedLine};
@@ -40,6 +42,8 @@ pub struct Requirements {
     pub files: BTreeMap<String, Vec<u8>>,
     /// What the files hold, in the order in which pip would see it.
     pub entries: Vec<RequirementEntry>,
+    /// What of it uv doesn't read as pip does.
+    pub beyond_uv: Vec<BeyondUv>,
 }
 
 /// One requirement or option, and where it stands.
@@ -147,6 +151,31 @@ pub fn read_requirements(
 }
 
 impl Requirements {
+    /// Tells whether anything has a hash: then pip installs nothing without one that matches.
+    pub(crate) fn has_hashes(&self) -> bool {
+        self.entries.iter().any(|entry| {
+            matches!(
+                entry.kind,
+                RequirementKind::Named { hashed: true, .. }
+                    | RequirementKind::Option(GlobalOption::RequireHashes)
+            )
+        })
+    }
+
+    /// Tells whether uv checks the hashes as pip does: each requirement is pinned and has one, and there is one index,
+    /// so that no other file of the same version can be chosen.
+    pub(crate) fn has_plain_hashes(&self) -> bool {
+        self.entries.iter().all(|entry| match &entry.kind {
+            RequirementKind::Named { pinned, hashed, text, .. } => {
+                *pinned && *hashed && !entry.constraint && !text.contains('@')
+            }
+            RequirementKind::Option(option) => {
+                !matches!(option, GlobalOption::ExtraIndexUrl(_) | GlobalOption::FindLinks(_))
+            }
+            _ => false,
+        })
+    }
+
     /// Tells whether anything is to be installed in place.
     pub fn has_editable(&self) -> bool {
         self.entries.iter().any(|entry| {
@@ -239,9 +268,15 @@ impl Reader<'_> {
             |reason| RequirementsError::Unreadable { file: file.to_owned(), reason, source: None };
         let text = decode::decode(contents).map_err(unreadable)?;
         let physical = physical_lines(&text);
+        if let Some(what) = beyond::of_file(contents) {
+            self.find_beyond(file, 1, what.to_owned());
+        }
         for line in logical_lines(&physical) {
             let at = |fault: Fault| line.error(file, &physical, fault);
             let parsed = option::parse_line(&line.text).map_err(at)?;
+            if let Some(what) = beyond::of_line(&line, &parsed) {
+                self.find_beyond(file, line.number, what);
+            }
             if let Some((include, is_constraint)) = parsed.include() {
                 let place = line.place(file, &physical, &include.span);
                 if depth >= MAXIMAL_DEPTH {
@@ -254,6 +289,10 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    fn find_beyond(&mut self, file: &str, line: usize, what: String) {
+        self.requirements.beyond_uv.push(BeyondUv { file: file.to_owned(), line, what });
     }
 
     fn include(
