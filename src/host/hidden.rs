@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::process::Invocation;
+use super::invocation::Invocation;
 use super::url;
 use crate::env::Env;
 

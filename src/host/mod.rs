@@ -14,6 +14,7 @@ pub(crate) mod file_system;
 pub(crate) mod files;
 mod hidden;
 mod http;
+mod invocation;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod scratch;
