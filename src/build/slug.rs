@@ -171,7 +171,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         prepare(&spec, store, env, output).map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
     let manifest = manifest(request, app, &built, prepared.slug(), commit, app_time);
     let slug = prepared.publish_with(&manifest, &manifest_path(&request.output))?;
-    remember_output(&request.output, &slug.sha256, &request.settings.lineage, store)?;
+    remember_output(&request.output, &slug.sha256, &request.settings.lineage, store);
     tell_slug(request, &slug, shop);
     Ok(slug)
 }

@@ -1,11 +1,12 @@
 //! What a slug may take the place of: nothing, an empty file, or what slugc itself has made. A file of the user's is never
 //! replaced.
 
-use std::fs::{self, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{BesideSlug, checksum_in, manifest_path};
@@ -13,7 +14,7 @@ use super::unpack::{UnpackError, checksum_of};
 use crate::env::Env;
 use crate::error::{ErrorCode, UserError};
 use crate::host::files::{FileContext, FileError, read_small_file};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// The kind of the store's documents.
 const KIND: &str = "output";
@@ -118,22 +119,28 @@ pub(crate) fn check_replaceable(
         return Ok(());
     }
     // It was copied, touched or written by another build: only its content tells.
-    let known = BesideSlug::read(slug)?.and_then(|beside| checksum_in(&beside.bytes));
-    let known: Vec<String> = known.into_iter().chain(last.map(|last| last.checksum)).collect();
-    if known.is_empty() || !known.contains(&checksum_of(slug, env)?) {
-        return Err(ReplaceError::NotOurs { path: slug.to_owned(), kind: "a slug" });
+    let manifest = BesideSlug::read(slug)?.and_then(|beside| checksum_in(&beside.bytes));
+    let has_manifest = manifest.is_some();
+    let known: Vec<String> = manifest.into_iter().chain(last.map(|last| last.checksum)).collect();
+    let is_known = !known.is_empty() && known.contains(&checksum_of(slug, env)?);
+    // A build that was ended between the two has left a new slug beside the manifest of an earlier one.
+    if is_known || (has_manifest && begins_as_slug(slug)) {
+        return Ok(());
     }
-    Ok(())
+    Err(ReplaceError::NotOurs { path: slug.to_owned(), kind: "a slug" })
 }
 
-/// Remembers what was written, so that the next build knows it without reading it.
-pub(crate) fn remember_output(
-    slug: &Path,
-    sha256: &str,
-    lineage: &str,
-    store: &Store,
-) -> Result<(), StoreError> {
-    // Without it, the next build reads the file.
-    let Ok(metadata) = fs::metadata(slug) else { return Ok(()) };
-    store.put_document(KIND, lineage, &Written::of(slug, &metadata, format!("SHA256:{sha256}")))
+/// Returns whether a file is compressed and begins with the app's directory, as each slug of slugc's does.
+fn begins_as_slug(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| GzDecoder::new(file).take(512).read_to_end(&mut start));
+    read.is_ok() && (start.starts_with(b"./app/\0") || start.starts_with(b"./\0"))
+}
+
+/// Remembers what was written, so that the next build knows it without reading it. The slug is there whether or not
+/// that can be kept.
+pub(crate) fn remember_output(slug: &Path, sha256: &str, lineage: &str, store: &Store) {
+    if let Ok(metadata) = fs::metadata(slug) {
+        let _ = store.put_document(KIND, lineage, &Written::of(slug, &metadata, format!("SHA256:{sha256}")));
+    }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
+
 use super::inject::{count, hit, inject, injector};
 use super::rig::{Beginning, Clean, Rig, clean, clean_plain};
 use crate::support::{Run, can_unshare, run, skip};
@@ -29,9 +31,16 @@ faults! {
 
 const OLD: &str = "an old slug";
 
+/// What is in the place of the slug and of its manifest before a build: an earlier slug, which may be replaced.
+fn old() -> [(&'static str, String); 2] {
+    let checksum = format!("SHA256:{}", hex::encode(Sha256::digest(OLD)));
+    let manifest = format!(r#"{{"schema": 1, "checksum": "{checksum}", "tar_checksum": "{checksum}"}}"#);
+    [("slug.tgz", OLD.to_owned()), ("slug.tgz.json", manifest)]
+}
+
 fn put_old(rig: &Rig) {
-    for name in ["slug.tgz", "slug.tgz.json"] {
-        fs::write(rig.app.out.join(name), OLD).unwrap();
+    for (name, content) in old() {
+        fs::write(rig.app.out.join(name), content).unwrap();
     }
 }
 
@@ -69,9 +78,9 @@ fn one(rig: &Rig, clean: &Clean, beginning: Beginning, fault: &str, number: usiz
     // It is the last of all: the slug is in its place then, and whole.
     let is_last = hit == "rename /out/slug.tgz.json";
     if id.is_some() && !is_last {
-        for name in ["slug.tgz", "slug.tgz.json"] {
+        for (name, content) in old() {
             let found = fs::read(rig.app.out.join(name)).unwrap();
-            assert!(found == OLD.as_bytes(), "{after}: {name} isn't what it was");
+            assert!(found == content.as_bytes(), "{after}: {name} isn't what it was");
         }
     }
     rig.assert_nothing_left(&after);
