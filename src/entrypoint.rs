@@ -40,8 +40,10 @@ impl InternalError {
 pub fn main() -> ExitCode {
     // What whoever started us has left open is for nobody whom we start.
     close_fds::set_fds_cloexec(3, &[]);
-    // A slug is the same whatever this process may be told to keep from others.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    // A slug is the same whatever this process may be told to keep from others. Who may write is the caller's to say:
+    // groups share stores.
+    let given = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    rustix::process::umask(given & rustix::fs::Mode::from_raw_mode(0o022));
     let env = Env::capture();
     answer_panics(&env);
     run(env)

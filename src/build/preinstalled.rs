@@ -22,6 +22,9 @@ impl Preinstalled {
     pub(super) fn put(from: &Path, into: &Path) -> Result<Self, FileError> {
         files::create_dir_all(into)?;
         let (mut links, mut directories) = (Vec::new(), Vec::new());
+        if !from.is_dir() {
+            return Ok(Self { links, directories });
+        }
         for entry in walkdir::WalkDir::new(from).min_depth(1).sort_by_file_name() {
             let entry = entry.map_err(io::Error::from).doing("reading", from)?;
             let link = into.join(entry.path().strip_prefix(from).unwrap_or(entry.path()));
