@@ -445,6 +445,23 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_of_a_submodule_that_no_branch_leads_to_is_fetched() {
+        let Some(repositories) = Repositories::new() else { return };
+        repositories.init("lib", &[("lib.py", "old")]);
+        repositories.write("lib/lib.py", "new");
+        let commit = repositories.commit("lib");
+        repositories.git("lib", &["reset", "--quiet", "--hard", "HEAD~1"]);
+        repositories.git("lib", &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+        let url = format!("file://{}", repositories.path("lib").display());
+        let gitmodules = format!("[submodule \"lib\"]\npath = lib\nurl = {url}\n");
+        repositories.init("r", &[("a", "a"), (".gitmodules", &gitmodules)]);
+        repositories.git("r", &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},lib")]);
+        repositories.git("r", &["commit", "--quiet", "--message", "x"]);
+        let exported = contents(&repositories.export("r", "HEAD").unwrap());
+        assert!(exported.contains(&"lib/lib.py: new".to_owned()), "{exported:?}");
+    }
+
+    #[test]
     fn a_submodule_that_nothing_is_known_of_stays_empty_or_is_an_error() {
         let Some(repositories) = Repositories::new() else { return };
         repositories.init("r", &[("a", "a")]);
