@@ -134,6 +134,10 @@ fn every_crate_comes_from_the_package_index_with_a_checksum() {
         assert_eq!(package["checksum"].as_str().map(str::len), Some(64), "{name}");
     }
     for (name, wanted) in ["dependencies", "dev-dependencies"].iter().flat_map(|table| manifest(table)) {
+        // The tests' view of the crate itself (feature `testing`).
+        if name == "slugc" && wanted["path"].as_str() == Some(".") {
+            continue;
+        }
         let version = wanted.get("version").unwrap_or(&wanted).as_str().unwrap_or_default().to_owned();
         assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{name} = `{version}`");
         assert!(wanted.get("git").is_none() && wanted.get("path").is_none(), "{name}");
