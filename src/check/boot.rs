@@ -74,6 +74,9 @@ pub(crate) fn wait_for_port(port: u16, limit: Duration, ended: &Receiver<()>, en
 /// second or two if those fail.
 const WATCHED: Duration = Duration::from_secs(4);
 
+/// How long a process that closed the connection may take to end.
+const ENDING: Duration = Duration::from_secs(6);
+
 /// How long an answer may take: Heroku's router gives up then, too (H12).
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -86,6 +89,7 @@ pub(crate) fn watch(
     env: &Env,
 ) -> Result<Boot> {
     let watch = Stopwatch::start();
+    let watched = WATCHED.min(within);
     let mut answer = None;
     let mut asked = None;
     loop {
@@ -94,7 +98,7 @@ pub(crate) fn watch(
             return Ok(Boot::EndedAfterListening(watch.elapsed()));
         }
         // Workers that fail to load the app do so first.
-        if asked.is_none() && watch.elapsed() > WATCHED.min(within) / 2 {
+        if asked.is_none() && watch.elapsed() > watched / 2 {
             let (sender, receiver) = mpsc::channel();
             std::thread::spawn(move || sender.send(ask(port)));
             asked = Some(receiver);
@@ -102,7 +106,9 @@ pub(crate) fn watch(
         if let Some(found) = asked.as_ref().and_then(|receiver| receiver.try_recv().ok()) {
             answer = Some(found);
         }
-        if watch.elapsed() < WATCHED.min(within) {
+        // A process that is ending closes its connections first, and is buried a while later.
+        let grace = if answer == Some(Answer::Closed) { ENDING } else { Duration::ZERO };
+        if watch.elapsed() < watched + grace {
             continue;
         }
         return Ok(match answer {

@@ -156,10 +156,9 @@ fn settle(findings: &mut Vec<Finding>, boot: Boot) {
 
 /// Whether a finding is about the web process: it points at that line of the Procfile, or at a file.
 fn is_of_web(finding: &Finding) -> bool {
-    finding
-        .place
-        .as_ref()
-        .is_none_or(|place| place.file != "Procfile" || place.text.trim_start().starts_with("web"))
+    finding.place.as_ref().is_none_or(|place| {
+        place.file != "Procfile" || place.text.split(':').next().is_some_and(|name| name.trim() == "web")
+    })
 }
 
 /// Boots the web process as `slugc run` does, in a process of its own: what it writes is kept apart that way, and

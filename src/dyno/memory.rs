@@ -31,21 +31,16 @@ pub(super) struct Gauge {
     size: DynoSize,
     group: Option<MemoryGroup>,
     last_said: Option<Stopwatch>,
-    has_looked: bool,
 }
 
 impl Gauge {
     /// Begins to measure a dyno. `group` is its control group, if there is one.
     pub(super) fn new(size: DynoSize, group: Option<MemoryGroup>) -> Self {
-        Self { size, group, last_said: None, has_looked: false }
+        Self { size, group, last_said: None }
     }
 
     /// Measures, and decides.
     pub(super) fn look(&mut self, pids: &[i32]) -> Verdict {
-        if let Some(group) = self.group.as_ref().filter(|_| !std::mem::replace(&mut self.has_looked, true)) {
-            // Who was started before the first one was in the group.
-            pids.iter().filter_map(|pid| u32::try_from(*pid).ok()).for_each(|pid| group.take(pid));
-        }
         if let Some(line) = self.killed_by_kernel() {
             return Verdict::VastlyExceeded(line);
         }
@@ -138,12 +133,6 @@ impl MemoryGroup {
         // What is too much even for swap is seen by the next look.
         group.write(limit, &size.kill_at().to_string())?;
         Some(group)
-    }
-
-    /// Takes a process that has left it back into the group.
-    fn take(&self, pid: u32) {
-        // It may have ended already.
-        let _ = self.write("cgroup.procs", &pid.to_string());
     }
 
     /// Lets a program enter the group before it is started: what it takes is counted from its first byte, and so is what it

@@ -15,7 +15,10 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, Termios, isatty, tcgetattr,
+    tcgetwinsize, tcsetattr, tcsetwinsize,
+};
 
 /// How often the sizes of the terminals are compared.
 const LOOK: Duration = Duration::from_millis(200);
@@ -35,11 +38,19 @@ impl Restored {
 
 impl Drop for Restored {
     fn drop(&mut self) {
-        if let Some(settings) = &self.0 {
+        let is_other = |settings: &&Termios| {
+            tcgetattr(io::stdin()).is_ok_and(|now| modes_of(&now) != modes_of(settings))
+        };
+        // What runs in the background would be stopped for setting what is set already.
+        if let Some(settings) = self.0.as_ref().filter(is_other) {
             // It may be gone.
             let _ = tcsetattr(io::stdin(), OptionalActions::Drain, settings);
         }
     }
+}
+
+fn modes_of(settings: &Termios) -> (InputModes, OutputModes, ControlModes, LocalModes) {
+    (settings.input_modes, settings.output_modes, settings.control_modes, settings.local_modes)
 }
 
 /// The two ends of the dyno's terminal.
@@ -77,8 +88,8 @@ impl JoinedTerminal {
 
     /// Describes the start of a program in a session whose terminal this is.
     pub(super) fn command(&self, program: &Path) -> io::Result<Command> {
-        let nonblocking = i32::try_from(OFlags::NOCTTY.bits()).unwrap_or_default();
-        let theirs = OpenOptions::new().read(true).write(true).custom_flags(nonblocking).open(&self.name)?;
+        let no_control = i32::try_from(OFlags::NOCTTY.bits()).unwrap_or_default();
+        let theirs = OpenOptions::new().read(true).write(true).custom_flags(no_control).open(&self.name)?;
         // The call itself can't be made in safe Rust.
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(program).stdin(Stdio::from(theirs.try_clone()?));
