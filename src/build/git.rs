@@ -581,7 +581,7 @@ pub(super) mod tests {
                  url = \"ext::sh MARK\"\npromisor = true\n[protocol \"ext\"]\nallow = always\n",
             ),
             ("a monitor", "[core]\nfsmonitor = sh MARK\n"),
-            ("a hook", "[core]\nhooksPath = hooks\n"),
+            ("a hook", "[core]\nhooksPath = HOOKS\n"),
             ("an included file", "[include]\npath = included\n"),
             (
                 "a pager and an alias",
@@ -605,7 +605,15 @@ pub(super) mod tests {
             let was_run = repositories.path("was-run");
             repositories.write("mark.sh", &format!("touch {}\n", was_run.display()));
             let config = config.replace("MARK", mark.to_str().unwrap());
-            repositories.write("r/.git/included", "[core]\nfsmonitor = sh MARK\n");
+            let config = config.replace("HOOKS", repositories.path("r/hooks").to_str().unwrap());
+            let included = format!("[core]\nfsmonitor = sh {}\n", mark.display());
+            repositories.write("r/.git/included", &included);
+            for hook in ["post-index-change", "post-checkout", "reference-transaction"] {
+                repositories
+                    .write(&format!("r/hooks/{hook}"), &format!("#!/bin/sh\nsh {}\n", mark.display()));
+                let hook = repositories.path(&format!("r/hooks/{hook}"));
+                fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
+            }
             let old = fs::read_to_string(repositories.path("r/.git/config")).unwrap();
             // What a partial clone lacks is the commit itself.
             let commit = repositories.git("r", &["rev-parse", "HEAD"]);
