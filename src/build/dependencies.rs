@@ -175,7 +175,11 @@ pub(crate) fn install(
         Tool::Uv(uv) => uv_invocation(uv, target, pip, store, env),
         Tool::Pip(site_packages) => pip_invocation(&["-m".into(), "pip".into()], target, env).env(
             "PYTHONPATH",
-            if target.has_preinstalled { site_packages_of(target) } else { site_packages.clone() },
+            if target.has_preinstalled {
+                target.python.site_packages(target.tree)
+            } else {
+                site_packages.clone()
+            },
         ),
         Tool::BundledPip => {
             let Some(bundled) = target.python.bundled_pip() else {
@@ -208,10 +212,6 @@ impl UserError for NoBundledPip {
 
 fn prefix(target: &InstallTarget<'_>) -> PathBuf {
     target.tree.join(".heroku/python")
-}
-
-fn site_packages_of(target: &InstallTarget<'_>) -> PathBuf {
-    target.tree.join(target.python.library()).join("site-packages")
 }
 
 /// Lets linkers find Python's library where it is now: its own settings name where it is in a dyno.

@@ -22,7 +22,7 @@ use crate::app::source::AppSource;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result};
 use crate::output::Output;
-use crate::plan::manager::{UV_VERSION, needs_setuptools};
+use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
 use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, detect, plan};
 use crate::python::pip_config::PipConfig;
@@ -362,8 +362,7 @@ pub(super) fn tell(notice: &Notice, output: &Output) {
 /// Whether pip, which stays available in the slug, can be installed at the same time as the packages. Where setuptools
 /// comes with it, that counts as installed for them.
 fn can_install_pip_beside(plan: &Plan) -> bool {
-    let has_setuptools =
-        plan.package_manager == PackageManager::Pip && needs_setuptools(plan.runtime.version());
+    let has_setuptools = plan.package_manager.has_setuptools_before(plan.runtime.version());
     plan.installer == Installer::Uv && plan.layer("project").is_none() && !has_setuptools
 }
 

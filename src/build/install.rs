@@ -22,7 +22,6 @@ use crate::error::Result;
 use crate::host::files;
 use crate::plan::inputs::Rendered;
 use crate::plan::local::{Local, Needs, Part};
-use crate::plan::manager::needs_setuptools;
 use crate::plan::{Installer, NativeTool, PackageManager, Plan};
 
 /// What a project without a build system of its own is built by, as Poetry does.
@@ -66,15 +65,15 @@ impl Survey {
             }
             let share = if plan.layer("project").is_some() { Share::Others } else { Share::Everything };
             let preinstalled = pip
-                .filter(|_| self.package_manager == PackageManager::Pip && needs_setuptools(python.version))
-                .map(|pip| pip.tree().join(python.library()).join("site-packages"));
+                .filter(|_| self.package_manager.has_setuptools_before(python.version))
+                .map(|pip| python.site_packages(&pip.tree()));
             self.fill_packages(tree, python, &tool, share, preinstalled.as_deref(), shop)
         })
     }
 
     /// Chooses the engine that installs.
     pub(super) fn tool(&self, plan: &Plan, python: &Python, pip: Option<&Layer>) -> Tool<'_> {
-        let site_packages = pip.map(|pip| pip.tree().join(python.library()).join("site-packages"));
+        let site_packages = pip.map(|pip| python.site_packages(&pip.tree()));
         match (&self.uv, site_packages) {
             (Some(uv), _) if plan.installer == Installer::Uv => Tool::Uv(uv),
             (_, Some(site_packages)) => Tool::Pip(site_packages),
@@ -168,7 +167,7 @@ impl Survey {
                 };
                 let pip = if matches!(tool, Tool::Uv(_)) { &self.pip_for_uv() } else { &self.pip };
                 let preinstalled = preinstalled
-                    .map(|from| Preinstalled::put(from, &tree.join(python.library()).join("site-packages")))
+                    .map(|from| Preinstalled::put(from, &python.site_packages(tree)))
                     .transpose()?;
                 let first = match &sheet.hashed_first {
                     Some(file) => {

@@ -123,7 +123,7 @@ pub(crate) fn install_natively(
     let Workshop { store, env, output, .. } = shop;
     let work = store.scratch()?;
     let NativeTarget { tree, python, .. } = *target;
-    let of_tool = layer.tree().join(python.library()).join("site-packages");
+    let of_tool = python.site_packages(&layer.tree());
     let own = Venv::make(&work.path().join("tool"), python, Some(&of_tool))?;
     let prefix = tree.join(".heroku/python");
     let venv = Venv::make(&prefix, python, None)?;
@@ -221,7 +221,7 @@ fn set_default_index(tool: NativeTool, pip: &PipConfig, vars: &mut BTreeMap<OsSt
 fn remove_leftovers(target: &NativeTarget<'_>) -> std::result::Result<(), FileError> {
     let NativeTarget { tree, python, directory, .. } = *target;
     let prefix = tree.join(".heroku/python");
-    let site_packages = tree.join(python.library()).join("site-packages");
+    let site_packages = python.site_packages(tree);
     for path in [prefix.join(".project"), directory.join(".pdm-python")] {
         files::remove_file(&path)?;
     }

@@ -38,6 +38,11 @@ impl Python {
         format!(".heroku/python/lib/python{}", self.version.minor_version())
     }
 
+    /// Returns the directory of packages in a tree that stands for the app's root.
+    pub fn site_packages(&self, tree: &Path) -> PathBuf {
+        tree.join(self.library()).join("site-packages")
+    }
+
     /// Returns the pip that is bundled with Python, in the form in which it can be run without being
     /// installed: `python <wheel>/pip`.
     pub fn bundled_pip(&self) -> Option<OsString> {

@@ -16,7 +16,7 @@ use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
 use super::{stage, survey};
 use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
-use crate::app::tree::SourceKind;
+use crate::app::tree::{SourceEntry, SourceKind};
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, FindingCode, Result};
 use crate::host::files::FileContext;
@@ -291,27 +291,36 @@ fn leave_out_own_output(app: &mut AppSource, request: &SlugRequest) {
 }
 
 /// Finds the slugs that slugc has made, under whatever names, and their manifests. A slug is known by its manifest, which
-/// is of its size; only files that stand beside one of the right name are read.
+/// is of its size; only JSON files that stand beside one of the right name are read.
 fn slugs_of_ours(app: &AppSource) -> BTreeSet<Vec<u8>> {
-    let files: BTreeSet<&[u8]> = app
-        .tree
-        .entries
-        .iter()
-        .filter(|entry| matches!(entry.kind, SourceKind::File { .. }))
-        .map(|entry| entry.path.as_slice())
-        .collect();
+    let entries = &app.tree.entries;
+    let on_disk = |path: &[u8]| app.root.join(OsStr::from_bytes(path));
     let mut own = BTreeSet::new();
-    for slug in &files {
-        let slug_path = app.root.join(OsStr::from_bytes(slug));
-        let beside = manifest_paths(Path::new(OsStr::from_bytes(slug)));
-        let beside = beside.iter().map(|path| path.as_os_str().as_bytes());
-        for manifest in beside.filter(|manifest| *manifest != *slug && files.contains(*manifest)) {
-            if is_manifest_of(&app.root.join(OsStr::from_bytes(manifest)), &slug_path) {
-                own.extend([slug.to_vec(), manifest.to_vec()]);
-            }
+    for manifest in entries.iter().filter(|entry| is_file(entry)) {
+        let manifest = manifest.path.as_slice();
+        let Some(stem) = manifest.strip_suffix(b".json") else { continue };
+        // Sorted by their paths: those that begin alike are neighbours.
+        let beginning = |start: &[u8]| {
+            let from = entries.partition_point(|entry| entry.path.as_slice() < start);
+            let start = start.to_vec();
+            entries[from..].iter().take_while(move |entry| entry.path.starts_with(&start))
+        };
+        let same = beginning(stem).take(1).filter(|entry| entry.path == stem);
+        let longer = beginning(&[stem, b"."].concat());
+        let slugs =
+            same.chain(longer).filter(|entry| is_file(entry) && entry.path != manifest).filter(|entry| {
+                let places = manifest_paths(Path::new(OsStr::from_bytes(&entry.path)));
+                places.iter().any(|place| place.as_os_str().as_bytes() == manifest)
+            });
+        for slug in slugs.filter(|slug| is_manifest_of(&on_disk(manifest), &on_disk(&slug.path))) {
+            own.extend([slug.path.clone(), manifest.to_vec()]);
         }
     }
     own
+}
+
+fn is_file(entry: &SourceEntry) -> bool {
+    matches!(entry.kind, SourceKind::File { .. })
 }
 
 /// Names an app among others in the store, by its directory and layout.

@@ -21,7 +21,7 @@ use crate::error::{ErrorCode, NoticeCode, Result, UserError};
 use crate::output::Output;
 use crate::plan::environment::compile_environment;
 use crate::plan::installer::parse_installer;
-use crate::plan::manager::{SETUPTOOLS_VERSION, needs_setuptools};
+use crate::plan::manager::SETUPTOOLS_VERSION;
 use crate::plan::runtime::{PythonSource, parse_python_source};
 use crate::plan::{EnvDelta, Installer, PackageManager, Plan};
 use crate::python::supported;
@@ -243,7 +243,7 @@ fn note_tools(plan: &Plan, record: &Record) {
     let python = plan.runtime.version();
     record.set("python_version", python.to_string());
     record.set("python_version_major", python.minor_version());
-    if manager == PackageManager::Pip && needs_setuptools(python) {
+    if manager.has_setuptools_before(python) {
         record.set("setuptools_version", SETUPTOOLS_VERSION);
     }
     let newest = supported::newest(python.major, python.minor);

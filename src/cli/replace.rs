@@ -1,10 +1,11 @@
 //! Files that a command writes where the user says: what slugc didn't make stays.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::error::{ErrorCode, Result, UserError};
+use crate::error::Result;
 use crate::host::files::{FileContext, check_writable, read_small_file};
+use crate::slug::replace::NotOurs;
 
 /// What a command writes, and the words that only slugc's own have.
 #[derive(Debug, Clone, Copy)]
@@ -56,24 +57,6 @@ fn names_slugc(contents: &[u8]) -> bool {
 
 fn contains(text: &[u8], words: &[u8]) -> bool {
     text.windows(words.len()).any(|window| window == words)
-}
-
-/// Something is there that slugc didn't make.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is there already, and it isn't {kind} that slugc made.", .path.display())]
-struct NotOurs {
-    path: PathBuf,
-    kind: &'static str,
-}
-
-impl UserError for NotOurs {
-    fn code(&self) -> ErrorCode {
-        ErrorCode::OutputNotOurs
-    }
-
-    fn detail(&self) -> Option<String> {
-        Some(self.path.display().to_string())
-    }
 }
 
 /// Fails if the file can't be written, or if it would replace one that slugc didn't make.

@@ -251,6 +251,13 @@ pub(crate) fn needs_setuptools(version: PythonVersion) -> bool {
 /// How many lines of a file are named as reasons.
 const MOST_REASONS: usize = 5;
 
+impl PackageManager {
+    /// Returns whether setuptools is in site-packages before the packages, and counts as installed.
+    pub(crate) fn has_setuptools_before(self, version: PythonVersion) -> bool {
+        self == Self::Pip && needs_setuptools(version)
+    }
+}
+
 /// Returns why pip itself has to install: what uv can't express.
 pub(crate) fn reasons_for_pip(
     requirements: Option<&Requirements>,

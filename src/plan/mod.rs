@@ -137,7 +137,7 @@ fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
     let installer_version = installer::installer_version(installer, facts);
     let runtime_key = key::runtime_key(facts.runtime);
     let pip_key = key::pip_key(&runtime_key, version.version);
-    let has_setuptools = package_manager == PackageManager::Pip && manager::needs_setuptools(version.version);
+    let has_setuptools = package_manager.has_setuptools_before(version.version);
     let installed_before =
         if has_setuptools { manager::pip_layer_contents(version.version) } else { String::new() };
     let facts_of_key = key::DependencyFacts {

@@ -19,17 +19,32 @@ use crate::store::Store;
 /// The kind of the store's documents.
 const KIND: &str = "output";
 
-/// A file is in the place of the slug or of its manifest, and slugc didn't make it.
+/// A file is where slugc would write one, and slugc didn't make it.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is there already, and it isn't {kind} that slugc made.", .path.display())]
+pub(crate) struct NotOurs {
+    /// Which file.
+    pub(crate) path: PathBuf,
+    /// What would be written: `a slug`, `a manifest`.
+    pub(crate) kind: &'static str,
+}
+
+impl UserError for NotOurs {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::OutputNotOurs
+    }
+
+    fn detail(&self) -> Option<String> {
+        Some(self.path.display().to_string())
+    }
+}
+
+/// The slug or its manifest can't be written where it is to go.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplaceError {
-    /// It is something else.
-    #[error("{} is there already, and it isn't {kind} that slugc made.", .path.display())]
-    NotOurs {
-        /// Which file.
-        path: PathBuf,
-        /// `a slug` or `a manifest`.
-        kind: &'static str,
-    },
+    /// Something else is there.
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
     /// What it is can't be found out.
     #[error(transparent)]
     File(#[from] FileError),
@@ -41,7 +56,7 @@ pub(crate) enum ReplaceError {
 impl UserError for ReplaceError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NotOurs { .. } => ErrorCode::OutputNotOurs,
+            Self::NotOurs(error) => error.code(),
             Self::File(error) => error.code(),
             Self::Checksum(error) => error.code(),
         }
@@ -49,7 +64,7 @@ impl UserError for ReplaceError {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::NotOurs { path, .. } => Some(path.display().to_string()),
+            Self::NotOurs(error) => error.detail(),
             Self::File(error) => error.detail(),
             Self::Checksum(error) => error.detail(),
         }
@@ -57,7 +72,7 @@ impl UserError for ReplaceError {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::NotOurs { .. } => self.code().entry().exit_code,
+            Self::NotOurs(error) => error.exit_code(),
             Self::File(error) => error.exit_code(),
             Self::Checksum(error) => error.exit_code(),
         }
@@ -101,7 +116,7 @@ pub(crate) fn check_replaceable(
         bytes => {
             let bytes = bytes.doing("reading", &manifest)?;
             if !bytes.is_empty() && checksum_in(&bytes).is_none() {
-                return Err(ReplaceError::NotOurs { path: manifest, kind: "a manifest" });
+                return Err(NotOurs { path: manifest, kind: "a manifest" }.into());
             }
         }
     }
@@ -127,7 +142,7 @@ pub(crate) fn check_replaceable(
     if is_known || (has_manifest && begins_as_slug(slug)) {
         return Ok(());
     }
-    Err(ReplaceError::NotOurs { path: slug.to_owned(), kind: "a slug" })
+    Err(NotOurs { path: slug.to_owned(), kind: "a slug" }.into())
 }
 
 /// Returns whether a file is compressed and begins with the app's directory, as each slug of slugc's does.

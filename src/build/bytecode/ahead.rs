@@ -79,7 +79,7 @@ fn compile_archives(
 ) -> Result<Vec<String>> {
     let Some(runtime) = python.layer.as_deref() else { return Ok(Vec::new()) };
     let work = kept.store.scratch()?;
-    let site_packages = work.path().join(python.library()).join("site-packages");
+    let site_packages = python.site_packages(work.path());
     files::create_dir_all(&site_packages)?;
     for archive in archives {
         // One that goes elsewhere, too, or has files of another's, is left for later.
@@ -145,7 +145,7 @@ mod tests {
             let tree = dir.path().join(format!("tree-{}", expected.0));
             let install = || {
                 package(&archives.join(format!("new-{}", expected.0)), "X = 1\n");
-                package(&tree.join(python.library()).join("site-packages"), text);
+                package(&python.site_packages(&tree), text);
                 // Until the watcher has had its chance.
                 thread::sleep(GLANCE * 5);
                 Ok(())
