@@ -19,7 +19,7 @@ use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
 use crate::env::Env;
 use crate::error::{NoticeCode, Result};
-use crate::host::files::{self, FileError};
+use crate::host::files::{self, FileError, is_within};
 use crate::output::Output;
 use crate::slug::tree::{Entry, EntryKind, index_directory};
 
@@ -104,15 +104,23 @@ pub(crate) fn settle_changes(
         changes.removed.iter().map(Vec::as_slice).filter(|path| path.ends_with(b".pyc")).collect();
     // Whatever a hook has compiled is compiled anew, unless its source isn't there.
     for path in bytecode {
-        if let Some(source) = source_of(path).filter(|source| place(build_dir, source).is_file()) {
+        let is_file = |source: &Vec<u8>| {
+            place(build_dir, source).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+        };
+        if let Some(source) = source_of(path).filter(is_file) {
             installed.insert(source);
             stale.insert(path);
         }
     }
-    for path in stale.iter().filter(|path| path.starts_with(INSTALLED)) {
+    let is_here = |path: &&&[u8]| {
+        let parent = path.iter().rposition(|byte| *byte == b'/').map(|slash| &path[..slash]);
+        path.starts_with(INSTALLED)
+            && parent.is_some_and(|parent| is_within(build_dir, OsStr::from_bytes(parent)))
+    };
+    for path in stale.iter().filter(is_here) {
         files::remove_file(&place(build_dir, path))?;
     }
-    if !installed.is_empty() {
+    if !installed.is_empty() && is_within(build_dir, ".heroku/python") {
         settle_installed(&installed, build_dir, built, shop)?;
     }
     Ok(changed.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
@@ -170,12 +178,13 @@ fn is_timestamped_bytecode(path: &Path) -> bool {
 /// Treats what a hook has installed, by `pip install` say, as all other packages are treated. `tree` holds what has
 /// changed in the directory `staged`.
 pub(crate) fn make_movable(tree: &Path, staged: &Path, built: &Built, shop: Workshop<'_>) -> Result<()> {
-    if !tree.join(".heroku/python").is_dir() {
+    // What a link leads to isn't this tree's.
+    if !is_within(tree, ".heroku/python") {
         return Ok(());
     }
     let runtime = staged.join(".heroku/python");
     normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: Some(staged.to_owned()), runtime })?;
-    if let Some(runtime) = built.layers.first().filter(|_| tree.join(".heroku/python/lib").is_dir()) {
+    if let Some(runtime) = built.layers.first().filter(|_| is_within(tree, ".heroku/python/lib")) {
         let python = Python::in_layer(runtime, built.plan.runtime.version());
         compile_bytecode(&python, tree, None, shop.env, shop.output)?;
     }

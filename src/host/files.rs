@@ -231,6 +231,15 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Returns whether a directory is in a tree itself: it is there, and no name on the way to it is a link.
+pub(crate) fn is_within(tree: &Path, dir: impl AsRef<Path>) -> bool {
+    let mut path = tree.to_owned();
+    dir.as_ref().iter().all(|name| {
+        path.push(name);
+        path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,16 @@
 //! Which files are compiled together: those of a distribution, or of a directory where no distribution has them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use walkdir::WalkDir;
 
+use crate::host::files::is_within;
 use crate::host::walk::walk;
 use crate::python::distribution::{installed_path, parse_record};
 
@@ -45,7 +48,16 @@ pub(super) fn find_groups(tree: &Path) -> Vec<Group> {
 /// of all there is to compile. If something does, Python compiles it then.
 fn python_files(tree: &Path) -> Vec<Vec<u8>> {
     let lib = Path::new(".heroku/python/lib");
+    if !is_within(tree, lib) {
+        return Vec::new();
+    }
+    // Bytecode would be written through a link that a hook has put in the place of its directory.
+    let links = Mutex::new(HashSet::new());
     let visit = |entry: &fs::DirEntry, path: &Path| {
+        if path.ends_with("__pycache__") && entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
+            let parent = lib.join(path.parent().unwrap_or(path));
+            links.lock().unwrap_or_else(PoisonError::into_inner).insert(parent);
+        }
         let is_source = path.extension().is_some_and(|extension| extension == "py")
             && entry.file_type().is_ok_and(|kind| kind.is_file())
             && !is_own_test(path);
@@ -53,6 +65,11 @@ fn python_files(tree: &Path) -> Vec<Vec<u8>> {
     };
     // What can't be read can't be compiled either.
     let Ok(mut files) = walk(&tree.join(lib), &visit, &|_, _| Ok(()));
+    let links = links.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !links.is_empty() {
+        let parent = |name: &[u8]| Path::new(OsStr::from_bytes(name)).parent().map(Path::to_owned);
+        files.retain(|name: &Vec<u8>| parent(name).is_none_or(|parent| !links.contains(&parent)));
+    }
     files.sort();
     files
 }
@@ -101,4 +118,40 @@ fn dist_infos(tree: &Path) -> Vec<String> {
 fn directory(name: &[u8]) -> &[u8] {
     let end = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     &name[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    // S11
+    #[test]
+    fn nothing_is_compiled_through_a_link_that_a_hook_has_put_there() {
+        let outside = tempfile::tempdir().unwrap();
+        let names = ["python/lib/a.py", "lib/a.py", "a.py", "python3.13/a.py"];
+        for name in names {
+            let path = outside.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        for (link, to) in [
+            (".heroku", ""),
+            (".heroku/python", "python"),
+            (".heroku/python/lib", "lib"),
+            (".heroku/python/lib/python3.13", "python3.13"),
+            (".heroku/python/lib/own/__pycache__", ""),
+            (".heroku/python/lib/own/a.py", "a.py"),
+        ] {
+            let tree = tempfile::tempdir().unwrap();
+            let path = tree.path().join(link);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if link.contains("__pycache__") {
+                fs::write(path.with_file_name("b.py"), "").unwrap();
+            }
+            symlink(outside.path().join(to), &path).unwrap();
+            assert_eq!(find_groups(tree.path()), Vec::<Group>::new(), "{link}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::fs::{self, DirEntry, FileType};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::host::files::{self, FileContext, FileError};
+use crate::host::files::{self, FileContext, FileError, is_within};
 use crate::host::walk::walk;
 
 /// Where the tree was made.
@@ -36,6 +36,10 @@ const REPOSITORIES: &[&str] = &[".git", ".hg", ".svn", ".bzr"];
 /// Normalises the packages below `.heroku/python` of the tree.
 pub(crate) fn normalise(places: &BuildPlaces) -> Result<(), FileError> {
     let prefix = places.tree.join(".heroku/python");
+    // A hook may have put a link there, to anywhere on this machine.
+    if !is_within(&places.tree, ".heroku/python/lib") {
+        return Ok(());
+    }
     files::remove_file(&prefix.join(".lock"))?;
     for site_packages in site_packages_dirs(&prefix) {
         let mut changes = Changes::default();
@@ -82,8 +86,9 @@ fn site_packages_dirs(prefix: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path().join("site-packages"))
-        .filter(|path| path.is_dir())
+        .filter(|path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()))
         .collect();
     dirs.sort();
     dirs
