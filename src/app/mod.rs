@@ -2,6 +2,7 @@
 //! knows of Python, and nothing writes.
 
 pub(crate) mod env_file;
+pub(crate) mod left_out;
 mod links;
 pub(crate) mod names;
 mod pattern;
@@ -9,4 +10,5 @@ pub(crate) mod procfile;
 mod removal;
 pub(crate) mod slugignore;
 pub(crate) mod source;
+mod source_error;
 pub(crate) mod tree;

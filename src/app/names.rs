@@ -1,12 +1,14 @@
 //! File names as text for messages: they are bytes, and can hold anything but NUL and `/`.
 
+use crate::error::escape::is_unsafe;
+
 /// Renders a name or path for a message: one line, control characters and invalid UTF-8 escaped, so that no
 /// name can move the cursor of a terminal or pass for two names.
 pub(crate) fn printable(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for letter in chunk.valid().chars() {
-            if letter.is_control() || is_invisible(letter) {
+            if is_unsafe(letter) || is_invisible(letter) {
                 text.extend(letter.escape_default());
             } else {
                 text.push(letter);
@@ -19,9 +21,9 @@ pub(crate) fn printable(name: &[u8]) -> String {
     text
 }
 
-/// Line separators, and the marks that change the direction in which text is shown.
+/// Characters of no width: two names may not look the same.
 fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(letter, '\u{200b}'..='\u{200d}')
 }
 
 /// Renders a list for a message, one name a line; of a long one only its beginning.

@@ -71,6 +71,8 @@ pub struct ProcfileFinding {
 pub struct Procfile {
     /// Names and commands in the order of the file. Of a name that is there twice, the last command counts.
     pub processes: Vec<(String, String)>,
+    /// The number of the line that each command is from, from 1.
+    pub lines: BTreeMap<String, usize>,
     /// What the linter says.
     pub findings: Vec<ProcfileFinding>,
 }
@@ -98,9 +100,16 @@ impl Procfile {
             let text = "The lines of the Procfile end as on Windows (CRLF). That makes no difference.";
             procfile.find(FindingCode::ProcfileCrlf, Severity::Note, 1, text.to_owned());
         }
+        // The last commands of what is there more than once.
+        let mut again = BTreeMap::new();
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for (index, line) in text.trim_end_matches('\n').split('\n').enumerate() {
-            procfile.parse_line(index + 1, line);
+            procfile.parse_line(index + 1, line, &mut again);
+        }
+        for (name, command) in &mut procfile.processes {
+            if let Some(last) = again.remove(name) {
+                *command = last;
+            }
         }
         Ok(procfile)
     }
@@ -114,7 +123,7 @@ impl Procfile {
         self.findings.push(ProcfileFinding { code, severity, line, text });
     }
 
-    fn parse_line(&mut self, number: usize, line: &str) {
+    fn parse_line(&mut self, number: usize, line: &str, again: &mut BTreeMap<String, String>) {
         let Some(Entry { name, has_colon, command }) = parse_entry(line) else {
             self.lint_ignored_line(number, line);
             return;
@@ -133,11 +142,10 @@ impl Procfile {
             );
             self.find(FindingCode::ProcfileNoColon, Severity::Error, number, text);
         }
-        let known = self.processes.iter_mut().find(|(known, _)| known == name);
-        match known {
+        match self.lines.insert(name.to_owned(), number) {
             None => self.processes.push((name.to_owned(), command.to_owned())),
-            Some((_, earlier)) => {
-                *earlier = command.to_owned();
+            Some(_) => {
+                again.insert(name.to_owned(), command.to_owned());
                 let text = format!(
                     "Line {number} of the Procfile declares the process type `{name}` again.\n\
                      The command of this line counts."
@@ -203,6 +211,18 @@ impl Procfile {
             self.find(FindingCode::ProcfileIgnoredLine, Severity::Warning, number, text);
         }
     }
+}
+
+/// Splits a Procfile as it is parsed: into lines without their ends, the first without its byte order mark.
+pub(crate) fn lines_of(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text.trim_start_matches('\u{feff}');
+    while let Some(end) = rest.find(['\n', '\r']) {
+        lines.push(&rest[..end]);
+        rest = rest[end..].strip_prefix("\r\n").unwrap_or(&rest[end + 1..]);
+    }
+    lines.push(rest);
+    lines
 }
 
 struct Entry<'a> {
@@ -342,6 +362,31 @@ mod tests {
         }
         let long = format!("{}: a", "x".repeat(MAX_NAME + 1));
         assert_eq!(parse(&long).findings[0].code.entry().id, "procfile::name-too-long");
+    }
+
+    // S05: each takes milliseconds; they took minutes.
+    #[test]
+    fn many_lines_are_parsed_in_one_pass() {
+        let of = |line: &dyn Fn(usize) -> String| (0..200_000).map(line).collect::<String>();
+        for (text, types, findings) in [
+            (of(&|number| format!("p{number}: x\n")), 200_000, 0),
+            (of(&|_| "web: x\n".to_owned()), 1, 199_999),
+            (of(&|number| format!("p{}: x\r\n", number % 1_000)), 1_000, 199_001),
+            (of(&|number| format!("p{number}:x\r")), 0, 200_001),
+        ] {
+            let procfile = parse(&text);
+            assert_eq!((procfile.processes.len(), procfile.findings.len()), (types, findings));
+        }
+    }
+
+    #[test]
+    fn a_command_knows_the_line_that_it_is_from() {
+        for text in ["web: a\nworker: b\nweb: c", "\u{feff}web: a\r\n\r\nworker: b\r\n# x\rweb: c\n\n"] {
+            let (procfile, lines) = (parse(text), lines_of(text));
+            for (name, command) in &procfile.processes {
+                assert_eq!(lines[procfile.lines[name] - 1], format!("{name}: {command}"), "{text:?}");
+            }
+        }
     }
 
     #[test]

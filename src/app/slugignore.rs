@@ -186,6 +186,13 @@ impl Slugignore {
         self.patterns.iter().position(|line| line.pattern.matches(&candidate))
     }
 
+    /// Returns the first pattern that leaves this file out: by its own name, or by that of a directory above it.
+    pub fn leaves_out(&self, path: &[u8]) -> Option<usize> {
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let mut above = slashes.map(|(slash, _)| &path[..slash]);
+        above.find_map(|dir| self.matches(dir, true)).or_else(|| self.matches(path, false))
+    }
+
     /// Returns whether one pattern matches this path.
     pub fn pattern_matches(&self, index: usize, path: &[u8], is_dir_or_dir_link: bool) -> bool {
         let candidate = Candidate::new(path, is_dir_or_dir_link);

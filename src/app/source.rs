@@ -9,126 +9,20 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::left_out::Rule;
 use super::names::printable;
 use super::procfile::{Procfile, ProcfileError};
 use super::slugignore::{Slugignore, SlugignoreError};
+pub(crate) use super::source_error::SourceError;
 use super::tree::{Finding, SourceEntry, SourceKind, SourceTree, TreeOptions, read_tree};
-use crate::env::{Interrupt, Interrupted};
-use crate::error::{ErrorCode, FindingCode, MessageCode, NoticeCode, Severity, Snippet, UserError};
+use crate::env::Interrupt;
+use crate::error::{FindingCode, MessageCode, NoticeCode, Severity};
 
 /// No file that decides about a build is larger than this.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// As many links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
-
-/// An app that can't be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SourceError {
-    /// It isn't a directory.
-    #[error("{} {}.", .path.display(), not_a_directory(.source.as_ref()))]
-    NotADirectory {
-        /// What was given.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: Option<io::Error>,
-    },
-    /// There is nothing in it that belongs into a slug.
-    #[error("{}{}", nothing_in(.path), left_out(*.left_out_by_git, *.left_out_by_slugignore))]
-    Empty {
-        /// The directory.
-        path: PathBuf,
-        /// How many files and directories git ignores.
-        left_out_by_git: u64,
-        /// How many files and directories `.slugignore` removes.
-        left_out_by_slugignore: u64,
-    },
-    /// A file or directory can't be read.
-    #[error("{path} can't be read.")]
-    Unreadable {
-        /// Which one, relative to the app.
-        path: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A path doesn't fit, here or on a dyno.
-    #[error("{}", too_long(.path, .root))]
-    PathTooLong {
-        /// The path, relative to the app.
-        path: Vec<u8>,
-        /// The app's directory.
-        root: PathBuf,
-    },
-    /// `.slugignore` can't be used.
-    #[error(transparent)]
-    Slugignore(#[from] SlugignoreError),
-    /// The Procfile can't be used.
-    #[error(transparent)]
-    Procfile(#[from] ProcfileError),
-    /// The user asked slugc to stop.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-fn not_a_directory(source: Option<&io::Error>) -> &'static str {
-    match source.map(io::Error::kind) {
-        None => "is a file",
-        Some(io::ErrorKind::NotFound) => "doesn't exist",
-        Some(_) => "can't be opened as a directory",
-    }
-}
-
-fn nothing_in(path: &Path) -> String {
-    format!("There are no files in {} that could be put into a slug.", path.display())
-}
-
-fn left_out(by_git: u64, by_slugignore: u64) -> String {
-    let one = |count: u64, what: &str| (count > 0).then(|| format!("{what} leaves out {count}"));
-    let parts: Vec<String> =
-        [one(by_git, ".gitignore"), one(by_slugignore, ".slugignore")].into_iter().flatten().collect();
-    if parts.is_empty() { String::new() } else { format!(" Of those that are there, {}.", parts.join(", ")) }
-}
-
-fn too_long(path: &[u8], root: &Path) -> String {
-    let shown = String::from_utf8_lossy(&path[..path.len().min(60)]).into_owned();
-    format!(
-        "The path that begins with {}... has {} bytes, in a directory whose own path has {}.",
-        printable(shown.as_bytes()),
-        path.len(),
-        root.as_os_str().len()
-    )
-}
-
-impl UserError for SourceError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::NotADirectory { .. } => ErrorCode::SourceNotADirectory,
-            Self::Empty { .. } => ErrorCode::SourceEmpty,
-            Self::Unreadable { .. } => ErrorCode::SourceUnreadable,
-            Self::PathTooLong { .. } => ErrorCode::SourcePathTooLong,
-            Self::Slugignore(error) => error.code(),
-            Self::Procfile(error) => error.code(),
-            Self::Interrupted(interrupted) => interrupted.code(),
-        }
-    }
-
-    fn snippet(&self) -> Option<Snippet> {
-        match self {
-            Self::Slugignore(error) => error.snippet(),
-            Self::Procfile(error) => error.snippet(),
-            _ => None,
-        }
-    }
-
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Interrupted(interrupted) => interrupted.exit_code(),
-            _ => self.code().entry().exit_code,
-        }
-    }
-}
 
 /// What an app is made of.
 #[derive(Debug, Clone)]
@@ -149,6 +43,10 @@ pub(crate) struct AppSource {
     pub slugignore_post: Slugignore,
     /// What the user should know; the tree's own findings and the Procfile's are among them.
     pub findings: Vec<Finding>,
+    /// Files and whole directories that git ignores, relative to the root; directories with a slash at the end.
+    pub ignored: BTreeSet<Vec<u8>>,
+    /// Those of them that decide about a build, and the line that leaves each out, if git says which.
+    pub ignored_deciders: Vec<(String, Option<Rule>)>,
 }
 
 /// Reads an app. `ignored` are the paths that git ignores, relative to `root`.
@@ -182,6 +80,8 @@ fn gather(
         slugignore,
         slugignore_post,
         findings,
+        ignored: BTreeSet::new(),
+        ignored_deciders: Vec::new(),
     };
     source.dirs = source.names.iter().filter(|name| source.leads_to_directory(name)).cloned().collect();
     source.procfile = source.read_procfile()?;
@@ -416,6 +316,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::error::{ErrorCode, UserError};
 
     fn app(files: &[(&str, &str)], links: &[(&str, &str)]) -> TempDir {
         let dir = tempfile::tempdir().unwrap();

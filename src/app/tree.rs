@@ -25,6 +25,8 @@ const VERSION_CONTROL: &[&[u8]] = &[b".git", b".hg", b".svn"];
 /// The longest path of the app: at `/app/` on a dyno it has to fit into Linux's 4,095 bytes.
 const MAX_RELATIVE_PATH: usize = 4_090;
 const MAX_PATH: usize = 4_095;
+/// As many levels as a slug that is read may have, without that of `app`: see `slug::read`.
+pub(crate) const MAX_DEPTH: usize = 511;
 
 /// A pointer of Git LFS is smaller than this.
 const MAX_LFS_POINTER: u64 = 1_024;
@@ -215,6 +217,9 @@ impl<'a> Walk<'a> {
                 self.pending.push(Pending { path, removed_by });
             }
             return Ok(());
+        }
+        if path.split(|byte| *byte == b'/').count() > MAX_DEPTH {
+            return Err(SourceError::TooDeep { path });
         }
         if too_long {
             return Err(SourceError::PathTooLong { path, root: self.root.to_owned() });

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::execute::{Built, Survey, Workshop};
 use super::layers::{Layer, find_layer};
+use super::left_out::left_out;
 use super::slug::{SlugRequest, read};
 use super::stage;
 use super::survey::digest_of_source;
@@ -21,7 +22,7 @@ use crate::slug::tree::Entry;
 use crate::store::Store;
 
 /// Belongs to the keys of what is remembered: it changes when the checks do.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 
 /// How many findings a build shows in full.
 const SHOWN: usize = 3;
@@ -38,9 +39,11 @@ pub(crate) struct Known {
 pub(crate) fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Result<Known> {
     let source = read(request, shop)?;
     let mut facts = read_app(&source.app);
+    let left_out = left_out(&source.app, shop.env, shop.output);
     let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
     let plan = Survey::read(source.app, &mut entries, request.settings.clone(), shop)
         .and_then(|survey| survey.plan());
+    facts.left_out = left_out;
     let failure = match plan {
         Ok(plan) => {
             if let Some(layers) = known_layers(&plan, shop.store, shop.env)? {
@@ -147,6 +150,10 @@ fn findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
     for layer in &layers {
         hasher.update(format!("\0{}\0{}", layer.name, layer.key));
     }
+    for path in &app.ignored {
+        hasher.update(b"\0ignored\0");
+        hasher.update(path);
+    }
     let key = hex::encode(hasher.finalize());
     if let Some(known) = shop.store.document::<RememberedFindings>("findings", lineage)
         && known.key == key
@@ -154,6 +161,7 @@ fn findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
         return Ok(known.findings);
     }
     let mut facts = read_app(app);
+    facts.left_out = left_out(app, shop.env, shop.output);
     facts.installed = Some(installed(&layers, lineage, shop.store, shop.env)?);
     let known = RememberedFindings { key, findings: check(&facts) };
     shop.store.put_document("findings", lineage, &known)?;

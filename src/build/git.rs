@@ -49,6 +49,15 @@ pub(crate) enum GitError {
         /// What is wrong, to go after its name.
         reason: &'static str,
     },
+    /// A filter can't be turned off on git's command line, and isn't run.
+    #[error(
+        "The repository's settings name the filter {}. slugc runs no filters, and git can't turn off one \
+         whose name has an equals sign.", printable(.driver)
+    )]
+    FilterWithEqualsSign {
+        /// Its name.
+        driver: Vec<u8>,
+    },
     /// git failed.
     #[error("git failed while {doing}.")]
     Failed {
@@ -72,7 +81,9 @@ impl UserError for GitError {
             Self::NotFound => ErrorCode::GitNotFound,
             Self::NotAGitRepository { .. } => ErrorCode::NotAGitRepository,
             Self::UnknownRevision { .. } | Self::DirectoryNotInCommit { .. } => ErrorCode::UnknownRevision,
-            Self::Submodule { .. } | Self::Failed { .. } => ErrorCode::GitFailed,
+            Self::Submodule { .. } | Self::FilterWithEqualsSign { .. } | Self::Failed { .. } => {
+                ErrorCode::GitFailed
+            }
             Self::File(error) => error.code(),
             Self::Interrupted(interrupted) => interrupted.code(),
         }
@@ -121,6 +132,7 @@ const NEUTRAL: &[&str] = &[
     "diff.external=false",
     "protocol.allow=never",
     "submodule.recurse=false",
+    "status.submoduleSummary=false",
     "safe.directory=*",
     "safe.bareRepository=all",
 ];
@@ -191,6 +203,23 @@ impl<'a> Git<'a> {
         call
     }
 
+    /// Reads which filters there are; `call` says for which repository.
+    pub(super) fn filters(&self, call: Invocation) -> Result<Filters, GitError> {
+        let call = call.args(["config", "-z", "--name-only", "--get-regexp", "^filter\\."]);
+        let listed = self.ask(&call, "reading its settings")?.unwrap_or_default();
+        let drivers: BTreeSet<Vec<u8>> = records(&listed.stdout)
+            .filter_map(|key| {
+                let end = key.iter().rposition(|byte| *byte == b'.')?;
+                Some(key[..end].strip_prefix(b"filter.")?.to_owned())
+            })
+            .collect();
+        // git takes what follows the first `=` for the value.
+        match drivers.iter().find(|driver| driver.contains(&b'=')) {
+            Some(driver) => Err(GitError::FilterWithEqualsSign { driver: driver.clone() }),
+            None => Ok(Filters(drivers)),
+        }
+    }
+
     pub(super) fn run(&self, call: &Invocation, doing: impl Into<String>) -> Result<Captured, GitError> {
         process::capture(call, self.env, self.output).map_err(|error| match error {
             RunError::Interrupted(interrupted) => GitError::Interrupted(interrupted),
@@ -212,6 +241,26 @@ impl<'a> Git<'a> {
             }
             answer => answer.map(Some),
         }
+    }
+}
+
+/// The filters that a repository's settings name: programs that git runs on the content of files.
+pub(super) struct Filters(BTreeSet<Vec<u8>>);
+
+impl Filters {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Turns them off for a call.
+    pub(super) fn turn_off(&self, mut call: Invocation) -> Invocation {
+        for driver in &self.0 {
+            for setting in ["smudge=", "clean=", "process=", "required=false"] {
+                let setting = [b"filter.", driver.as_slice(), b".", setting.as_bytes()].concat();
+                call = call.arg("-c").arg(OsString::from_vec(setting));
+            }
+        }
+        call
     }
 }
 
@@ -291,23 +340,13 @@ fn list_ignored(git: &Git<'_>, dir: &Path, top: &Path) -> Result<Option<BTreeSet
     Ok(Some(paths))
 }
 
-fn is_ignored(git: &Git<'_>, dir: &Path, top: &Path) -> Result<bool, GitError> {
+/// Returns whether the repository around a directory ignores it as a whole.
+pub(super) fn is_ignored(git: &Git<'_>, dir: &Path, top: &Path) -> Result<bool, GitError> {
     if dir == top {
         return Ok(false);
     }
     let call = git.call_in(dir).args(["check-ignore", "--quiet", "."]);
     Ok(git.ask(&call, "looking up whether it ignores the app's directory")?.is_some())
-}
-
-/// Returns the commit that a directory is at, and its time in seconds since 1970. There is none outside of a
-/// repository, without git, and before the first commit.
-pub(crate) fn head_commit(dir: &Path, env: &Env, output: &Output) -> Option<(String, u64)> {
-    let (real, Some(top)) = find_work_tree(dir).ok()? else { return None };
-    let git = Git::find(env, output).ok()?;
-    if is_ignored(&git, &real, &top).ok()? {
-        return None;
-    }
-    commit_time(&git, git.call_in(&real), "HEAD").ok()
 }
 
 /// Returns the full name of a commit and its time.
@@ -428,6 +467,11 @@ pub(super) mod tests {
             let ignored = ignored_paths(&self.path(dir), &self.env, &Output::silent()).unwrap();
             ignored.iter().map(|path| printable(path)).collect()
         }
+    }
+
+    /// The commit that a directory is at.
+    fn head_commit(dir: &Path, env: &Env, output: &Output) -> Option<String> {
+        crate::build::tracking::read_tracking(dir, env, output).commit
     }
 
     #[test]
@@ -558,13 +602,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_head_commit_comes_with_its_time() {
+    fn the_head_commit_is_known_everywhere_in_the_repository() {
         let Some(repositories) = Repositories::new() else { return };
         repositories.init("r", &[("sub/a", "")]);
         let commit = repositories.git("r", &["rev-parse", "HEAD"]);
         for dir in ["r", "r/sub"] {
             let head = head_commit(&repositories.path(dir), &repositories.env, &Output::silent());
-            assert_eq!(head, Some((commit.clone(), 1_700_000_000)), "{dir}");
+            assert_eq!(head, Some(commit.clone()), "{dir}");
         }
         fs::create_dir(repositories.path("new")).unwrap();
         repositories.git("new", &["init", "--quiet"]);
@@ -593,14 +637,24 @@ pub(super) mod tests {
             ),
             ("alternates' refs", "[core]\nalternateRefsCommand = sh MARK\n"),
             ("a credential helper", "[credential]\nhelper = !sh MARK\n"),
+            (
+                "a summary of submodules",
+                "[status]\nsubmoduleSummary = true\n[diff]\nignoreSubmodules = none\n",
+            ),
+            ("a text converter", "[diff \"x\"]\ntextconv = sh MARK\n[merge \"x\"]\ndriver = sh MARK\n"),
+            ("a program for signatures", "[gpg]\nprogram = MARK\n[log]\nshowSignature = true\n"),
             ("a diff", "[diff]\nexternal = sh MARK\n"),
             (
                 "a filter",
                 "[filter \"x\"]\nsmudge = sh MARK\nclean = sh MARK\nprocess = sh MARK\nrequired = true\n",
             ),
+            ("a filter with an equals sign", "[filter \"a=b\"]\nsmudge = sh MARK\nclean = sh MARK\n"),
+            ("a filter with a dot", "[filter \"a.b\"]\nsmudge = sh MARK\nclean = sh MARK\n"),
         ] {
             let Some(repositories) = Repositories::new() else { return };
-            repositories.init("r", &[(".gitattributes", "* filter=x\n"), ("a", "a"), (".gitignore", "b")]);
+            let attributes = "* filter=x\na filter=a=b\ns filter=a.b\n";
+            repositories
+                .init("r", &[(".gitattributes", attributes), ("a", "a"), ("s", "s"), (".gitignore", "b")]);
             let mark = repositories.path("mark.sh");
             let was_run = repositories.path("was-run");
             repositories.write("mark.sh", &format!("touch {}\n", was_run.display()));
@@ -609,17 +663,29 @@ pub(super) mod tests {
             let included = format!("[core]\nfsmonitor = sh {}\n", mark.display());
             repositories.write("r/.git/included", &included);
             for hook in ["post-index-change", "post-checkout", "reference-transaction"] {
-                repositories
-                    .write(&format!("r/hooks/{hook}"), &format!("#!/bin/sh\nsh {}\n", mark.display()));
-                let hook = repositories.path(&format!("r/hooks/{hook}"));
-                fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
+                for dir in ["r/hooks", "r/.git/hooks"] {
+                    let hook = format!("{dir}/{hook}");
+                    repositories.write(&hook, &format!("#!/bin/sh\nsh {}\n", mark.display()));
+                    let mode = fs::Permissions::from_mode(0o755);
+                    fs::set_permissions(repositories.path(&hook), mode).unwrap();
+                }
             }
             let old = fs::read_to_string(repositories.path("r/.git/config")).unwrap();
             // What a partial clone lacks is the commit itself.
             let commit = repositories.git("r", &["rev-parse", "HEAD"]);
             fs::write(repositories.path("r/.git/config"), old + &config).unwrap();
             repositories.write("r/b", "b");
+            repositories.write("r/a", "A");
+            repositories.write("r/s", "S");
+            // A submodule with settings of its own.
+            repositories.init("r/sub", &[("s", ""), (".gitattributes", "* filter=x diff=x\n")]);
+            let old = fs::read_to_string(repositories.path("r/sub/.git/config")).unwrap();
+            fs::write(repositories.path("r/sub/.git/config"), old + &config).unwrap();
+            repositories.write("r/sub/s", "S");
+            repositories.write("r/.gitmodules", "[submodule \"sub\"]\npath = sub\nurl = ext::sh x\n");
             let dir = repositories.path("r");
+            let _ =
+                crate::build::tracking::read_tracking(&dir.join("sub"), &repositories.env, &Output::silent());
             let _ = ignored_paths(&dir, &repositories.env, &Output::silent());
             let _ = head_commit(&dir, &repositories.env, &Output::silent());
             let scratch = repositories.path("");

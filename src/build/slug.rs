@@ -11,8 +11,9 @@ use super::check::{Made, tell_findings};
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
 use super::layers::Layer;
 use super::sbom::sbom_tree;
-use super::source::{Checkout, export_commit, head_commit, read_directory};
+use super::source::{Checkout, export_commit, read_directory};
 use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
+use super::tracking::{read_tracking, tell_uncommitted};
 use super::{stage, survey};
 use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
@@ -268,7 +269,19 @@ pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> 
     }
     let mut app = read_directory(&request.source, request.include_ignored, env, output)?;
     leave_out_own_output(&mut app, request);
-    let commit = head_commit(&request.source, env, output).map(|(commit, _)| commit);
+    for (name, rule) in &app.ignored_deciders {
+        let rule = rule.as_ref().map_or("git".to_owned(), ToString::to_string);
+        output.notice(
+            FindingCode::SourceFileIgnored,
+            format!(
+                "{name} is in the directory, but {rule} leaves it out, so it has no effect.\n\
+                 If it is to count, commit it: git add -f {name}"
+            ),
+        );
+    }
+    let tracking = read_tracking(&request.source, env, output);
+    tell_uncommitted(&tracking, &app, output);
+    let commit = tracking.commit;
     Ok(Source { app, commit, commit_time: None, checkout: None })
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::git::{self, Git, GitError, commit_time, find_work_tree, gitlinks, records, to_path};
-pub(crate) use super::git::{head_commit, ignored_paths};
+pub(crate) use super::git::ignored_paths;
+use super::git::{self, Git, GitError, commit_time, find_work_tree, gitlinks, to_path};
 use super::submodules::{Gitmodules, find_repository};
+use super::tracking::note_ignored_deciders;
 use crate::app::source::{AppSource, read_source};
 use crate::env::Env;
 use crate::error;
@@ -25,7 +26,10 @@ pub(crate) fn read_directory(
     output: &Output,
 ) -> error::Result<AppSource> {
     let ignored = if include_ignored { Default::default() } else { ignored_paths(dir, env, output)? };
-    Ok(read_source(dir, &ignored, &env.interrupt)?)
+    let mut app = read_source(dir, &ignored, &env.interrupt)?;
+    note_ignored_deciders(&mut app, &ignored, env, output);
+    app.ignored = ignored;
+    Ok(app)
 }
 
 /// The files of a commit, in a directory that is deleted when this is dropped.
@@ -164,10 +168,8 @@ impl Export<'_> {
                 error
             });
         }
-        let mut checkout = call();
-        for setting in self.filters_off(repository)? {
-            checkout = checkout.arg("-c").arg(setting);
-        }
+        // Heroku has none: a file of Git LFS stays a pointer, and a finding says so.
+        let checkout = git.filters(self.neutral(repository))?.turn_off(call());
         let doing = format!("writing the files of the commit {commit}");
         git.run(&checkout.args(["checkout-index", "--all"]), doing.as_str())?;
         let listed = git.run(&call().args(["ls-files", "-z", "--stage"]), doing)?;
@@ -212,23 +214,6 @@ impl Export<'_> {
             call = call.args(["-c", setting]);
         }
         call
-    }
-
-    /// Returns the settings that turn off the repository's own filters. Heroku has none: a file of Git LFS stays a
-    /// pointer, and a finding says so.
-    fn filters_off(&self, repository: &Repository) -> Result<Vec<String>, GitError> {
-        let call =
-            self.neutral(repository).args(["config", "-z", "--name-only", "--get-regexp", "^filter\\."]);
-        let listed = self.git.ask(&call, "reading its settings")?.unwrap_or_default();
-        let names = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let drivers: std::collections::BTreeSet<&str> = records(names.as_bytes())
-            .filter_map(|key| std::str::from_utf8(key).ok()?.strip_prefix("filter.")?.rsplit_once('.'))
-            .map(|(driver, _)| driver)
-            .collect();
-        let off = |driver: &str| {
-            ["smudge=", "process=", "required=false"].map(|setting| format!("filter.{driver}.{setting}"))
-        };
-        Ok(drivers.into_iter().flat_map(off).collect())
     }
 }
 

@@ -97,24 +97,20 @@ pub(super) fn find_repository(
     let target = kept.path().to_owned();
     // It goes away with what it is in.
     kept.keep();
-    let clone = git
-        .call_with_users_settings()
-        .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null"])
-        // As `git submodule` has it: a URL that somebody else wrote may not reach into this machine's files,
-        // unless the user's own settings allow it.
-        .env("GIT_PROTOCOL_FROM_USER", "0")
-        .args(["clone", "--quiet", "--bare", "--template=", "--", &url])
-        .arg(&target);
+    let over_network = || {
+        git.call_with_users_settings()
+            .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null"])
+            // As `git submodule` has it: a URL that somebody else wrote may not reach into this machine's files,
+            // unless the user's own settings allow it.
+            .env("GIT_PROTOCOL_FROM_USER", "0")
+    };
+    let clone = over_network().args(["clone", "--quiet", "--bare", "--template=", "--", &url]).arg(&target);
     git.run(&clone, format!("cloning the submodule {}", printable(path)))?;
     let cloned = Repository { git_dir: target, work_tree: None };
     if !cloned.has(git, &object)? {
         // The clone is ours: its settings name no program, and the user's say how the network is reached.
-        let fetch = git
-            .call_with_users_settings()
-            .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null"])
-            .env("GIT_PROTOCOL_FROM_USER", "0")
-            .env("GIT_DIR", &cloned.git_dir)
-            .args(["fetch", "--quiet", "origin", commit]);
+        let fetch =
+            over_network().env("GIT_DIR", &cloned.git_dir).args(["fetch", "--quiet", "origin", commit]);
         git.run(&fetch, format!("fetching the commit of the submodule {}", printable(path)))?;
     }
     Ok(cloned)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::procfile::Procfile;
+use crate::app::procfile::{Procfile, lines_of};
 use crate::python::requirements::Requirements;
 
 /// What is known about an app.
@@ -20,6 +20,10 @@ pub struct Facts {
     pub requirements: Option<Requirements>,
     /// What is installed; unknown before the first build.
     pub installed: Option<Installed>,
+    /// Scripts and modules that are in the app's directory, but not in the slug; each with what leaves it out.
+    pub left_out: BTreeMap<String, String>,
+    /// Files that decide about a build, are there, and are ignored; each with what leaves it out.
+    pub ignored_deciders: Vec<(String, String)>,
     /// The stack that the slug is for.
     pub stack: String,
 }
@@ -94,19 +98,13 @@ impl Facts {
     /// Returns the process types and their commands with the number of the line of each.
     pub fn processes(&self) -> Vec<Process<'_>> {
         let Some((procfile, text)) = &self.procfile else { return Vec::new() };
-        let line_of = |name: &str, command: &str| {
-            let lines = text.lines().enumerate();
-            let found = lines.filter(|(_, line)| {
-                let line = line.trim_start_matches('\u{feff}').trim();
-                line.starts_with(name) && line.ends_with(command.trim_end())
-            });
-            found.last().map(|(index, line)| (index + 1, line.trim_end()))
-        };
+        let lines = lines_of(text);
         procfile
             .processes
             .iter()
             .map(|(name, command)| {
-                let (line, text) = line_of(name, command).unwrap_or((1, ""));
+                let line = procfile.lines.get(name).copied().unwrap_or(1);
+                let text = lines.get(line - 1).map_or("", |text| text.trim_end());
                 Process { name, command, line, text }
             })
             .collect()

@@ -50,13 +50,14 @@ impl Finding {
         self.place.as_ref().map(|place| place.file.as_str()).or(self.file.as_deref())
     }
 
-    /// Takes over what the Procfile's linter says; `text` is the Procfile's.
-    pub fn of_procfile(found: &ProcfileFinding, text: &str) -> Self {
-        let place = line_of(text, found.line).map(|line| Snippet {
+    /// Takes over what the Procfile's linter says; `lines` are the Procfile's.
+    pub fn of_procfile(found: &ProcfileFinding, lines: &[&str]) -> Self {
+        let line = found.line.checked_sub(1).and_then(|index| lines.get(index));
+        let place = line.map(|line| Snippet {
             file: "Procfile".to_owned(),
             line: found.line,
             span: 0..line.len(),
-            text: line,
+            text: (*line).to_owned(),
             label: String::new(),
         });
         Self::new(found.code, found.text.clone()).with_severity(found.severity).at(place)

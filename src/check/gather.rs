@@ -7,11 +7,13 @@ use std::path::Path;
 
 use super::facts::{Facts, FileFacts, Installed};
 use super::installed::{Gatherer, PYTHON_DIR};
+use crate::app::names::printable;
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::app::tree::SourceKind;
 use crate::env::Env;
 use crate::error::Result;
+use crate::error::escape::is_unsafe;
 use crate::python::requirements::read_requirements;
 use crate::slug::read::{EntryKind as SlugEntryKind, SlugReader};
 use crate::slug::tree::{Entry, EntryKind};
@@ -40,11 +42,16 @@ pub(crate) fn read_app(app: &AppSource) -> Facts {
         if !file.is_dir && wants_text(path, file.size) {
             // What can't be read is the build's concern.
             if let Ok(contents) = app.read_file(path) {
-                facts.texts.insert(path.to_owned(), to_text(&contents));
+                facts.texts.insert(shown_name(path), to_text(&contents));
             }
         }
-        facts.files.insert(path.to_owned(), file);
+        facts.files.insert(shown_name(path), file);
     }
+    facts.ignored_deciders = app
+        .ignored_deciders
+        .iter()
+        .map(|(name, rule)| (name.clone(), rule.as_ref().map_or("git".to_owned(), ToString::to_string)))
+        .collect();
     let procfile = app.procfile.clone();
     facts.procfile = procfile.zip(facts.texts.get("Procfile").cloned());
     add_requirements(&mut facts);
@@ -86,7 +93,7 @@ pub fn read_slug(slug: &Path, env: &Env) -> Result<Facts> {
     let mut reader = SlugReader::open_interruptible(slug, &env.interrupt)?;
     for entry in reader.entries()? {
         let mut entry = entry?;
-        let Ok(path) = String::from_utf8(entry.path.clone()) else { continue };
+        let Ok(path) = std::str::from_utf8(&entry.path).map(shown_name) else { continue };
         let is_file = entry.kind == SlugEntryKind::File;
         if path.starts_with(PYTHON_DIR) {
             let content = if is_file && Gatherer::wants(&path, entry.size) {
@@ -133,6 +140,11 @@ fn read_all(entry: &mut crate::slug::read::SlugEntry<'_>) -> Result<Vec<u8>> {
     }
 }
 
+/// Returns the name by which findings speak of a file: its path, in one line whatever it holds.
+fn shown_name(path: &str) -> String {
+    if path.chars().any(is_unsafe) { printable(path.as_bytes()) } else { path.to_owned() }
+}
+
 /// Archives needn't have entries for directories.
 fn add_parents(files: &mut BTreeMap<String, FileFacts>) {
     let parents: Vec<String> = files
@@ -159,6 +171,7 @@ fn wants_text(path: &str, size: u64) -> bool {
         ".pypirc",
         ".pgpass",
         ".git-credentials",
+        ".gitmodules",
         "credentials",
         ".envrc",
         ".env",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::absent::left_out_module;
 use super::catalogue::FindingCode;
 use super::code::{Code, Found, Reached, absolute};
 use super::facts::{Facts, Installed};
@@ -63,6 +64,7 @@ struct Wanted<'a> {
     top: String,
     module: String,
     file: &'a str,
+    roots: &'a [String],
     place: Place,
     how: &'static str,
 }
@@ -79,9 +81,12 @@ pub(super) fn check_imports(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let mut told = BTreeSet::new();
     let owners = owners(installed);
     let direct = direct_requirements(facts);
-    for Wanted { top, module, file, place, how } in wanted {
+    for Wanted { top, module, file, roots, place, how } in wanted {
         let text = facts.texts.get(file).map(String::as_str).unwrap_or_default();
         if !installed.modules.contains(&top) {
+            if left_out_module(facts, &top, roots).is_some() {
+                continue;
+            }
             if !installed.leads_elsewhere && !is_built_in(&top, installed) && told.insert(top.clone()) {
                 let message = not_installed(&top, &module, file, how, installed);
                 findings.push(Finding::new(FindingCode::ImportNotInstalled, message).at(place.snippet(
@@ -122,6 +127,7 @@ fn wanted_by<'a>(code: &Code<'_>, reached: &'a Reached) -> Vec<Wanted<'a>> {
                 top: top.to_owned(),
                 module: name.to_owned(),
                 file: &reached.file,
+                roots: &reached.roots,
                 place,
                 how,
             });

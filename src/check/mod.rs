@@ -5,6 +5,7 @@
 //!
 //! A check that can't be sure says nothing: an alarm that is wrong once isn't heeded the next time.
 
+mod absent;
 pub(crate) mod boot;
 mod code;
 mod command;
@@ -50,6 +51,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         storage::check_storage(facts, &code),
         libraries::check_libraries(facts),
         files::check_files(facts),
+        absent::check_absent(facts, &code),
         secrets::check_secrets(facts),
     ]
     .concat();

@@ -4,14 +4,16 @@ use super::catalogue::{FindingCode, Severity};
 use super::command::{PACKAGE_MANAGERS, parse_command};
 use super::facts::Facts;
 use super::finding::{Finding, point_at};
+use crate::app::procfile::lines_of;
 
 /// Checks the Procfile itself.
 pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
     let Some((procfile, text)) = &facts.procfile else {
         return vec![missing(facts)];
     };
+    let lines = lines_of(text);
     let mut findings: Vec<Finding> =
-        procfile.findings.iter().map(|found| Finding::of_procfile(found, text)).collect();
+        procfile.findings.iter().map(|found| Finding::of_procfile(found, &lines)).collect();
     if !procfile.processes.iter().any(|(name, _)| name == "web") {
         let declared: Vec<&str> = procfile.processes.iter().map(|(name, _)| name.as_str()).collect();
         let message = match declared.as_slice() {

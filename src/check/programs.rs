@@ -1,5 +1,6 @@
 //! Whether the programs that the Procfile calls are there.
 
+use super::absent::{left_out_file, left_out_module};
 use super::catalogue::FindingCode;
 use super::command::{Invoked, is_python, join, parse_command};
 use super::facts::{Facts, Process};
@@ -150,6 +151,10 @@ fn check_module(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
     if in_app || installed.leads_elsewhere || installed.modules.contains(top) || top.starts_with('$') {
         return None;
     }
+    let need = format!("The process type `{}` runs the module `{}`", process.name, invoked.program);
+    if let Some(left_out) = left_out_module(facts, &invoked.program, &[invoked.dir.clone(), String::new()]) {
+        return Some(pointed(left_out.finding(&need), process, &invoked.program));
+    }
     let message = format!(
         "The process type `{}` runs the module `{}`, which is neither installed nor a part of the app.",
         process.name, invoked.program
@@ -171,6 +176,10 @@ fn check_script(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
         return None;
     }
     let word = invoked.args.first()?;
+    if let Some(left_out) = left_out_file(facts, &script) {
+        let need = format!("The process type `{}` runs {script}", process.name);
+        return Some(pointed(left_out.finding(&need), process, word));
+    }
     let message = format!("The process type `{}` runs {script}, which the app doesn't have.", process.name);
     Some(finding(FindingCode::CommandFileNotFound, process, message, word, "isn't there"))
 }
@@ -199,11 +208,19 @@ fn check_own_file(facts: &Facts, process: &Process<'_>, word: &str, path: &str) 
         }
         None if may_be_built || path.starts_with("bin/start-") => None,
         None => {
+            if let Some(left_out) = left_out_file(facts, path) {
+                let need = format!("The process type `{}` runs {path}", process.name);
+                return Some(pointed(left_out.finding(&need), process, word));
+            }
             let message =
                 format!("The process type `{}` runs {path}, which the app doesn't have.", process.name);
             Some(finding(FindingCode::CommandFileNotFound, process, message, word, "isn't there"))
         }
     }
+}
+
+fn pointed(finding: Finding, process: &Process<'_>, word: &str) -> Finding {
+    finding.at(Some(point_at("Procfile", process.line, process.text, word, "isn't in the slug")))
 }
 
 fn finding(code: FindingCode, process: &Process<'_>, message: String, word: &str, label: &str) -> Finding {

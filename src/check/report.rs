@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::{FindingCode, Severity};
 use super::finding::Finding;
+use crate::error::escape::{escape, escape_lines};
 use crate::error::{Snippet, render_snippet};
 
 /// How many findings there are of each severity.
@@ -56,11 +57,11 @@ pub fn render_text(findings: &[Finding], color: bool) -> String {
         let entry = finding.code.entry();
         let style = if color { style_of(finding.severity) } else { Style::new() };
         text.push_str(&format!("{style}{}[{}]{style:#}: {}\n", finding.severity, entry.id, entry.title));
-        text.push_str(&indent(&finding.message, "  "));
+        text.push_str(&indent(&escape_lines(&finding.message), "  "));
         if let Some(place) = &finding.place {
-            text.push_str(&format!("{}\n", render_snippet(place)));
+            text.push_str(&format!("{}\n", escape_lines(&render_snippet(place))));
         } else if let Some(file) = &finding.file {
-            text.push_str(&format!(" --> {file}\n"));
+            text.push_str(&format!(" --> {}\n", one_line(file)));
         }
         if last_of.get(&finding.code) == Some(&index) {
             text.push_str(&indent(entry.fix.trim_end(), "  = "));
@@ -68,6 +69,10 @@ pub fn render_text(findings: &[Finding], color: bool) -> String {
         text.push('\n');
     }
     text
+}
+
+fn one_line(name: &str) -> String {
+    escape(name).replace('\n', "\\n")
 }
 
 fn style_of(severity: Severity) -> Style {
@@ -224,7 +229,7 @@ pub fn render_github(findings: &[Finding]) -> String {
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    escape(&text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")).into_owned()
 }
 
 fn property(text: &str) -> String {

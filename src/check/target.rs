@@ -1,5 +1,6 @@
 //! Whether the app that a server is told to serve is there: `module:name`, without importing it.
 
+use super::absent::left_out_module;
 use super::catalogue::FindingCode;
 use super::code::{Code, Found, roots_of};
 use super::command::{Invoked, parse_command};
@@ -101,6 +102,10 @@ fn check_target(
             )
         }
         found => {
+            if let Some(left_out) = left_out_module(facts, module, roots) {
+                let need = format!("`{word}` asks for the module `{module}`");
+                return Some(left_out.finding(&need).at(point(module, "isn't in the slug")));
+            }
             let (top, _) = module.split_once('.').unwrap_or((module, ""));
             if found == Found::Nothing && !is_surely_nowhere(facts, top) {
                 return None;

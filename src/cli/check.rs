@@ -113,7 +113,11 @@ fn confirm(
     let silent = Output::silent();
     // What the text has shown already has a better place there.
     let told: Vec<FindingCode> = findings.iter().map(|finding| finding.code).collect();
-    let explains = [FindingCode::AppModuleNotFound, FindingCode::ImportNotInstalled];
+    let explains = [
+        FindingCode::AppModuleNotFound,
+        FindingCode::ImportNotInstalled,
+        FindingCode::SourceNeededFileLeftOut,
+    ];
     for finding in confirm_imports(slug, facts, &vars, env, &silent)? {
         let is_told = told.contains(&finding.code) || explains.iter().any(|code| told.contains(code));
         if !is_told {
@@ -140,6 +144,7 @@ fn settle(findings: &mut Vec<Finding>, boot: Boot) {
         FindingCode::CommandFileNotFound,
         FindingCode::CommandNotExecutable,
         FindingCode::AppModuleNotFound,
+        FindingCode::SourceNeededFileLeftOut,
     ];
     match boot {
         // It listened to PORT for everybody, and lives. Of other process types than web, nothing was seen.
@@ -247,7 +252,11 @@ fn report(
         CheckFormat::Sarif => render_sarif(findings),
         CheckFormat::Github => render_github(findings),
     };
-    super::print_result(&text)?;
+    match arguments.format {
+        // The colours, and the commands to GitHub, are meant.
+        CheckFormat::Text | CheckFormat::Github => super::write_stdout(&text)?,
+        CheckFormat::Json | CheckFormat::Sarif => super::print_result(&text)?,
+    }
     let files = facts.files.values().filter(|file| !file.is_dir).count();
     output.detail(format!("{} in {files} files.", Counts::of(findings).describe()));
     Ok(())

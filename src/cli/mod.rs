@@ -24,6 +24,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::env::Env;
+use crate::error::escape::escape_lines;
 use crate::error::{ErrorCode, Failure, Result, UserError};
 use crate::host::files::FileContext;
 use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
@@ -179,8 +180,13 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
-/// Writes a result to standard output; a reader that has gone away is no error.
+/// Writes a result to standard output. What somebody else wrote does nothing there.
 fn print_result(text: &str) -> Result<()> {
+    write_stdout(&escape_lines(text))
+}
+
+/// Writes to standard output what is harmless already; a reader that has gone away is no error.
+fn write_stdout(text: &str) -> Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -81,8 +81,9 @@ catalogue! {
         title: "A path in the app is too long.",
         fix: indoc! {"
             Linux programs can't open a path of more than 4,095 bytes, and a
-            slug is unpacked in another directory. Use shorter names, or leave
-            the directory out by a line in .slugignore.
+            slug is unpacked in another directory; it has 511 levels at most.
+            Use shorter names and fewer levels, or leave the directory out by
+            a line in .slugignore.
         "},
         exit_code: 1,
     }

@@ -345,6 +345,35 @@ findings! {
             outside of the dyno.
         "},
     }
+    // The source.
+    SourceNeededFileLeftOut => {
+        id: "source::needed-file-left-out",
+        severity: Error,
+        title: "A file that the app needs is left out of the slug.",
+        fix: indoc! {"
+            Commit the file (`git add -f FILE`), or take out the line that
+            leaves it out. If it holds secrets, take their values from config
+            vars instead, and import it in `try: … except ImportError:`.
+        "},
+    }
+    SourceFileIgnored => {
+        id: "source::file-ignored",
+        severity: Note,
+        title: "A file that decides about the build is ignored.",
+        fix: indoc! {"
+            If it is to count, commit it with `git add -f FILE`, or take out
+            the line that leaves it out. If not, delete it.
+        "},
+    }
+    SourceSubmoduleNotCheckedOut => {
+        id: "source::submodule-not-checked-out",
+        severity: Warning,
+        title: "A git submodule isn't checked out.",
+        fix: indoc! {"
+            Run `git submodule update --init --recursive`. Heroku fetches
+            submodules, and so does `--commit`; a directory is taken as it is.
+        "},
+    }
     // Imports and requirements.
     ImportNotInstalled => {
         id: "imports::not-installed",

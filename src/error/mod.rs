@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod code;
+pub(crate) mod escape;
 pub(crate) mod findings;
 mod notices;
 mod render;

@@ -75,6 +75,14 @@ notices! {
             remove it with `git rm --cached`.
         "},
     }
+    SourceNotCommitted => {
+        id: "source::not-committed",
+        title: "Files of the directory aren't committed as they are.",
+        fix: indoc! {"
+            Nothing, if that is what you want. Commit them for `git push` to
+            deploy the same, or build what is committed with `--commit HEAD`.
+        "},
+    }
     // .slugignore.
     SlugignoreNoMatch => {
         id: "slugignore::no-match",

@@ -3,6 +3,7 @@
 mod event;
 mod progress;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ pub(crate) use event::Event;
 pub(crate) use progress::Progress;
 
 use crate::env::Env;
+use crate::error::escape::{escape, escape_lines};
 use crate::error::{Failure, MessageCode, render_text};
 
 /// How the build log is written.
@@ -184,9 +186,8 @@ impl Output {
         }
         match inner.format {
             Format::Json => {
-                let mut line = serde_json::to_vec(&event).unwrap_or_default();
-                line.push(b'\n');
-                inner.write(&line);
+                let line = serde_json::to_string(&event).unwrap_or_default();
+                inner.write(format!("{}\n", escape(&line)).as_bytes());
             }
             Format::Text => {
                 if inner.quiet {
@@ -252,12 +253,14 @@ impl Inner {
         match event {
             Event::Warning { text, .. } => boxed(&format!("Warning: {text}"), AnsiColor::Yellow),
             Event::Error { rendered, .. } => {
-                let details: String = self.unheard.iter().map(|text| format!("       {text}\n")).collect();
+                let details: String = self.unheard.iter().map(|text| render_detail(text)).collect();
                 boxed(rendered, AnsiColor::Red).map(|text| details + &text)
             }
             _ if self.quiet => None,
-            Event::Step { text } => Some(format!("-----> {text}\n")),
-            Event::Detail { text } => Some(format!("       {text}\n")),
+            Event::Step { text } => {
+                Some(format!("-----> {}\n", escape_lines(text).replace('\n', "\n       ")))
+            }
+            Event::Detail { text } => Some(render_detail(text)),
             Event::Notice { text, .. } => boxed(&format!("Note: {text}"), AnsiColor::Blue),
             _ => None,
         }
@@ -280,7 +283,7 @@ impl Inner {
     fn render_box(&self, text: &str, color: AnsiColor) -> String {
         let style = Style::new().bold().fg_color(Some(Color::Ansi(color)));
         let mut rendered = String::from("\n");
-        for line in text.trim_end().lines().flat_map(wrap) {
+        for line in escape_lines(text.trim_end()).lines().flat_map(wrap) {
             if self.color {
                 rendered.push_str(&format!("{style} !     {line}{style:#}\n"));
             } else {
@@ -303,6 +306,33 @@ impl Inner {
             None => write(),
         }
     }
+}
+
+/// Indents each line by seven spaces. Programs write colours for terminals, and carriage returns to write over a line:
+/// neither is of any use in a log.
+fn render_detail(text: &str) -> String {
+    let plain = without_colors(text);
+    let lines = plain.split(['\n', '\r']).collect::<Vec<_>>();
+    let shown = lines.iter().enumerate().filter(|(index, line)| *index == 0 || !line.is_empty());
+    shown.map(|(_, line)| format!("       {}\n", escape_lines(line))).collect()
+}
+
+/// Takes away the sequences that only choose colours and weights: `ESC [ 1 ; 31 m`.
+fn without_colors(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default();
+    if first.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = first.to_owned();
+    for part in parts {
+        let end = part.find(|letter: char| !(letter.is_ascii_digit() || letter == ';'));
+        match end.filter(|end| part[*end..].starts_with('m')) {
+            Some(end) => plain.push_str(&part[end + 1..]),
+            None => plain.extend(["\u{1b}[", part]),
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// Breaks a line of prose where it would be too wide for a box. What is indented, or shows a line of a file
@@ -376,6 +406,54 @@ pub(crate) mod tests {
         assert_eq!(log.text(), "");
         output.error(&Failure::from(crate::env::Interrupted { signal: 2 }));
         assert!(log.text().starts_with("       what the installer says\n\n !     Error: "), "{}", log.text());
+    }
+
+    // S07
+    #[test]
+    fn nothing_that_is_written_does_anything_to_a_terminal_or_a_ci() {
+        const FOREIGN: &str = "x\n::error file=app.py::INJECTED\n\u{1b}]0;title\u{7}\u{9b}2J\u{202e}\r##[x]";
+        let events = || {
+            [
+                Event::Step { text: FOREIGN.into() },
+                Event::Detail { text: FOREIGN.into() },
+                Event::Notice { id: "x", text: FOREIGN.into() },
+                Event::Warning { id: "x", text: FOREIGN.into() },
+            ]
+        };
+        let is_bad = |letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}';
+        for event in events() {
+            let log = Captured::default();
+            Output::to_sink(log.clone(), Format::Text).event(event.clone());
+            let text = log.text();
+            let is_command =
+                |line: &str| line.trim_start().starts_with("::") || line.trim_start().starts_with("##[");
+            assert!(!text.contains(is_bad), "{text:?}");
+            assert!(!text.lines().any(is_command), "{text}");
+            let margins = ["-----> ", "       ", " !"];
+            assert!(
+                text.lines()
+                    .all(|line| line.is_empty() || margins.iter().any(|margin| line.starts_with(margin))),
+                "{text}"
+            );
+            let log = Captured::default();
+            Output::to_sink(log.clone(), Format::Json).event(event);
+            assert!(!log.text().contains(is_bad) && log.text().lines().count() == 1, "{}", log.text());
+            let parsed: serde_json::Value = serde_json::from_str(&log.text()).unwrap();
+            assert_eq!(parsed["text"], FOREIGN);
+        }
+    }
+
+    #[test]
+    fn colours_of_programs_are_taken_away() {
+        for (text, expected) in [
+            ("plain", "       plain\n"),
+            ("\u{1b}[1;31mred\u{1b}[0m and \u{1b}[mplain", "       red and plain\n"),
+            ("\u{1b}[2Jcleared", "       \\u001b[2Jcleared\n"),
+            ("10%\r100%\r", "       10%\n       100%\n"),
+            ("", "       \n"),
+        ] {
+            assert_eq!(render_detail(text), expected, "{text:?}");
+        }
     }
 
     #[test]

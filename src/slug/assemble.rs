@@ -10,6 +10,7 @@ use super::error::{SlugError, TooLarge};
 use super::fingerprint::TarHash;
 use super::manifest::{self, Manifest};
 use super::merge::{self, Merged};
+use super::read::{MAX_DEPTH, printable};
 use super::segment;
 use super::size::{PartSizes, size_warning};
 use super::tree::{EntryKind, Tree, TreeOrigin};
@@ -152,6 +153,7 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
     let mut writer = SlugWriter::create(path)?;
 
     let (mut entries, excluded) = merge::without(&merge::overlay(trees), *exclude);
+    check_depth(&entries)?;
     // The app's directory belongs to what follows it, so that it isn't a segment of its own.
     let first_tree = entries.first().map_or(0, |entry| entry.tree);
     entries.insert(0, Merged { path: b"", kind: &EntryKind::Directory, tree: first_tree });
@@ -210,6 +212,20 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
         output.warning(code, text);
     }
     Ok(Prepared { slug, written })
+}
+
+/// What couldn't be read again isn't written.
+fn check_depth(entries: &[Merged<'_>]) -> Result<(), SlugError> {
+    // The first level is `app`.
+    const MOST: usize = MAX_DEPTH - 1;
+    let is_too_deep = |entry: &&Merged<'_>| entry.path.split(|byte| *byte == b'/').count() > MOST;
+    match entries.iter().find(is_too_deep) {
+        None => Ok(()),
+        Some(entry) => {
+            let start = printable(&entry.path[..entry.path.len().min(60)]);
+            Err(SlugError::TooDeep { start, most: MOST })
+        }
+    }
 }
 
 #[cfg(test)]

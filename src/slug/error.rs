@@ -60,6 +60,16 @@ pub enum SlugError {
         #[source]
         source: io::Error,
     },
+    /// The app's own steps have made directories that are nested deeper than what a slug can be read with.
+    #[error(
+        "The path that begins with {start}... has more than {most} levels, which is the most that a slug can have."
+    )]
+    TooDeep {
+        /// How the path begins.
+        start: String,
+        /// The most levels.
+        most: usize,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,6 +93,7 @@ impl UserError for SlugError {
         match self {
             Self::OutputNotWritable { .. } => ErrorCode::SlugOutput,
             Self::Write { .. } => ErrorCode::SlugWrite,
+            Self::TooDeep { .. } => ErrorCode::SourcePathTooLong,
             Self::TooLarge(_) => ErrorCode::SlugTooLarge,
             Self::Changed { origin, .. } => changed_code(*origin),
             Self::Unreadable { origin, .. } => unreadable_code(*origin),

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{Archive, EntryType, PaxExtensions};
 
+pub(super) use entry::MAX_DEPTH;
 pub(crate) use entry::{EntryKind, SlugEntry};
 pub(crate) use gunzip::Checksums;
 pub(crate) use problem::{SlugProblem, SlugReadError};

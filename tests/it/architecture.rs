@@ -65,7 +65,7 @@ fn a_room_uses_the_rooms_of_the_table_and_no_others() {
 
 #[test]
 fn a_file_has_at_most_four_hundred_lines_unless_it_is_a_table() {
-    const TABLES: &[&str] = &["src/error/catalogue.rs", "src/error/findings.rs"];
+    const TABLES: &[&str] = &["src/error/catalogue.rs", "src/error/findings.rs", "src/error/notices.rs"];
     let mut wrong = Vec::new();
     for file in rust_files() {
         let text = std::fs::read_to_string(&file).unwrap();

@@ -395,7 +395,7 @@ const ROWS: &[Row] = &[
 const DJANGO_WSGI: &str =
     "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site_.settings')\napplication = object()\n";
 
-/// Findings whose apps are in other tests of this file.
+/// Findings whose apps are in other tests, of this file and of `foreign`.
 const ELSEWHERE: &[&str] = &[
     "app::import-failed",
     "app::import-too-long",
@@ -407,6 +407,9 @@ const ELSEWHERE: &[&str] = &[
     "files::large",
     "libraries::glibc-too-new",
     "libraries::missing",
+    "source::file-ignored",
+    "source::needed-file-left-out",
+    "source::submodule-not-checked-out",
 ];
 
 /// Makes a slug of an app and of what is installed, with Flask, Werkzeug, gunicorn and uvicorn among it.

@@ -19,6 +19,7 @@ mod faults;
 mod fixture_builds;
 mod fixtures;
 mod flask;
+mod foreign;
 mod hostile;
 mod index;
 mod indexes;

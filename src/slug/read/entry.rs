@@ -13,7 +13,7 @@ use crate::env::Interrupt;
 /// The longest name that Linux can open.
 const MAX_NAME: usize = 4095;
 /// Deeper trees can't be deleted again by programs that keep a directory of each level open.
-const MAX_DEPTH: usize = 512;
+pub(in crate::slug) const MAX_DEPTH: usize = 512;
 /// What an entry of a slug is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EntryKind {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::gunzip::Fault;
 use crate::env::{Interrupt, Interrupted};
+use crate::error::escape::is_unsafe;
 use crate::error::{ErrorCode, UserError};
 
 /// A slug that can't be read.
@@ -132,7 +133,7 @@ pub(crate) fn printable(name: &[u8]) -> String {
     String::from_utf8_lossy(name)
         .chars()
         .flat_map(|char| {
-            let escaped = char.is_control().then(|| char.escape_default());
+            let escaped = is_unsafe(char).then(|| char.escape_default());
             escaped.clone().into_iter().flatten().chain(escaped.is_none().then_some(char))
         })
         .collect()

@@ -1,0 +1,20 @@
+//! What is in the app's directory but not in the slug, and by which rule.
+
+use std::fmt;
+
+/// A line that leaves files out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rule {
+    /// The file that the line is in, relative to the repository: `.gitignore`, `.slugignore`.
+    pub file: String,
+    /// The number of the line, from 1.
+    pub line: usize,
+    /// What is written there.
+    pub pattern: String,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} (line {}: `{}`)", self.file, self.line, self.pattern)
+    }
+}
