@@ -129,6 +129,20 @@ impl AppSource {
         )
     }
 
+    /// Returns why a file that is in the directory can't be used, to go after its name.
+    pub(crate) fn why_unusable(&self, name: &str) -> Option<&'static str> {
+        if self.tree.special.contains(name.as_bytes()) {
+            return Some("is a pipe, socket or device, which a slug can't have");
+        }
+        self.tree.find(name.as_bytes())?;
+        match self.resolve(name.as_bytes()) {
+            Resolved::Entry(SourceEntry { kind: SourceKind::File { .. }, .. }) => None,
+            Resolved::Entry(_) | Resolved::Root => Some("is a directory"),
+            Resolved::Outside => Some("is a link that leads out of the app, where the slug can't have it"),
+            Resolved::Nothing => Some("is a link to a file that isn't there or is left out"),
+        }
+    }
+
     /// Reads a file of the app. Links are followed as long as they lead to files that are in the slug, so that a
     /// build never depends on what else is on this machine.
     pub(crate) fn read_file(&self, relative: &str) -> io::Result<Vec<u8>> {

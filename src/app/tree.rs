@@ -40,6 +40,8 @@ pub(crate) struct SourceTree {
     /// How often a pattern of `.slugignore` matched: the number that Heroku prints. What is below a directory that
     /// an earlier line removes doesn't count.
     pub removed: u64,
+    /// Sockets, pipes and devices, which are left out.
+    pub special: BTreeSet<Vec<u8>>,
     /// What the user should know about the files.
     pub findings: Vec<Finding>,
 }
@@ -298,7 +300,7 @@ impl<'a> Walk<'a> {
             "\nHeroku doesn't fetch them. For the files themselves, run `git lfs pull`\nand build the directory.",
         ));
         let removed = self.removal.count();
-        Ok(SourceTree { entries: self.entries, removed, findings })
+        Ok(SourceTree { entries: self.entries, removed, special: self.special, findings })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The source of a build: a directory as it is, or a commit in a directory of its own.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub(crate) use super::git::ignored_paths;
@@ -9,11 +10,12 @@ use super::tracking::note_ignored_deciders;
 use crate::app::source::{AppSource, read_source};
 use crate::env::Env;
 use crate::error;
-use crate::error::NoticeCode;
+use crate::error::{ErrorCode, NoticeCode, UserError};
 use crate::host::files;
 use crate::host::process::{Invocation, RunError};
 use crate::host::scratch::ScratchDir;
 use crate::output::Output;
+use crate::plan::detect::detect;
 
 /// More levels of submodules than anybody has; a repository may name itself.
 const MAX_DEPTH: usize = 16;
@@ -25,11 +27,45 @@ pub(crate) fn read_directory(
     env: &Env,
     output: &Output,
 ) -> error::Result<AppSource> {
+    check_is_app(dir, env)?;
     let ignored = if include_ignored { Default::default() } else { ignored_paths(dir, env, output)? };
     let mut app = read_source(dir, &ignored, &env.interrupt)?;
     note_ignored_deciders(&mut app, &ignored, env, output);
     app.ignored = ignored;
     Ok(app)
+}
+
+/// The top of the file system, or a home directory that has no app at its top.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is {what}, and not an app.", .dir.display())]
+struct NotAnApp {
+    dir: PathBuf,
+    what: &'static str,
+}
+
+impl UserError for NotAnApp {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::SourceNotAnApp
+    }
+}
+
+/// Before anything in it is read: it has everything of this machine, or of its user.
+fn check_is_app(dir: &Path, env: &Env) -> error::Result<()> {
+    let Ok(real) = dir.canonicalize() else { return Ok(()) };
+    let not_an_app = |what| Err(NotAnApp { dir: real.clone(), what }.into());
+    if real.parent().is_none() {
+        return not_an_app("the top of this machine's file system");
+    }
+    let home = env.home().and_then(|home| home.canonicalize().ok());
+    if home.is_some_and(|home| home == real) {
+        let names = std::fs::read_dir(&real).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().into_encoded_bytes()).collect();
+        // In a container, an app may well be there.
+        if detect(&names, &BTreeSet::new()).is_err() {
+            return not_an_app("your home directory");
+        }
+    }
+    Ok(())
 }
 
 /// The files of a commit, in a directory that is deleted when this is dropped.
@@ -246,7 +282,6 @@ mod tests {
 
     use super::*;
     use crate::build::git::tests::Repositories;
-    use crate::error::{ErrorCode, UserError};
     use crate::output::Format;
     use crate::output::tests::Captured as Log;
 

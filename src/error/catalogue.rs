@@ -57,6 +57,15 @@ catalogue! {
         "},
         exit_code: 2,
     }
+    SourceNotAnApp => {
+        id: "source::not-an-app",
+        title: "The directory isn't an app.",
+        fix: indoc! {"
+            Give the directory that holds the app, for example:
+            slugc build path/to/app
+        "},
+        exit_code: 2,
+    }
     SourceEmpty => {
         id: "source::empty",
         title: "The source directory is empty.",

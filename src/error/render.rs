@@ -8,6 +8,10 @@ use super::{ErrorCode, Failure, Snippet};
 /// what to do, and the id.
 pub(crate) fn render_text(failure: &Failure) -> String {
     let entry = failure.code().entry();
+    // It is what the user asked for: there is nothing to explain.
+    if failure.code() == ErrorCode::Interrupted {
+        return format!("{} What was finished is kept. Error id: {}", entry.title, entry.id);
+    }
     let kind = if entry.id.starts_with("internal-error::") { "Internal Error" } else { "Error" };
     let mut parts = vec![format!("{kind}: {}", entry.title), failure.to_string().trim_end().to_owned()];
     if let Some(snippet) = failure.error().snippet() {
@@ -104,5 +108,28 @@ mod tests {
 
         Error id: python-version-file::multiple-versions
         ");
+    }
+
+    // T10: whatever was going on, and whichever signal it was.
+    #[test]
+    fn what_the_user_stops_is_told_in_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("Installing the requirements failed.\nIt has many lines.")]
+        struct Installing(#[source] crate::env::Interrupted);
+        impl UserError for Installing {
+            fn code(&self) -> ErrorCode {
+                self.0.code()
+            }
+        }
+        let stopped = |signal| crate::env::Interrupted { signal };
+        for failure in [
+            Failure::from(stopped(2)),
+            Failure::from(stopped(15)),
+            Failure::from(Installing(stopped(2))),
+            Failure::from(Installing(stopped(1))),
+        ] {
+            let expected = "Stopped. What was finished is kept. Error id: interrupted";
+            assert_eq!(render_text(&failure), expected, "{failure:?}");
+        }
     }
 }

@@ -152,8 +152,10 @@ pub(crate) enum ManagerError {
     )]
     SetupPyOnly,
     /// Nothing at all.
-    #[error("The top level directory holds: {listing}")]
+    #[error("{}The top level directory holds: {listing}", .unusable.concat())]
     NoneFound {
+        /// What would have been one if it could be used, a line each.
+        unusable: Vec<String>,
         /// What is there, in words.
         listing: String,
     },
@@ -229,7 +231,15 @@ pub(crate) fn choose_package_manager(
         }
         [] if pyproject.is_some_and(|pyproject| pyproject.is_project) => Ok(PackageManager::Pyproject),
         [] if app.has_file("setup.py") => Err(ManagerError::SetupPyOnly),
-        [] => Err(ManagerError::NoneFound { listing: super::detect::listing(&app.names, &app.dirs) }),
+        [] => Err(ManagerError::NoneFound {
+            unusable: PackageManager::WITH_FILE
+                .iter()
+                .filter_map(|manager| {
+                    Some(format!("{} {}.\n", manager.file(), app.why_unusable(manager.file())?))
+                })
+                .collect(),
+            listing: super::detect::listing(&app.names, &app.dirs),
+        }),
         _ => Err(ManagerError::SeveralFound { found }),
     }
 }

@@ -378,3 +378,73 @@ fn what_git_knows_of_the_files_is_told() {
     }
     assert!(!checked.stdout.contains("imports::not-installed"), "{}", checked.stdout);
 }
+
+// S12
+#[test]
+fn a_file_that_cannot_be_used_is_not_called_missing() {
+    type Make = fn(&Path);
+    let link_out: Make = |path| symlink("/etc/hosts", path).unwrap();
+    let makes: [(&str, Make, &str); 5] = [
+        ("requirements.txt", link_out, "is a link that leads out of the app, where the slug can't have it."),
+        ("poetry.lock", link_out, "is a link that leads out of the app, where the slug can't have it."),
+        (
+            "uv.lock",
+            |path| symlink("nowhere", path).unwrap(),
+            "is a link to a file that isn't there or is left out.",
+        ),
+        ("requirements.txt", |path| fs::create_dir(path).unwrap(), "is a directory."),
+        (
+            "Pipfile.lock",
+            |path| {
+                run(Command::new("mkfifo").arg(path)).success();
+            },
+            "is a pipe, socket or device, which a slug can't have.",
+        ),
+    ];
+    for (name, make, expected) in makes {
+        let app = TestApp::new(&[(".python-version", "3.13\n"), ("app.py", "")]);
+        make(&app.dir.join(name));
+        let dir = app.dir.to_str().unwrap();
+        for command in ["plan", "build", "check"] {
+            let told = app.run(&[command, dir]).failure("package-manager::none-found").stderr;
+            let told = told.replace("\n !     ", " ");
+            assert!(told.contains(&format!("{name} {expected}")), "{command} {name}: {told}");
+        }
+    }
+}
+
+// B26
+#[test]
+fn a_machine_or_a_home_directory_is_not_an_app() {
+    let mut app = TestApp::new(&[("Documents/app/requirements.txt", ""), ("x", "")]);
+    for (dir, home, what) in [
+        (
+            "/".to_owned(),
+            "/nonexistent".to_owned(),
+            "/ is the top of this machine's file system, and not an app.",
+        ),
+        (
+            "/tmp/..".to_owned(),
+            "/nonexistent".to_owned(),
+            "/ is the top of this machine's file system, and not an app.",
+        ),
+        (
+            app.dir.display().to_string(),
+            app.dir.display().to_string(),
+            "is your home directory, and not an app.",
+        ),
+    ] {
+        app.set("HOME", home);
+        for command in ["plan", "build", "check"] {
+            let told = app.run(&[command, &dir]).failure("source::not-an-app");
+            assert_eq!(told.code, Some(2));
+            let text = told.stderr.replace("\n !     ", " ");
+            assert!(text.contains(what), "{command} {dir}: {text}");
+        }
+    }
+    // An app may be at home, in a container.
+    write(&app.dir.join("requirements.txt"), "");
+    write(&app.dir.join(".python-version"), &format!("{}\n", python_minor().unwrap_or("3.13")));
+    let told = app.run(&["plan", app.dir.to_str().unwrap()]).stderr;
+    assert!(!told.contains("source::not-an-app"), "{told}");
+}
