@@ -161,8 +161,8 @@ pub(crate) fn tell_uncommitted(tracking: &Tracking, app: &AppSource, output: &Ou
         NoticeCode::SourceNotCommitted,
         format!(
             "{files} {subject} committed: {}.\n\
-             The slug is of the directory as it is. `git push heroku` would deploy the\n\
-             commit, as `--commit HEAD` builds it.",
+             The slug is of the directory as it is. `git push heroku` would deploy the commit, as \
+             `--commit HEAD` builds it.",
             names.join(", ")
         ),
     );
