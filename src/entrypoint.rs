@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
     // groups share stores.
     let given = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::process::umask(given & rustix::fs::Mode::from_raw_mode(0o022));
-    let env = Env::capture();
+    let env = Env { umask: given.bits(), ..Env::capture() };
     answer_panics(&env);
     run(env)
 }

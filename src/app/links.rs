@@ -39,7 +39,7 @@ pub(super) fn link_findings(root: &Path, entries: &[SourceEntry]) -> Vec<Finding
         findings.push(Finding {
             code: NoticeCode::SourceBuildDirLink.into(),
             text: format!(
-                "Symbolic links hold the path of the app on this machine. On a dyno\n\
+                "Symbolic links hold the path of the app on this machine. On a dyno \
                  they lead nowhere; relative links would work:\n{}",
                 bullet_list(&into_build_dir)
             ),

@@ -136,7 +136,7 @@ impl Procfile {
                 command => format!("type all the same: Heroku would run `{command}` for the type `{name}`"),
             };
             let text = format!(
-                "Line {number} of the Procfile has no colon after its first word, but declares a process\n\
+                "Line {number} of the Procfile has no colon after its first word, but declares a process \
                  {effect}.\n\
                  Write `{name}: command`, or start the line with `#` if it is a comment."
             );
@@ -172,7 +172,7 @@ impl Procfile {
         } else if !fits_fir(name) {
             let text = format!(
                 "Line {number} of the Procfile declares the process type `{name}`.\n\
-                 Heroku's Fir generation takes up to 63 lower case letters, digits and hyphens,\n\
+                 Heroku's Fir generation takes up to 63 lower case letters, digits and hyphens, \
                  with no hyphen at either end."
             );
             self.find(FindingCode::ProcfileNameNotForFir, Severity::Warning, number, text);
@@ -205,7 +205,7 @@ impl Procfile {
         } else {
             let text = format!(
                 "Heroku ignores line {number} of the Procfile: `{shown}`\n\
-                 A line is the name of a process type (letters, digits, hyphens, underscores),\n\
+                 A line is the name of a process type (letters, digits, hyphens, underscores), \
                  a colon, a space and a command; or a comment that starts with `#`."
             );
             self.find(FindingCode::ProcfileIgnoredLine, Severity::Warning, number, text);

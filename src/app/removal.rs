@@ -79,23 +79,40 @@ impl<'a> Removal<'a> {
         removed_by
     }
 
+    fn show(&self, index: usize) -> String {
+        let pattern = self.slugignore.pattern(index).unwrap_or_default();
+        format!(
+            "line {}: `{}`",
+            self.slugignore.line(index).unwrap_or_default(),
+            printable(pattern.as_bytes())
+        )
+    }
+
+    /// Says in a line how many patterns match nothing. What a clean checkout never has isn't counted: it is named for the
+    /// other checkouts.
+    fn unmatched(&self) -> Option<Finding> {
+        let is_odd = |index: &usize| {
+            !self.matched[*index] && !self.slugignore.pattern(*index).is_some_and(is_never_committed)
+        };
+        let odd: Vec<usize> = (0..self.matched.len()).filter(is_odd).collect();
+        let shown: Vec<String> = odd.iter().take(SHOWN_PATTERNS).map(|index| self.show(*index)).collect();
+        let more = match odd.len().saturating_sub(SHOWN_PATTERNS) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let count = match odd.len() {
+            0 => return None,
+            1 => "1 pattern in .slugignore matches nothing".to_owned(),
+            count => format!("{count} patterns in .slugignore match nothing"),
+        };
+        let text = format!("{count}: {}{more}.", shown.join("; "));
+        Some(Finding { code: NoticeCode::SlugignoreNoMatch.into(), text })
+    }
+
     /// Says what is odd about the patterns, now that all paths are known; `left` is what they left.
     pub(super) fn findings(&self, left: &[SourceEntry]) -> Vec<Finding> {
-        let show = |index: usize| {
-            let pattern = self.slugignore.pattern(index).unwrap_or_default();
-            format!(
-                "line {}: `{}`",
-                self.slugignore.line(index).unwrap_or_default(),
-                printable(pattern.as_bytes())
-            )
-        };
         let mut findings = self.slugignore.findings().to_vec();
-        let unmatched: Vec<String> =
-            (0..self.matched.len()).filter(|index| !self.matched[*index]).map(show).collect();
-        if !unmatched.is_empty() {
-            let text = format!("Patterns in .slugignore match nothing:\n{}", bullet_list(&unmatched));
-            findings.push(Finding { code: NoticeCode::SlugignoreNoMatch.into(), text });
-        }
+        findings.extend(self.unmatched());
         let mut needed: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         for (index, path) in &self.needed {
             needed.entry(*index).or_default().push(path);
@@ -103,7 +120,7 @@ impl<'a> Removal<'a> {
         if !needed.is_empty() {
             let lines: Vec<String> = needed
                 .into_iter()
-                .map(|(index, paths)| format!("{} removes {}", show(index), paths.join(", ")))
+                .map(|(index, paths)| format!("{} removes {}", self.show(index), paths.join(", ")))
                 .collect();
             let text =
                 format!("Patterns in .slugignore remove files that the app needs:\n{}", bullet_list(&lines));
@@ -112,12 +129,68 @@ impl<'a> Removal<'a> {
         // Files whose name starts with a dot hardly ever match: what is left of an app then is not an app.
         let is_left = |entry: &SourceEntry| !entry.path.starts_with(b".");
         if self.count > 0 && !left.iter().any(is_left) {
-            let text = "The patterns in .slugignore remove every file of the app\n\
+            let text = "The patterns in .slugignore remove every file of the app \
                         but those whose name starts with a dot.";
             findings.push(Finding { code: NoticeCode::SlugignoreEverything.into(), text: text.to_owned() });
         }
         findings
     }
+}
+
+/// How many patterns that match nothing are named.
+const SHOWN_PATTERNS: usize = 3;
+
+/// What version control, Python, its tools, editors and systems leave in a directory, and nobody commits.
+const NEVER_COMMITTED: &[&str] = &[
+    "*$py.class",
+    "*.egg",
+    "*.egg-info",
+    "*.log",
+    "*.py[cod]",
+    "*.py[co]",
+    "*.pyc",
+    "*.pyo",
+    "*.so",
+    "*.sqlite3",
+    "*.swp",
+    "*~",
+    ".DS_Store",
+    ".cache",
+    ".coverage",
+    ".coverage.*",
+    ".eggs",
+    ".env",
+    ".git",
+    ".hg",
+    ".hypothesis",
+    ".idea",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+    ".nox",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".svn",
+    ".tox",
+    ".venv",
+    ".vscode",
+    "ENV",
+    "Thumbs.db",
+    "__pycache__",
+    "build",
+    "coverage.xml",
+    "db.sqlite3",
+    "dist",
+    "env",
+    "htmlcov",
+    "node_modules",
+    "venv",
+];
+
+/// Whether a pattern stands for something that no clean checkout has.
+fn is_never_committed(pattern: &str) -> bool {
+    let name = pattern.trim_start_matches("**/").trim_start_matches("./").trim_matches('/');
+    let name = name.strip_suffix("/**").or_else(|| name.strip_suffix("/*")).unwrap_or(name);
+    NEVER_COMMITTED.contains(&name)
 }
 
 fn is_needed(path: &[u8]) -> bool {

@@ -83,11 +83,7 @@ impl Slugignore {
 
     /// Parses the contents of `.slugignore`.
     pub fn parse(contents: &[u8]) -> Result<Self, SlugignoreError> {
-        Self::parse_named(".slugignore", contents)
-    }
-
-    /// Parses the contents of a file in this language that has another name.
-    pub fn parse_named(file: &str, contents: &[u8]) -> Result<Self, SlugignoreError> {
+        let file = ".slugignore";
         let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
         let text = std::str::from_utf8(contents).map_err(|error| {
             let before = &contents[..error.valid_up_to()];
@@ -115,7 +111,7 @@ impl Slugignore {
                 code: NoticeCode::SlugignoreNegation.into(),
                 text: format!(
                     "Line {number} of {file} has no effect: `{}`\n\
-                     A pattern that starts with `!` isn't supported: Heroku's .slugignore\n\
+                     A pattern that starts with `!` isn't supported: Heroku's .slugignore \
                      can't take a file back in. For a name that starts so, write `\\!`.",
                     printable(text.as_bytes())
                 ),

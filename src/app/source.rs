@@ -1,25 +1,20 @@
 //! The one reading function: what an app is, gathered once, as a value that everything else decides on.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::OFlags;
 
 use super::left_out::Rule;
 use super::names::printable;
 use super::procfile::{Procfile, ProcfileError};
-use super::slugignore::{Slugignore, SlugignoreError};
+use super::reading::{read_capped, read_patterns};
+use super::slugignore::Slugignore;
+use super::slugignore_post::{self, SlugignorePost};
 pub(crate) use super::source_error::SourceError;
 use super::tree::{Finding, SourceEntry, SourceKind, SourceTree, TreeOptions, read_tree};
 use crate::env::Interrupt;
 use crate::error::{FindingCode, MessageCode, NoticeCode, Severity};
-
-/// No file that decides about a build is larger than this.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// As many links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -40,7 +35,7 @@ pub(crate) struct AppSource {
     /// The patterns of `.slugignore`.
     pub slugignore: Slugignore,
     /// The patterns of `.slugignore.post`, for what is left out after the build.
-    pub slugignore_post: Slugignore,
+    pub slugignore_post: SlugignorePost,
     /// What the user should know; the tree's own findings and the Procfile's are among them.
     pub findings: Vec<Finding>,
     /// Files and whole directories that git ignores, relative to the root; directories with a slash at the end.
@@ -55,8 +50,11 @@ pub(crate) fn read_source(
     ignored: &BTreeSet<Vec<u8>>,
     interrupt: &Interrupt,
 ) -> Result<AppSource, SourceError> {
-    let slugignore = read_slugignore(root, ".slugignore", ignored)?;
-    let slugignore_post = read_slugignore(root, ".slugignore.post", ignored)?;
+    let slugignore = match read_patterns(root, ".slugignore", ignored)? {
+        Some(contents) => Slugignore::parse(&contents)?,
+        None => Slugignore::empty(),
+    };
+    let slugignore_post = read_slugignore_post(root, ignored)?;
     let tree = read_tree(root, &TreeOptions { slugignore: &slugignore, ignored }, interrupt)?;
     gather(root, slugignore, slugignore_post, tree)
 }
@@ -64,11 +62,10 @@ pub(crate) fn read_source(
 fn gather(
     root: &Path,
     slugignore: Slugignore,
-    slugignore_post: Slugignore,
+    slugignore_post: SlugignorePost,
     tree: SourceTree,
 ) -> Result<AppSource, SourceError> {
-    let mut findings = tree.findings.clone();
-    findings.extend_from_slice(slugignore_post.findings());
+    let findings = tree.findings.clone();
     let names: BTreeSet<Vec<u8>> =
         tree.entries.iter().map(|entry| &entry.path).filter(|path| !path.contains(&b'/')).cloned().collect();
     let mut source = AppSource {
@@ -112,7 +109,7 @@ impl AppSource {
     /// `.slugignore` isn't applied a second time.
     pub(crate) fn read_copy(&self, root: &Path, interrupt: &Interrupt) -> Result<Self, SourceError> {
         let nothing = BTreeSet::new();
-        let slugignore_post = read_slugignore(root, ".slugignore.post", &nothing)?;
+        let slugignore_post = read_slugignore_post(root, &nothing)?;
         let options = TreeOptions { slugignore: &Slugignore::empty(), ignored: &nothing };
         let mut tree = read_tree(root, &options, interrupt)?;
         tree.removed = self.tree.removed;
@@ -272,63 +269,21 @@ fn find_misnamed_procfile(names: &BTreeSet<Vec<u8>>) -> Option<Finding> {
     })
 }
 
-/// Reads a file of patterns. It decides what the tree is, so it is read before there is one.
-fn read_slugignore(root: &Path, name: &str, ignored: &BTreeSet<Vec<u8>>) -> Result<Slugignore, SourceError> {
-    if ignored.contains(name.as_bytes()) {
-        return Ok(Slugignore::empty());
+fn read_slugignore_post(root: &Path, ignored: &BTreeSet<Vec<u8>>) -> Result<SlugignorePost, SourceError> {
+    match read_patterns(root, slugignore_post::NAME, ignored)? {
+        Some(contents) => Ok(SlugignorePost::parse(&contents)?),
+        None => Ok(SlugignorePost::empty()),
     }
-    let path = root.join(name);
-    let unreadable = |reason: &str, source| {
-        SourceError::from(SlugignoreError::Unreadable {
-            file: name.to_owned(),
-            reason: reason.to_owned(),
-            source,
-        })
-    };
-    let real = match fs::symlink_metadata(&path) {
-        // The walk says what is wrong with the root.
-        Err(_) => return Ok(Slugignore::empty()),
-        Ok(metadata) if metadata.is_symlink() => {
-            let both = path.canonicalize().and_then(|real| Ok((real, root.canonicalize()?)));
-            let (real, real_root) =
-                both.map_err(|source| unreadable("is a link that leads nowhere", Some(source)))?;
-            if !real.starts_with(real_root) {
-                return Err(unreadable("is a link that leads out of the app", None));
-            }
-            real
-        }
-        Ok(_) => path,
-    };
-    let contents = read_capped(&real).map_err(|source| unreadable("can't be read", Some(source)))?;
-    Ok(Slugignore::parse_named(name, &contents)?)
-}
-
-/// Opens a regular file, and nothing else: no link, and no pipe that would have to be waited for.
-pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it isn't a regular file"))
-    }
-}
-
-fn read_capped(path: &Path) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    open_regular(path)?.take(MAX_FILE + 1).read_to_end(&mut contents)?;
-    if contents.len() as u64 > MAX_FILE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 16 MiB"));
-    }
-    Ok(contents)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
     use std::os::unix::fs::symlink;
 
     use tempfile::TempDir;
 
+    use super::super::reading::MAX_FILE;
     use super::*;
     use crate::error::{ErrorCode, UserError};
 
@@ -493,7 +448,8 @@ mod tests {
         assert_eq!(read(&dir, &[".slugignore"]).unwrap().tree.removed, 0);
         let post = app(&[(".slugignore.post", "*.c\n!x"), ("a.c", "")], &[]);
         let source = read(&post, &[]).unwrap();
-        assert_eq!(source.slugignore_post.matches(b"a.c", false), Some(0));
-        assert!(source.has_file("a.c") && ids(&source) == ["slugignore::negation"]);
+        assert!(source.slugignore_post.matches(b"a.c", false));
+        // Here `!` is a pattern as in .gitignore, and nothing to be told.
+        assert!(source.has_file("a.c") && ids(&source).is_empty());
     }
 }

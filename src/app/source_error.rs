@@ -18,9 +18,15 @@ pub(crate) enum SourceError {
     NotADirectory {
         /// What was given.
         path: PathBuf,
-        /// What the system said.
+        /// What the system said, unless the message says it: that it is a file.
         #[source]
         source: Option<io::Error>,
+    },
+    /// There is nothing of that name.
+    #[error("{} doesn't exist.", .path.display())]
+    NoSuchDirectory {
+        /// What was given.
+        path: PathBuf,
     },
     /// There is nothing in it that belongs into a slug.
     #[error("{}{}", nothing_in(.path), left_out(*.left_out_by_git, *.left_out_by_slugignore))]
@@ -67,9 +73,8 @@ pub(crate) enum SourceError {
 }
 
 fn not_a_directory(source: Option<&io::Error>) -> &'static str {
-    match source.map(io::Error::kind) {
-        None => "is a file",
-        Some(io::ErrorKind::NotFound) => "doesn't exist",
+    match source {
+        None => "is a file, not a directory",
         Some(_) => "can't be opened as a directory",
     }
 }
@@ -105,7 +110,7 @@ fn too_deep(path: &[u8]) -> String {
 impl UserError for SourceError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NotADirectory { .. } => ErrorCode::SourceNotADirectory,
+            Self::NotADirectory { .. } | Self::NoSuchDirectory { .. } => ErrorCode::SourceNotADirectory,
             Self::Empty { .. } => ErrorCode::SourceEmpty,
             Self::Unreadable { .. } => ErrorCode::SourceUnreadable,
             Self::PathTooLong { .. } | Self::TooDeep { .. } => ErrorCode::SourcePathTooLong,

@@ -12,10 +12,10 @@ use rustix::fs::Access;
 
 use super::links::link_findings;
 use super::names::{bullet_list, printable};
+use super::reading::open_regular;
 use super::removal::Removal;
 use super::slugignore::Slugignore;
 pub(crate) use super::source::SourceError;
-use super::source::open_regular;
 use crate::env::Interrupt;
 use crate::error::{MessageCode, NoticeCode};
 
@@ -117,6 +117,9 @@ pub(crate) fn read_tree(
         Ok(_) => return Err(SourceError::NotADirectory { path: root.to_owned(), source: None }),
         Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
             return Err(SourceError::Unreadable { path: root.display().to_string(), source });
+        }
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(SourceError::NoSuchDirectory { path: root.to_owned() });
         }
         Err(source) => {
             return Err(SourceError::NotADirectory { path: root.to_owned(), source: Some(source) });
@@ -297,7 +300,7 @@ impl<'a> Walk<'a> {
             NoticeCode::SourceLfsPointer,
             "These files are pointers of Git LFS, not the files that they stand for:",
             &self.lfs_pointers,
-            "\nHeroku doesn't fetch them. For the files themselves, run `git lfs pull`\nand build the directory.",
+            "\nHeroku doesn't fetch them. For the files themselves, run `git lfs pull` and build the directory.",
         ));
         let removed = self.removal.count();
         Ok(SourceTree { entries: self.entries, removed, special: self.special, findings })
@@ -456,6 +459,9 @@ mod tests {
         for (patterns, expected) in [
             ("docs", &[][..]),
             ("nothing\ndocs", &["slugignore::no-match"]),
+            // C25
+            (".git\n__pycache__/\n**/*.pyc\n/venv/\n.env\n./node_modules\n*.py[cod]\ndist/*\ndocs", &[]),
+            (".git\nvenv-old\n", &["slugignore::no-match"]),
             ("docs\n*.md", &[]),
             ("docs\ndocs", &[]),
             ("Procfile", &["slugignore::needed-file"]),
@@ -468,6 +474,13 @@ mod tests {
         ] {
             assert_eq!(ids(&read(&app(files), patterns, &[]).unwrap()), expected, "{patterns:?}");
         }
+        let text = |patterns: &str| read(&app(files), patterns, &[]).unwrap().findings[0].text.clone();
+        assert_eq!(text("docs\n\ngone"), "1 pattern in .slugignore matches nothing: line 3: `gone`.");
+        let told = "2 patterns in .slugignore match nothing: line 1: `a`; line 3: `b`.";
+        assert_eq!(text("a\n.git\nb"), told);
+        let told =
+            "12 patterns in .slugignore match nothing: line 1: `no`; line 2: `no`; line 3: `no`; and 9 more.";
+        assert_eq!(text(&"no\n".repeat(12)), told);
         let tree = read(&app(files), "# keep\nbin\n", &[]).unwrap();
         assert!(tree.findings[0].text.ends_with("\n- line 2: `bin` removes bin/pre_compile"), "{tree:?}");
     }

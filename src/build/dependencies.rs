@@ -117,7 +117,7 @@ impl Cause {
             ),
             Self::Hash => "A downloaded file doesn't have the hash that the requirements ask for.".to_owned(),
             Self::StaleLock => {
-                "The lock file is out of date: it doesn't fit what pyproject.toml says now. Lock the\n\
+                "The lock file is out of date: it doesn't fit what pyproject.toml says now. Lock the \
                  dependencies again, and commit the lock file."
                     .to_owned()
             }

@@ -1,5 +1,7 @@
 //! Layers on disk: made once, under a lock, and kept in the store with their index.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::env::Env;
@@ -8,7 +10,7 @@ use crate::host::files;
 use crate::output::{Event, Output};
 use crate::plan::{LayerKey, LayerPlan};
 use crate::slug::index_file;
-use crate::slug::tree::{Entry, IndexError, Tree, TreeOrigin, index_directory};
+use crate::slug::tree::{Entry, EntryKind, IndexError, Tree, TreeOrigin, index_directory, normalise_mode};
 use crate::store::{Store, StoreError};
 
 const TREE: &str = "tree";
@@ -74,12 +76,33 @@ pub(crate) fn provide_layer(
     let tree = work.path().join(TREE);
     files::create_dir_all(&tree)?;
     fill(&tree)?;
-    let entries = index_directory(&tree, env)?;
+    let mut entries = index_directory(&tree, env)?;
+    if !HOLDS_FILES_OF_THE_APP.contains(&plan.name) {
+        open_to_all(&tree, &mut entries)?;
+    }
     files::write_atomically(&work.path().join(INDEX), &index_file::encode(&entries))?;
     let path = store.insert_layer(plan.name, &digest, work)?;
     remember_key(plan, app, store)?;
     output.event(Event::LayerBuilt { layer: plan.name.to_owned(), key: digest.clone(), reasons });
     Ok(Layer { name: plan.name, key: digest, path, entries })
+}
+
+/// The layers with files that the app's own programs have made. Which of those are private is for them to say.
+const HOLDS_FILES_OF_THE_APP: &[&str] = &["pre_compile", "stage"];
+
+/// Lets every user read what was installed. A private file of an installer says nothing about the file, only about the umask
+/// that was in force when it was unpacked, maybe into a cache by an earlier build. Layers that were kept with such modes
+/// have keys of an earlier format, and are made again.
+fn open_to_all(tree: &Path, entries: &mut [Entry]) -> Result<()> {
+    for Entry { path, kind } in entries {
+        if let EntryKind::File { mode, .. } = kind
+            && *mode & 0o077 == 0
+        {
+            *mode = normalise_mode(*mode | 0o044);
+            files::set_mode(&tree.join(OsStr::from_bytes(path)), *mode)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the layer of the store, if it is there.
@@ -167,4 +190,52 @@ fn remember_key(plan: &LayerPlan, app: &str, store: &Store) -> std::result::Resu
         return Ok(());
     }
     store.put_document("keys", &name, &plan.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::host::files::set_mode;
+
+    // B14
+    #[test]
+    fn what_is_installed_is_for_all_and_what_the_app_made_private_stays_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let env = Env::for_tests(&[]);
+        let modes = [("plain", 0o600), ("run", 0o700), ("locked", 0o400), ("open", 0o644), ("tool", 0o755)];
+        for name in ["runtime", "pip", "dependencies", "project", "corpora", "pre_compile", "stage"] {
+            let plan = LayerPlan { name, contents: String::new(), key: LayerKey::new([]) };
+            let fill = |tree: &Path| {
+                for (file, mode) in modes {
+                    fs::write(tree.join(file), "").unwrap();
+                    set_mode(&tree.join(file), mode)?;
+                }
+                Ok(())
+            };
+            let layer = provide_layer(&plan, "app", &store, &env, &Output::silent(), fill).unwrap();
+            let found: Vec<(String, u32)> = layer
+                .entries
+                .iter()
+                .map(|entry| match entry.kind {
+                    EntryKind::File { mode, .. } => (String::from_utf8(entry.path.clone()).unwrap(), mode),
+                    _ => panic!("{entry:?}"),
+                })
+                .collect();
+            let expected = match name {
+                "pre_compile" | "stage" => [0o600, 0o644, 0o600, 0o700, 0o755],
+                _ => [0o644, 0o644, 0o644, 0o755, 0o755],
+            };
+            let expected: Vec<(String, u32)> = ["locked", "open", "plain", "run", "tool"]
+                .into_iter()
+                .map(str::to_owned)
+                .zip(expected)
+                .collect();
+            assert_eq!(found, expected, "{name}");
+            // Of these modes are the files, too: else the layer would count as damaged.
+            assert!(is_whole(&layer, &store, &env).unwrap(), "{name}");
+        }
+    }
 }

@@ -161,7 +161,7 @@ pub(crate) fn package_classic(program: &Program, output: &Path, env: &Env) -> Re
     env.interrupt.check()?;
     let archive = gzip(&render_tar(&bytes, architecture));
     env.interrupt.check()?;
-    files::write_atomically(output, &archive)?;
+    files::write_for_user(output, &archive, env.file_mode())?;
     Ok(Package {
         architecture,
         size: archive.len() as u64,

@@ -1,15 +1,15 @@
 //! `slugc build`: an app directory, or a commit, becomes a slug.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::check::{Made, tell_findings};
+use super::excluded::{self, Patterns};
 use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
 use super::layers::Layer;
+use super::own_output::leave_out_own_output;
 use super::sbom::sbom_tree;
 use super::source::{Checkout, export_commit, read_directory};
 use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
@@ -17,22 +17,20 @@ use super::tracking::{read_tracking, tell_uncommitted};
 use super::{stage, survey};
 use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
-use crate::app::tree::{SourceEntry, SourceKind};
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, FindingCode, Result};
 use crate::host::files::FileContext;
-use crate::host::scratch::is_scratch_name;
 use crate::inspect::sbom::{TreesSbom, sbom_of_trees};
-use crate::output::Event;
+use crate::output::{Output, shell_quote};
 use crate::plan::{Plan, suggest};
-use crate::slug::SlugError;
 use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, check_output, prepare};
 use crate::slug::known::KnownFiles;
+use crate::slug::manifest::manifest_path;
 use crate::slug::manifest::{BuildpackInfo, Manifest, PythonInfo, SlugignoreInfo};
-use crate::slug::manifest::{is_manifest_of, manifest_path, manifest_paths};
 use crate::slug::replace::{check_replaceable, remember_output};
 use crate::slug::size::heroku_size;
 use crate::slug::tree::{Entry, Tree, TreeOrigin, index_directory};
+use crate::slug::{SlugError, TooLarge};
 use crate::store::Store;
 
 /// When nothing says otherwise, all files in a slug are from one second after 1980 began: the first
@@ -151,7 +149,8 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     let work = store.scratch()?;
     let ready = Ready { app, app_entries, pre_compiled, staged, built: &built };
     let mut trees = trees(&ready, &work.path().join("generated"), env)?;
-    let exclude = |path: &[u8], is_dir| app.slugignore_post.matches(path, is_dir).is_some();
+    let patterns = Patterns::new(&app.slugignore_post);
+    let exclude = |path: &[u8], is_dir| patterns.leave_out(path, is_dir);
     let sbom = list_components(&trees, &exclude, &built, &request.settings.lineage, store)
         .map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
     trees.push(sbom_tree(&sbom, &work.path().join("sbom"), env)?);
@@ -168,13 +167,39 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         output: request.output.clone(),
         lineage: request.settings.lineage.clone(),
     };
-    let prepared =
-        prepare(&spec, store, env, output).map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
+    let prepared = prepare(&spec, store, env, output);
+    if matches!(prepared, Ok(_) | Err(SlugError::TooLarge(_))) {
+        patterns.warn_of_unmatched(output);
+    }
+    let prepared = prepared.map_err(|error| match error {
+        SlugError::TooLarge(error) => {
+            SlugError::TooLarge(TooLarge { advice: look_inside(&error, request, env), ..error }).into()
+        }
+        error => throw_damaged_layer_away(error, &ready, store),
+    })?;
+    patterns.warn_of_needed(&prepared.slug().excluded, built.plan.runtime.version(), output);
     let manifest = manifest(request, app, &built, prepared.slug(), commit, app_time);
     let slug = prepared.publish_with(&manifest, &manifest_path(&request.output))?;
     remember_output(&request.output, &slug.sha256, &request.settings.lineage, store);
-    tell_slug(request, &slug, shop);
+    tell_slug(&slug, output);
     Ok(slug)
+}
+
+/// Says how to see what is in a slug that is too large to be kept: a line to paste.
+fn look_inside(error: &TooLarge, request: &SlugRequest, env: &Env) -> String {
+    // The launcher in `bin` says how it was called.
+    let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
+    let source = match request.source.strip_prefix(&env.current_dir) {
+        Ok(relative) if relative.as_os_str().is_empty() => Path::new("."),
+        Ok(relative) => relative,
+        Err(_) => &request.source,
+    };
+    let limit = (error.size >> 30) + 2;
+    format!(
+        "To see everything that is in it:\n  {command} build {} --max-size {limit}G -o big.tgz && {command} inspect \
+         big.tgz --html report.html",
+        shell_quote(source)
+    )
 }
 
 /// Everything that a slug is made of.
@@ -243,19 +268,12 @@ fn tell_process_types(built: &Built, shop: Workshop<'_>) {
     shop.output.detail(format!("Procfile declares types -> {declared}"));
 }
 
-fn tell_slug(request: &SlugRequest, slug: &Slug, shop: Workshop<'_>) {
-    let Workshop { output, .. } = shop;
-    if slug.excluded > 0 {
-        output.detail(format!("Left out {} files matching .slugignore.post patterns", slug.excluded));
+fn tell_slug(slug: &Slug, output: &Output) {
+    if !slug.excluded.matched.is_empty() {
+        let left_out = excluded::describe(&slug.excluded);
+        output.detail(format!("Left out {left_out} matching .slugignore.post patterns"));
     }
     output.detail(format!("Done: {}", heroku_size(slug.size)));
-    output.event(Event::Finished {
-        slug: request.output.display().to_string(),
-        sha256: slug.sha256.clone(),
-        tar_sha256: slug.tar_sha256.clone(),
-        size: slug.size,
-        counters: output.counters(),
-    });
 }
 
 /// Reads the app: the directory, or a commit.
@@ -268,7 +286,8 @@ pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> 
         return Ok(Source { app, commit, commit_time, checkout: Some(checkout) });
     }
     let mut app = read_directory(&request.source, request.include_ignored, env, output)?;
-    leave_out_own_output(&mut app, request);
+    let known = (request.settings.lineage.as_str(), store);
+    leave_out_own_output(&mut app, &request.source, &request.output, known, output);
     for (name, rule) in &app.ignored_deciders {
         let rule = rule.as_ref().map_or("git".to_owned(), ToString::to_string);
         output.notice(
@@ -283,57 +302,6 @@ pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> 
     tell_uncommitted(&tracking, &app, output);
     let commit = tracking.commit;
     Ok(Source { app, commit, commit_time: None, checkout: None })
-}
-
-/// A slug that an earlier build wrote into the app's directory isn't a part of the app.
-fn leave_out_own_output(app: &mut AppSource, request: &SlugRequest) {
-    let mut own = slugs_of_ours(app);
-    for path in [request.output.clone(), manifest_path(&request.output)] {
-        let Ok(relative) = path.strip_prefix(&request.source) else { continue };
-        own.insert(relative.as_os_str().as_encoded_bytes().to_owned());
-    }
-    app.tree
-        .entries
-        .retain(|entry| !own.contains(&entry.path) || matches!(entry.kind, SourceKind::Directory));
-    app.names.retain(|name| !own.contains(name));
-    // Nor is one that another build is writing there.
-    app.tree
-        .entries
-        .retain(|entry| !Path::new(OsStr::from_bytes(&entry.path)).file_name().is_some_and(is_scratch_name));
-    app.names.retain(|name| !is_scratch_name(OsStr::from_bytes(name)));
-}
-
-/// Finds the slugs that slugc has made, under whatever names, and their manifests. A slug is known by its manifest, which
-/// is of its size; only JSON files that stand beside one of the right name are read.
-fn slugs_of_ours(app: &AppSource) -> BTreeSet<Vec<u8>> {
-    let entries = &app.tree.entries;
-    let on_disk = |path: &[u8]| app.root.join(OsStr::from_bytes(path));
-    let mut own = BTreeSet::new();
-    for manifest in entries.iter().filter(|entry| is_file(entry)) {
-        let manifest = manifest.path.as_slice();
-        let Some(stem) = manifest.strip_suffix(b".json") else { continue };
-        // Sorted by their paths: those that begin alike are neighbours.
-        let beginning = |start: &[u8]| {
-            let from = entries.partition_point(|entry| entry.path.as_slice() < start);
-            let start = start.to_vec();
-            entries[from..].iter().take_while(move |entry| entry.path.starts_with(&start))
-        };
-        let same = beginning(stem).take(1).filter(|entry| entry.path == stem);
-        let longer = beginning(&[stem, b"."].concat());
-        let slugs =
-            same.chain(longer).filter(|entry| is_file(entry) && entry.path != manifest).filter(|entry| {
-                let places = manifest_paths(Path::new(OsStr::from_bytes(&entry.path)));
-                places.iter().any(|place| place.as_os_str().as_bytes() == manifest)
-            });
-        for slug in slugs.filter(|slug| is_manifest_of(&on_disk(manifest), &on_disk(&slug.path))) {
-            own.extend([slug.path.clone(), manifest.to_vec()]);
-        }
-    }
-    own
-}
-
-fn is_file(entry: &SourceEntry) -> bool {
-    matches!(entry.kind, SourceKind::File { .. })
 }
 
 /// Names an app among others in the store, by its directory and layout.

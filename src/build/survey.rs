@@ -171,7 +171,7 @@ pub(crate) fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Ve
         for (tool, call) in tools_called(&text).into_iter().filter(|(tool, _)| !installed.contains(*tool)) {
             let way_out = match call.ends_with(" run") {
                 true => format!(
-                    "The packages are installed for the app's own Python, so that the command\n\
+                    "The packages are installed for the app's own Python, so that the command \
                      works without `{call}` in front of it."
                 ),
                 false => "The packages of the app are installed already, for its own Python.".to_owned(),

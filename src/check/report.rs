@@ -10,6 +10,7 @@ use super::catalogue::{FindingCode, Severity};
 use super::finding::Finding;
 use crate::error::escape::{escape, escape_lines};
 use crate::error::{Snippet, render_snippet};
+use crate::output::wrap;
 
 /// How many findings there are of each severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,8 +47,8 @@ impl Counts {
     }
 }
 
-/// Renders findings for people. What to do is said once for each kind of finding.
-pub fn render_text(findings: &[Finding], color: bool) -> String {
+/// Renders findings for people, whose terminal is so wide. What to do is said once for each kind of finding.
+pub fn render_text(findings: &[Finding], color: bool, width: usize) -> String {
     let mut last_of: BTreeMap<FindingCode, usize> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
         last_of.insert(finding.code, index);
@@ -56,15 +57,17 @@ pub fn render_text(findings: &[Finding], color: bool) -> String {
     for (index, finding) in findings.iter().enumerate() {
         let entry = finding.code.entry();
         let style = if color { style_of(finding.severity) } else { Style::new() };
-        text.push_str(&format!("{style}{}[{}]{style:#}: {}\n", finding.severity, entry.id, entry.title));
-        text.push_str(&indent(&escape_lines(&finding.message), "  "));
+        let head = format!("{}[{}]", finding.severity, entry.id);
+        let title = wrap(&format!("{head}: {}", entry.title), width).join("\n");
+        text.push_str(&format!("{style}{head}{style:#}{}\n", &title[head.len()..]));
+        text.push_str(&indent(&escape_lines(&finding.message), "  ", width));
         if let Some(place) = &finding.place {
             text.push_str(&format!("{}\n", escape_lines(&render_snippet(place))));
         } else if let Some(file) = &finding.file {
             text.push_str(&format!(" --> {}\n", one_line(file)));
         }
         if last_of.get(&finding.code) == Some(&index) {
-            text.push_str(&indent(entry.fix.trim_end(), "  = "));
+            text.push_str(&indent(entry.fix.trim_end(), "  = ", width));
         }
         text.push('\n');
     }
@@ -84,9 +87,9 @@ fn style_of(severity: Severity) -> Style {
     Style::new().bold().fg_color(Some(Color::Ansi(color)))
 }
 
-fn indent(text: &str, margin: &str) -> String {
+fn indent(text: &str, margin: &str, width: usize) -> String {
     let next = " ".repeat(margin.len());
-    let lines = text.trim_end().lines().enumerate();
+    let lines = text.trim_end().lines().flat_map(|line| wrap(line, width - margin.len())).enumerate();
     lines.map(|(index, line)| format!("{}{line}\n", if index == 0 { margin } else { &next })).collect()
 }
 
@@ -252,7 +255,7 @@ mod tests {
 
     #[test]
     fn people_get_the_place_and_what_to_do() {
-        insta::assert_snapshot!(render_text(&example(), false), @r"
+        insta::assert_snapshot!(render_text(&example(), false, 80), @r"
         error[command::fixed-port]: The web process listens on a port of its own.
           gunicorn listens on port 80.
          --> Procfile:1:18
@@ -263,7 +266,8 @@ mod tests {
             dyno: `--port $PORT`, or `--bind 0.0.0.0:$PORT`. Without it, the
             dyno is stopped after 60 seconds (R10).
 
-        warning[files::large]: Large files are in the slug that a running app hardly needs.
+        warning[files::large]: Large files are in the slug that a running app hardly
+        needs.
           5.0 MB in all.
          --> a b/x,y.psd
           = Name them in .slugignore, or keep them in an object store. Every

@@ -13,7 +13,7 @@ use crate::build::slug::{SlugRequest, build_slug, lineage};
 use crate::env::Env;
 use crate::error::{NoticeCode, Result};
 use crate::host::files::FileContext;
-use crate::output::{Format, Output};
+use crate::output::{Event, Format, Output, shell_quote};
 use crate::slug::assemble::Layout;
 
 /// Builds the slug and says where it is and how to run it.
@@ -50,7 +50,14 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
     let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
-    output.detail(format!("To run it: {command} run {}", arguments.output.display()));
+    output.detail(format!("To run it: {command} run {}", shell_quote(&arguments.output)));
+    output.event(Event::Finished {
+        slug: slug_file.display().to_string(),
+        sha256: slug.sha256.clone(),
+        tar_sha256: slug.tar_sha256.clone(),
+        size: slug.size,
+        counters: output.counters(),
+    });
     if arguments.format == Format::Text {
         super::print_result(&format!("{}\n", slug_file.display()))?;
     }
@@ -62,11 +69,13 @@ pub(super) fn config_vars(env_dir: Option<&Path>, env_file: Option<&Path>, env: 
     let dir = env_dir.map(|dir| env.absolute(dir));
     if let Some(dir) = &dir {
         // Buildpacks may be given one that isn't there; whoever names one here means one that is.
+        super::paths::check_exists("--env-dir", dir)?;
         fs::read_dir(dir).doing("reading", dir)?;
     }
     let mut vars = ConfigVars::read(dir.as_deref())?;
     if let Some(file) = env_file {
         let path = env.absolute(file);
+        super::paths::check_exists("--env-file", &path)?;
         let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
         vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
     }

@@ -33,6 +33,8 @@ const LAST_LINES: usize = 12;
 /// Checks a directory or a slug, and says what was found.
 pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) -> Result<u8> {
     let path = env.absolute(&arguments.app.dir);
+    // What is only used to boot is looked at, too: else a wrong name would go by without a word.
+    run_command::config_vars(&arguments.config_vars, env)?;
     let mut failure = None;
     // Dropped at the end, when the slug has been tried.
     let mut scratch = None;
@@ -56,7 +58,8 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
     }
     drop(scratch);
     sort(&mut findings);
-    report(&findings, arguments, &facts, color, output)?;
+    let width = Env::width(env.stdout_columns) - 1;
+    report(&findings, arguments, &facts, (color, width), output)?;
     match failure {
         Some(failure) => Err(failure),
         None => Ok(exit_code(&findings, arguments)),
@@ -242,12 +245,12 @@ fn report(
     findings: &[Finding],
     arguments: &Check,
     facts: &Facts,
-    color: bool,
+    (color, width): (bool, usize),
     output: &Output,
 ) -> Result<()> {
     let checked = arguments.app.dir.display().to_string();
     let text = match arguments.format {
-        CheckFormat::Text => render_text(findings, color),
+        CheckFormat::Text => render_text(findings, color, width),
         CheckFormat::Json => render_json(findings, &checked),
         CheckFormat::Sarif => render_sarif(findings),
         CheckFormat::Github => render_github(findings),

@@ -3,7 +3,7 @@
 use super::args::Diff;
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result};
-use crate::host::files::write_atomically;
+use crate::host::files::write_for_user;
 use crate::inspect::{compare, inspect_slug, render_diff, render_diff_page};
 use crate::output::Output;
 
@@ -34,7 +34,7 @@ fn print_difference(arguments: &Diff, env: &Env, output: &Output) -> Result<u8> 
     let new = inspect_slug(&env.absolute(&arguments.new), env, output)?;
     let mut difference = compare(&old, &new);
     if let Some(file) = &page {
-        write_atomically(file, render_diff_page(&difference).as_bytes())?;
+        write_for_user(file, render_diff_page(&difference).as_bytes(), env.file_mode())?;
         output.detail(format!("The page is in {}", file.display()));
     }
     let top = arguments.report.entries();

@@ -6,7 +6,7 @@ use super::args::Man;
 use super::replace::{Written, check_replaceable};
 use crate::env::Env;
 use crate::error::Result;
-use crate::host::files::{FileContext, create_dir_all, write_atomically};
+use crate::host::files::{FileContext, create_dir_all, write_for_user};
 use crate::output::Output;
 
 /// Writes the pages.
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Man, env: &Env, output: &Output) -> Result<u8> {
     // All or none.
     rendered.iter().try_for_each(|(file, _)| check_replaceable(file, Written::ManualPage))?;
     for (file, text) in rendered {
-        write_atomically(&file, &text)?;
+        write_for_user(&file, &text, env.file_mode())?;
     }
     output.detail(format!("{count} pages are in {}: `man -M` or `man ./slugc.1` shows them.", dir.display()));
     Ok(0)

@@ -11,6 +11,7 @@ mod inspect;
 mod inventory;
 mod man;
 mod package;
+mod paths;
 mod plan;
 mod replace;
 mod run;
@@ -27,7 +28,7 @@ use crate::env::Env;
 use crate::error::escape::escape_lines;
 use crate::error::{ErrorCode, Failure, Result, UserError};
 use crate::host::files::FileContext;
-use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
+use crate::output::{ColorChoice, Event, Format, Output, OutputOptions, Stream};
 use args::{Arguments, Command};
 
 pub use args::command_line;
@@ -48,6 +49,7 @@ pub(crate) fn run(env: &Env) -> ExitCode {
     match &arguments.command {
         Command::Build(build) => {
             let output = output(&arguments, build.format, env);
+            output.event(Event::started("build"));
             exit_code(build::run(build, env, &output), &output)
         }
         Command::Plan(plan) => {
@@ -122,12 +124,12 @@ fn exit_code(result: Result<u8>, output: &Output) -> ExitCode {
 
 /// Tells of a fault of slugc's own that ends the program. Returns the exit code.
 pub(crate) fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
-    let options = OutputOptions {
-        format: Format::Text,
-        color: ColorChoice::Auto,
-        quiet: false,
-        stream: Stream::Stderr,
+    let arguments = Arguments::try_parse_from(&env.args);
+    let format = match arguments.map(|arguments| arguments.command) {
+        Ok(Command::Build(build)) => build.format,
+        _ => Format::Text,
     };
+    let options = OutputOptions { format, color: ColorChoice::Auto, quiet: false, stream: Stream::Stderr };
     Output::new(options, env).error(failure);
     failure.exit_code()
 }

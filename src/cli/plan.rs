@@ -7,7 +7,7 @@ use crate::build::record::Record;
 use crate::build::slug::plan_slug;
 use crate::env::Env;
 use crate::error::Result;
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, wrap};
 use crate::plan::Installer;
 use crate::plan::environment::Change;
 use crate::slug::assemble::Layout;
@@ -27,13 +27,13 @@ pub(super) fn run(arguments: &Plan, env: &Env, output: &Output) -> Result<u8> {
             }
             format!("{value:#}\n")
         }
-        Format::Text => render(&plan),
+        Format::Text => render(&plan, Env::width(env.stdout_columns)),
     };
     super::print_result(&text)?;
     Ok(0)
 }
 
-fn render(plan: &crate::plan::Plan) -> String {
+fn render(plan: &crate::plan::Plan, width: usize) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| text.push_str(&format!("{label:<17}{value}\n"));
     line("Python", &format!("{} ({})", plan.python.version, plan.python.describe()));
@@ -69,7 +69,9 @@ fn render(plan: &crate::plan::Plan) -> String {
     }
     for notice in plan.notices.iter().chain(&plan.runtime.notice()) {
         let kind = if notice.warning { "Warning" } else { "Note" };
-        text.push_str(&format!("\n{kind} ({}): {}\n", notice.code, notice.text));
+        let told = format!("{kind} ({}): {}", notice.code, notice.text);
+        let lines: Vec<String> = told.lines().flat_map(|line| wrap(line, width - 1)).collect();
+        text.push_str(&format!("\n{}\n", lines.join("\n")));
     }
     text
 }

@@ -26,10 +26,16 @@ pub struct Env {
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
     pub stderr_is_terminal: bool,
+    /// How many columns the terminal has that standard output is.
+    pub stdout_columns: Option<u16>,
+    /// How many columns the terminal has that standard error is.
+    pub stderr_columns: Option<u16>,
     /// Becomes set when the user asks the program to stop.
     pub interrupt: Interrupt,
     /// The variables whose values no log may show.
     pub hidden: BTreeSet<OsString>,
+    /// The permissions that the user's own files aren't to have. What goes into slugs doesn't depend on it.
+    pub umask: u32,
 }
 
 impl Env {
@@ -43,8 +49,11 @@ impl Env {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            stdout_columns: columns(std::io::stdout()),
+            stderr_columns: columns(std::io::stderr()),
             interrupt: Interrupt::default(),
             hidden: BTreeSet::new(),
+            umask: 0o022,
         }
     }
 
@@ -57,9 +66,25 @@ impl Env {
             cores: 2,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
+            stdout_columns: None,
+            stderr_columns: None,
             interrupt: Interrupt::default(),
             hidden: BTreeSet::new(),
+            umask: 0o022,
         }
+    }
+
+    /// How wide lines of prose are where there is no terminal.
+    pub const WIDTH: usize = 80;
+
+    /// Returns how wide lines of prose may be on a terminal of so many columns. Very long ones are hard to read.
+    pub fn width(columns: Option<u16>) -> usize {
+        columns.map_or(Self::WIDTH, |columns| usize::from(columns).clamp(20, 100))
+    }
+
+    /// Returns the permissions of a file that is written for the user, as if any other program had made it.
+    pub fn file_mode(&self) -> u32 {
+        0o666 & !self.umask
     }
 
     /// Returns the value of a variable; an empty value counts as none, as in a shell's `${NAME:-value}`.
@@ -94,6 +119,11 @@ impl Env {
         let path = path.into();
         if path.is_absolute() { path } else { self.current_dir.join(path) }
     }
+}
+
+/// Returns how many columns a terminal has. Some say 0, as they don't know.
+fn columns(stream: impl std::os::fd::AsFd) -> Option<u16> {
+    rustix::termios::tcgetwinsize(stream).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
 }
 
 #[cfg(test)]

@@ -41,10 +41,19 @@ catalogue! {
     // The source.
     SourceNotADirectory => {
         id: "source::not-a-directory",
-        title: "The source isn't a directory.",
+        title: "The app's directory can't be used.",
         fix: indoc! {"
             Give the directory that holds the app, for example:
             slugc build path/to/app
+        "},
+        exit_code: 2,
+    }
+    CommandLineNoSuchPath => {
+        id: "command-line::no-such-path",
+        title: "A path on the command line doesn't exist.",
+        fix: indoc! {"
+            Check its spelling. A relative path counts from the directory that
+            slugc is run in.
         "},
         exit_code: 2,
     }

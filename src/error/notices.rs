@@ -122,6 +122,24 @@ notices! {
             Delete it: it has no effect.
         "},
     }
+    SlugignorePostNoMatch => {
+        id: "slugignore-post::no-match",
+        title: "A pattern in .slugignore.post matches nothing.",
+        fix: indoc! {"
+            Delete it, or see whether its name is misspelled. It is read as a
+            line of .gitignore: a name without `/` matches everywhere, and a
+            pattern with `/` counts from the top. Packages are in
+            .heroku/python/lib/python3.N/site-packages.
+        "},
+    }
+    SlugignorePostNeededFile => {
+        id: "slugignore-post::needed-file",
+        title: "A pattern in .slugignore.post leaves out what the app needs.",
+        fix: indoc! {"
+            A name without `/` at its beginning matches in Python, too. For
+            the app's own directory alone, put one before it: `/bin/`.
+        "},
+    }
     // Python and the packages.
     PythonVersionNotSpecified => {
         id: "python-version::not-specified",

@@ -53,15 +53,20 @@ pub(crate) fn create_dir_all(path: &Path) -> Result<(), FileError> {
 
 /// Writes a file whole or not at all: aside first, then renamed over what was there.
 pub(crate) fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FileError> {
-    let file = prepare_file(path, contents)?;
+    // Temporary files are private; this one is to be as if it had been written in place.
+    write_for_user(path, contents, 0o644)
+}
+
+/// Writes a file for the user, whole or not at all, with the permissions that [`crate::env::Env::file_mode`] gives.
+pub(crate) fn write_for_user(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> {
+    let file = prepare_file(path, contents, mode)?;
     file.persist(path).map_err(|error| error.error).doing("writing", path)?;
     Ok(())
 }
 
-/// Writes a file beside the place where it will be renamed to.
-pub(crate) fn prepare_file(path: &Path, contents: &[u8]) -> Result<NamedTempFile, FileError> {
-    // Temporary files are private; this one is to be as if it had been written in place.
-    prepare_with(path, contents, fs::Permissions::from_mode(0o644))
+/// Writes a file with these permissions beside the place where it will be renamed to.
+pub(crate) fn prepare_file(path: &Path, contents: &[u8], mode: u32) -> Result<NamedTempFile, FileError> {
+    prepare_with(path, contents, fs::Permissions::from_mode(mode))
 }
 
 fn prepare_with(

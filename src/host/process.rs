@@ -160,12 +160,13 @@ pub(crate) fn capture_within(
 /// credentials that it was given. A line is cut as Heroku cuts it. The end of what it wrote is also returned.
 pub(crate) fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Result<Captured, RunError> {
     let hidden = Hidden::of(invocation, env);
+    let program = invocation.name();
     // Whether the line that each stream is at was shown already, as far as it is shown.
     let mut is_within_line = [false; 2];
     run(invocation, env, output, KEPT_OF_STREAM, &mut |pipe, piece| {
         let is_end = piece.ends_with(b"\n");
         if !std::mem::replace(&mut is_within_line[pipe as usize], !is_end) {
-            output.detail(cut_line(&hidden.hide(piece)));
+            output.program_line(&program, cut_line(&hidden.hide(piece)));
         }
     })
 }

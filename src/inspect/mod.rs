@@ -10,6 +10,7 @@ mod contents;
 mod diff;
 mod inspection;
 mod installed;
+pub(crate) mod made;
 mod owners;
 mod page;
 mod report;

@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use crate::error::Failure;
 
+/// The version of the events' form.
+const SCHEMA: u32 = 1;
+
 /// Something that happened. In JSON: an object whose `event` is the name in snake case.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -13,10 +16,22 @@ pub enum Event {
         /// What begins.
         text: String,
     },
+    /// The first event.
+    Started {
+        /// The version of the events' form.
+        schema: u32,
+        /// The command: `build`.
+        command: &'static str,
+        /// The version of slugc.
+        version: &'static str,
+    },
     /// Something within a step, or a line that a program wrote.
     Detail {
         /// The line.
         text: String,
+        /// The program that wrote it; slugc itself if there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        program: Option<String>,
     },
     /// Something worth knowing.
     Notice {
@@ -131,6 +146,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// Makes the event that comes first.
+    pub fn started(command: &'static str) -> Self {
+        Self::Started { schema: SCHEMA, command, version: env!("CARGO_PKG_VERSION") }
+    }
+
     /// Makes the event of an error; `rendered` is its text form.
     pub fn error(failure: &Failure, rendered: String) -> Self {
         let entry = failure.code().entry();
@@ -193,5 +213,95 @@ impl Counters {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    /// One of each event, with every field. A new one has to be added where the compiler says so.
+    fn examples() -> Vec<Event> {
+        let text = || "x".to_owned();
+        let examples = vec![
+            Event::started("build"),
+            Event::Step { text: text() },
+            Event::Detail { text: text(), program: Some(text()) },
+            Event::Notice { id: "x", text: text() },
+            Event::Warning { id: "x", text: text() },
+            Event::Error {
+                id: text(),
+                title: text(),
+                message: text(),
+                detail: Some(text()),
+                file: Some(text()),
+                line: Some(1),
+                fix: text(),
+                exit_code: 1,
+                rendered: text(),
+            },
+            Event::ProcessStarted { program: text() },
+            Event::DownloadStarted { url: text() },
+            Event::DownloadFinished { url: text(), bytes: 1 },
+            Event::LayerReused { layer: text(), key: text() },
+            Event::LayerBuilt { layer: text(), key: text(), reasons: vec![] },
+            Event::BytecodeCompiled { compiled: 1, reused: 1 },
+            Event::SourceHashed { files: 1, bytes: 1, known: 1 },
+            Event::SegmentsAssembled { reused: 1, compressed: 1, bytes: 1 },
+            Event::Finished {
+                slug: text(),
+                sha256: text(),
+                tar_sha256: text(),
+                size: 1,
+                counters: Counters::default(),
+            },
+        ];
+        for example in &examples {
+            match example {
+                Event::Started { .. }
+                | Event::Step { .. }
+                | Event::Detail { .. }
+                | Event::Notice { .. }
+                | Event::Warning { .. }
+                | Event::Error { .. }
+                | Event::ProcessStarted { .. }
+                | Event::DownloadStarted { .. }
+                | Event::DownloadFinished { .. }
+                | Event::LayerReused { .. }
+                | Event::LayerBuilt { .. }
+                | Event::BytecodeCompiled { .. }
+                | Event::SourceHashed { .. }
+                | Event::SegmentsAssembled { .. }
+                | Event::Finished { .. } => {}
+            }
+        }
+        examples
+    }
+
+    // T12
+    #[test]
+    fn every_event_and_field_is_on_the_page_and_no_other() {
+        let mut page: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut event = String::new();
+        for line in include_str!("../../docs/events.md").lines() {
+            if let Some(name) = line.strip_prefix("## `").and_then(|rest| rest.strip_suffix('`')) {
+                event = name.to_owned();
+                page.entry(event.clone()).or_default();
+            } else if let Some((field, _)) = line.strip_prefix("| `").and_then(|rest| rest.split_once('`')) {
+                page.entry(event.clone()).or_default().insert(field.to_owned());
+            }
+        }
+        let mut written: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for example in examples() {
+            let serde_json::Value::Object(object) = serde_json::to_value(&example).unwrap() else { panic!() };
+            let name = object["event"].as_str().unwrap().to_owned();
+            written.insert(
+                name,
+                object.into_iter().map(|(field, _)| field).filter(|field| field != "event").collect(),
+            );
+        }
+        assert_eq!(written, page);
     }
 }

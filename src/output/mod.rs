@@ -2,6 +2,8 @@
 
 mod event;
 mod progress;
+mod shell;
+mod wrap;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -13,6 +15,8 @@ use anstyle::{AnsiColor, Color, Style};
 pub use event::Counters;
 pub(crate) use event::Event;
 pub(crate) use progress::Progress;
+pub(crate) use shell::shell_quote;
+pub(crate) use wrap::wrap;
 
 use crate::env::Env;
 use crate::error::escape::{escape, escape_lines};
@@ -31,7 +35,8 @@ pub enum Format {
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`; or when `CLICOLOR_FORCE` is set.
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`; or when `FORCE_COLOR` or
+    /// `CLICOLOR_FORCE` is set.
     #[default]
     Auto,
     /// Always.
@@ -47,7 +52,8 @@ impl ColorChoice {
             Self::Always => true,
             Self::Never => false,
             Self::Auto if env.var("NO_COLOR").is_some() => false,
-            Self::Auto => env.is_on("CLICOLOR_FORCE") || (is_terminal && !is_dumb(env)),
+            Self::Auto if env.is_on("FORCE_COLOR") || env.is_on("CLICOLOR_FORCE") => true,
+            Self::Auto => is_terminal && !is_dumb(env),
         }
     }
 }
@@ -90,6 +96,8 @@ struct Inner {
     /// Whether the command lines of programs are shown.
     traces: bool,
     bars: Option<indicatif::MultiProgress>,
+    /// How many columns a line may have.
+    width: usize,
     counters: Counters,
     /// The step that began last.
     step: Option<String>,
@@ -98,6 +106,9 @@ struct Inner {
     /// The last details that weren't shown because of `quiet`: an error makes them worth showing.
     unheard: VecDeque<String>,
 }
+
+/// What ` !     ` takes of a line, and one column that stays free.
+const BOX_MARGIN: usize = 8;
 
 /// How many details are kept for an error.
 const UNHEARD: usize = 100;
@@ -119,6 +130,7 @@ impl Output {
             quiet,
             traces: false,
             bars: bars.then(indicatif::MultiProgress::new),
+            width: Env::width(if to_stdout { env.stdout_columns } else { env.stderr_columns }),
             counters: Counters::default(),
             step: None,
             spoken: 0,
@@ -135,6 +147,7 @@ impl Output {
             quiet: false,
             traces: false,
             bars: None,
+            width: Env::WIDTH,
             counters: Counters::default(),
             step: None,
             spoken: 0,
@@ -156,9 +169,14 @@ impl Output {
         self.event(Event::Step { text: text.as_ref().to_owned() });
     }
 
-    /// Says something within a step, or passes on a line of a program: indented by seven spaces.
+    /// Says something within a step: indented by seven spaces.
     pub fn detail(&self, text: impl AsRef<str>) {
-        self.event(Event::Detail { text: text.as_ref().to_owned() });
+        self.event(Event::Detail { text: text.as_ref().to_owned(), program: None });
+    }
+
+    /// Passes on a line that a program wrote, which looks as a detail does.
+    pub fn program_line(&self, program: &str, text: impl Into<String>) {
+        self.event(Event::Detail { text: text.into(), program: Some(program.to_owned()) });
     }
 
     /// Tells the user something worth knowing, in a blue box. The first line starts with `Note:`.
@@ -260,7 +278,7 @@ impl Inner {
             Event::Step { text } => {
                 Some(format!("-----> {}\n", escape_lines(text).replace('\n', "\n       ")))
             }
-            Event::Detail { text } => Some(render_detail(text)),
+            Event::Detail { text, .. } => Some(render_detail(text)),
             Event::Notice { text, .. } => boxed(&format!("Note: {text}"), AnsiColor::Blue),
             _ => None,
         }
@@ -269,7 +287,7 @@ impl Inner {
     fn keep_unheard(&mut self, event: &Event) {
         match event {
             Event::Step { .. } => self.unheard.clear(),
-            Event::Detail { text } => {
+            Event::Detail { text, .. } => {
                 if self.unheard.len() == UNHEARD {
                     self.unheard.pop_front();
                 }
@@ -283,7 +301,8 @@ impl Inner {
     fn render_box(&self, text: &str, color: AnsiColor) -> String {
         let style = Style::new().bold().fg_color(Some(Color::Ansi(color)));
         let mut rendered = String::from("\n");
-        for line in escape_lines(text.trim_end()).lines().flat_map(wrap) {
+        let text = escape_lines(text.trim_end());
+        for line in text.lines().flat_map(|line| wrap(line, self.width - BOX_MARGIN)) {
             if self.color {
                 rendered.push_str(&format!("{style} !     {line}{style:#}\n"));
             } else {
@@ -333,27 +352,6 @@ fn without_colors(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(plain)
-}
-
-/// Breaks a line of prose where it would be too wide for a box. What is indented, or shows a line of a file
-/// behind its number, is left alone.
-fn wrap(line: &str) -> Vec<String> {
-    const WIDTH: usize = 72;
-    let is_prose = line.starts_with(|first: char| !first.is_whitespace() && !first.is_ascii_digit());
-    if !is_prose || line.chars().count() <= WIDTH {
-        return vec![line.to_owned()];
-    }
-    let mut lines: Vec<String> = Vec::new();
-    for word in line.split(' ') {
-        match lines.last_mut() {
-            Some(last) if last.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
@@ -415,7 +413,7 @@ pub(crate) mod tests {
         let events = || {
             [
                 Event::Step { text: FOREIGN.into() },
-                Event::Detail { text: FOREIGN.into() },
+                Event::Detail { text: FOREIGN.into(), program: None },
                 Event::Notice { id: "x", text: FOREIGN.into() },
                 Event::Warning { id: "x", text: FOREIGN.into() },
             ]
@@ -456,14 +454,47 @@ pub(crate) mod tests {
         }
     }
 
+    // T04
     #[test]
-    fn prose_is_wrapped_and_excerpts_are_not() {
-        let words = "word ".repeat(30);
-        let lines = wrap(words.trim_end());
-        assert!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 72), "{lines:?}");
-        assert_eq!(lines.join(" "), words.trim_end());
-        for line in [format!("2 | {words}"), format!("  {words}"), "x".repeat(100)] {
-            assert_eq!(wrap(&line), std::slice::from_ref(&line));
+    fn a_box_is_as_wide_as_the_terminal() {
+        let words = "word ".repeat(60);
+        let text = format!(
+            "{}\n  an indented line stays as it is, however long it may be, as it may be pasted",
+            words.trim()
+        );
+        for (columns, widest) in
+            [(None, 79), (Some(40), 39), (Some(20), 19), (Some(5), 19), (Some(90), 89), (Some(300), 99)]
+        {
+            let log = Captured::default();
+            let output = Output::to_sink(log.clone(), Format::Text);
+            let mut env = Env::for_tests(&[]);
+            env.stderr_columns = columns;
+            output.inner().width = Env::width(columns);
+            output.warning(NoticeCode::RunPortTaken, &text);
+            let shown = log.text();
+            let prose = shown.lines().filter(|line| line.contains("word")).map(str::len).max().unwrap();
+            assert!(prose <= widest && prose + 5 > widest, "{columns:?}: {shown}");
+            assert!(shown.contains("however long it may be, as it may be pasted"), "{columns:?}: {shown}");
+        }
+    }
+
+    // T07
+    #[test]
+    fn colours_can_be_forced_and_forbidden() {
+        for (vars, is_terminal, expected) in [
+            (&[][..], true, true),
+            (&[], false, false),
+            (&[("FORCE_COLOR", "1")], false, true),
+            (&[("FORCE_COLOR", "3")], false, true),
+            (&[("FORCE_COLOR", "0")], false, false),
+            (&[("FORCE_COLOR", "")], false, false),
+            (&[("CLICOLOR_FORCE", "1")], false, true),
+            (&[("FORCE_COLOR", "1"), ("TERM", "dumb")], true, true),
+            (&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], true, false),
+            (&[("TERM", "dumb")], true, false),
+        ] {
+            let env = Env::for_tests(vars);
+            assert_eq!(ColorChoice::Auto.is_on(is_terminal, &env), expected, "{vars:?} {is_terminal}");
         }
     }
 

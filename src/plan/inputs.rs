@@ -93,7 +93,7 @@ impl Inputs {
         Some(Notice {
             code: NoticeCode::PackageManagerNotLocked.into(),
             text: format!(
-                "The dependencies in {} aren't locked, so that another build can\n\
+                "The dependencies in {} aren't locked, so that another build can \
                  install other versions, which may not work. {how}",
                 manager.file()
             ),

@@ -25,7 +25,7 @@ pub(crate) use runtime::{RuntimeChoice, VersionDecision};
 
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
-use crate::error::{FindingCode, MessageCode, Result};
+use crate::error::{FindingCode, MessageCode, NoticeCode, Result};
 use crate::python::pip_config::PipConfig;
 
 /// What the decision is made from.
@@ -180,7 +180,12 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
         .app
         .findings
         .iter()
-        .map(|finding| Notice { code: finding.code, text: finding.text.clone(), warning: true })
+        .map(|finding| Notice {
+            code: finding.code,
+            text: finding.text.clone(),
+            // One that was copied from a .gitignore has many, and nothing is wrong with it.
+            warning: finding.code != NoticeCode::SlugignoreNoMatch.into(),
+        })
         .collect();
     notices.extend(facts.version.notices.iter().cloned());
     notices.extend(facts.inputs.notices.iter().cloned());

@@ -9,7 +9,7 @@ use super::deflate::END_OF_TAR;
 use super::error::{SlugError, TooLarge};
 use super::fingerprint::TarHash;
 use super::manifest::{self, Manifest};
-use super::merge::{self, Merged};
+use super::merge::{self, Excluded, Merged};
 use super::read::{MAX_DEPTH, printable};
 use super::segment;
 use super::size::{PartSizes, size_warning};
@@ -88,8 +88,8 @@ pub struct Slug {
     pub uncompressed_size: u64,
     /// How many files and links are in it.
     pub files: u64,
-    /// How many paths matched `exclude`; a directory counts once.
-    pub excluded: u64,
+    /// What `exclude` matched.
+    pub excluded: Excluded,
     /// What takes how much, the biggest first.
     pub parts: Vec<Part>,
 }
@@ -118,6 +118,8 @@ pub fn check_output(path: &Path) -> Result<(), SlugError> {
 pub struct Prepared {
     slug: Slug,
     written: SlugWriter,
+    /// The permissions of the files.
+    mode: u32,
 }
 
 impl Prepared {
@@ -128,13 +130,13 @@ impl Prepared {
 
     /// Puts it in its place.
     pub fn publish(self) -> Result<Slug, SlugError> {
-        self.written.persist()?;
+        self.written.persist(self.mode)?;
         Ok(self.slug)
     }
 
     /// Puts it in its place, with its manifest. All that can fail for want of room is done before either is there.
     pub fn publish_with(self, manifest: &Manifest, path: &Path) -> Result<Slug, SlugError> {
-        let aside = manifest::write_aside(manifest, path)?;
+        let aside = manifest::write_aside(manifest, path, self.mode)?;
         let slug = self.publish()?;
         aside.persist(path).map_err(|error| manifest::failed(path, error.error))?;
         Ok(slug)
@@ -196,7 +198,7 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
     let written = writer.finish()?;
     let parts = parts.into_parts();
     if written.size > *max_size {
-        return Err(TooLarge { size: written.size, max: *max_size, parts }.into());
+        return Err(TooLarge { size: written.size, max: *max_size, parts, advice: String::new() }.into());
     }
     env.interrupt.check()?;
     let slug = Slug {
@@ -211,7 +213,7 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
     if let Some((code, text)) = size_warning(slug.size) {
         output.warning(code, text);
     }
-    Ok(Prepared { slug, written })
+    Ok(Prepared { slug, written, mode: env.file_mode() })
 }
 
 /// What couldn't be read again isn't written.
@@ -656,7 +658,9 @@ mod tests {
             |path: &[u8], is_directory: bool| (path == b"docs" && is_directory) || path.ends_with(b".psd");
         let (slug, _) = world.try_build(&exclude);
         let slug = slug.unwrap();
-        assert_eq!((slug.files, slug.excluded), (1, 2));
+        assert_eq!((slug.files, slug.excluded.matched.len()), (1, 2));
+        let Excluded { directories, files, bytes, .. } = slug.excluded;
+        assert_eq!((directories, files, bytes), (1, 3, 3));
     }
 
     #[test]

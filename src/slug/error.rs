@@ -128,11 +128,13 @@ pub struct TooLarge {
     pub max: u64,
     /// What is in it, the biggest first.
     pub parts: Vec<Part>,
+    /// How to see the rest of it; empty where nobody can.
+    pub advice: String,
 }
 
 impl TooLarge {
     fn render(&self) -> String {
-        let Self { size, max, parts } = self;
+        let Self { size, max, parts, advice } = self;
         let mut text = format!(
             "Compiled slug size: {} is too large (max is {}).\nThat is {} over the limit.",
             heroku_size(*size),
@@ -144,6 +146,9 @@ impl TooLarge {
         }
         for Part { name, compressed, .. } in parts.iter().take(SHOWN_PARTS) {
             text.push_str(&format!("\n{:>8}  {name}", heroku_size(*compressed)));
+        }
+        if !advice.is_empty() {
+            text.push_str(&format!("\n\n{advice}"));
         }
         text
     }
@@ -161,7 +166,12 @@ mod tests {
             size: 0,
             files: 1,
         };
-        let error = TooLarge { size: 604_608_922, max: 500 << 20, parts: (0..12).map(part).collect() };
+        let error = TooLarge {
+            size: 604_608_922,
+            max: 500 << 20,
+            parts: (0..12).map(part).collect(),
+            advice: String::new(),
+        };
         let text = error.to_string();
         assert!(
             text.starts_with(

@@ -185,10 +185,10 @@ pub(super) fn checksum_in(bytes: &[u8]) -> Option<String> {
 }
 
 /// Writes the manifest beside its place.
-pub(super) fn write_aside(manifest: &Manifest, path: &Path) -> Result<NamedTempFile, SlugError> {
+pub(super) fn write_aside(manifest: &Manifest, path: &Path, mode: u32) -> Result<NamedTempFile, SlugError> {
     let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(path, error.into()))?;
     text.push(b'\n');
-    prepare_file(path, &text).map_err(|error| failed(path, error.source))
+    prepare_file(path, &text, mode).map_err(|error| failed(path, error.source))
 }
 
 pub(super) fn failed(path: &Path, source: io::Error) -> SlugError {
@@ -213,6 +213,7 @@ pub(crate) fn rfc3339(unix_seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::merge::Excluded;
     use super::*;
     use crate::error::{ErrorCode, UserError};
 
@@ -225,7 +226,7 @@ mod tests {
             size: 10,
             uncompressed_size: 20,
             files: 3,
-            excluded: 1,
+            excluded: Excluded::default(),
             parts: (0..12).map(part).collect(),
         }
     }
@@ -288,7 +289,7 @@ mod tests {
             python: Some(PythonInfo { version: "3.14.1".into(), source: "catalogue".into() }),
             ..Manifest::of(&slug(), 315_532_800, Layout::App)
         };
-        write_aside(&manifest, &path).unwrap().persist(&path).unwrap();
+        write_aside(&manifest, &path, 0o644).unwrap().persist(&path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(
             text.starts_with("{\n  \"schema\": 1,\n  \"checksum\": \"SHA256:aaaa") && text.ends_with("}\n"),
@@ -311,7 +312,7 @@ mod tests {
     #[test]
     fn a_manifest_that_cannot_be_written_is_an_error_of_the_slug() {
         let dir = tempfile::tempdir().unwrap();
-        let error = write_aside(&Manifest::default(), &dir.path().join("gone/slug.json")).unwrap_err();
+        let error = write_aside(&Manifest::default(), &dir.path().join("gone/slug.json"), 0o644).unwrap_err();
         assert_eq!(error.code(), ErrorCode::SlugWrite);
     }
 }

@@ -72,31 +72,52 @@ fn add<'a>(merged: &mut Entries<'a>, entry: Merged<'a>) {
     merged.insert(entry.path, entry);
 }
 
-/// Takes out what `exclude` matches, a directory with everything in it. Returns what is left and how many
-/// paths matched.
+/// What was left out of a slug.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Excluded {
+    /// The paths that matched: a directory stands for everything in it.
+    pub matched: Vec<Vec<u8>>,
+    /// How many of them are directories.
+    pub directories: u64,
+    /// How many files and links went, those in directories included.
+    pub files: u64,
+    /// How many bytes these files have.
+    pub bytes: u64,
+}
+
+/// Takes out what `exclude` matches, a directory with everything in it. It is asked about every path, so that it can tell
+/// which of its patterns matched at all. Returns what is left and what went.
 pub(super) fn without<'a>(
     merged: &Entries<'a>,
     exclude: &dyn Fn(&[u8], bool) -> bool,
-) -> (Vec<Merged<'a>>, u64) {
+) -> (Vec<Merged<'a>>, Excluded) {
     let mut left = Vec::with_capacity(merged.len());
     let mut gone: HashSet<&[u8]> = HashSet::new();
-    let mut matches = 0;
+    let mut out = Excluded::default();
     for entry in merged.values() {
         let is_directory = *entry.kind == EntryKind::Directory;
-        if gone.contains(parent(entry.path)) {
-            if is_directory {
-                gone.insert(entry.path);
-            }
-        } else if exclude(entry.path, is_directory || leads_to_directory(merged, entry)) {
-            matches += 1;
-            if is_directory {
-                gone.insert(entry.path);
-            }
-        } else {
+        let is_below = gone.contains(parent(entry.path));
+        let is_excluded = exclude(entry.path, is_directory || leads_to_directory(merged, entry));
+        if !is_below && !is_excluded {
             left.push(*entry);
+            continue;
+        }
+        if !is_below {
+            out.matched.push(entry.path.to_vec());
+            out.directories += u64::from(is_directory);
+        }
+        match entry.kind {
+            EntryKind::Directory => {
+                gone.insert(entry.path);
+            }
+            EntryKind::File { size, .. } => {
+                out.files += 1;
+                out.bytes += size;
+            }
+            EntryKind::Symlink { .. } => out.files += 1,
         }
     }
-    (left, matches)
+    (left, out)
 }
 
 fn parent(path: &[u8]) -> &[u8] {
@@ -218,9 +239,10 @@ mod tests {
     #[test]
     fn an_excluded_directory_takes_what_is_in_it_along() {
         let trees = [tree(&["d/", "d-", "d/a", "d/e/", "d/e/f", "g/d"]), tree(&["d/later"])];
-        let (left, matches) = without(&overlay(&trees), &|path, _| path == b"d" || path == b"g/d");
+        let (left, out) = without(&overlay(&trees), &|path, _| path == b"d" || path == b"g/d");
         assert_eq!(shown(&left), ["d- 0", "g/ 0"]);
-        assert_eq!(matches, 2);
+        assert_eq!(out.matched, [&b"d"[..], b"g/d"]);
+        assert_eq!((out.directories, out.files), (1, 4));
     }
 
     #[test]

@@ -28,7 +28,8 @@ mod writer;
 
 pub use assemble::{Layout, Slug, SlugSpec, Times, assemble};
 pub(crate) use deflate::COMPRESSOR;
-pub(crate) use error::SlugError;
+pub(crate) use error::{SlugError, TooLarge};
 pub use manifest::Manifest;
+pub(crate) use merge::Excluded;
 pub(crate) use size::heroku_size;
 pub use tree::{Entry, Tree, TreeOrigin};

@@ -91,8 +91,24 @@ fn part_name(path: &[u8], tree: &Tree) -> String {
     if let Some(inside) = inside_site_packages(path) {
         return distribution_name(inside);
     }
-    if tree.name == "runtime" { "Python runtime".to_owned() } else { tree.name.clone() }
+    match tree.name.as_str() {
+        "runtime" => PYTHON.to_owned(),
+        "pip" | "dependencies" => tree.name.clone(),
+        "project" => "the app's own packages".to_owned(),
+        // What the app's own programs made is named as the app's files are.
+        _ => match path.strip_prefix(b".heroku/python/").map(first_component) {
+            Some(b"bin" | b"include" | b"lib" | b"share") => PYTHON.to_owned(),
+            Some(inside) => String::from_utf8_lossy(inside).into_owned(),
+            None => {
+                let inside = path.strip_prefix(b".heroku/").unwrap_or(path);
+                String::from_utf8_lossy(first_component(inside)).into_owned()
+            }
+        },
+    }
 }
+
+/// What Python itself is called.
+const PYTHON: &str = "Python runtime";
 
 /// Returns what follows `site-packages/` in a path.
 pub(super) fn inside_site_packages(path: &[u8]) -> Option<&[u8]> {
@@ -201,6 +217,15 @@ mod tests {
             ("dependencies", Layer, format!("{lib}/site-packages/_cffi.cpython-314-x86_64.so"), "cffi"),
             ("dependencies", Layer, format!("{lib}/site-packages/__pycache__"), "pycache"),
             ("dependencies", Layer, format!("{lib}/my-site-packages/x/y"), "dependencies"),
+            // B04: the user's own names, whichever step has made it.
+            ("project", Layer, ".heroku/python/bin/mine".into(), "the app's own packages"),
+            ("stage", Layer, "staticfiles/admin/x.css".into(), "staticfiles"),
+            ("stage", Layer, format!("{lib}/site-packages/numpy/core.py"), "numpy"),
+            ("stage", Layer, ".heroku/python/bin/extra".into(), "Python runtime"),
+            ("stage", Layer, "built.js".into(), "built.js"),
+            ("pre_compile", Layer, "web/a.js".into(), "web"),
+            ("corpora", Layer, ".heroku/python/nltk_data/corpora/x".into(), "nltk_data"),
+            ("sbom", Layer, ".heroku/sbom.cdx.json".into(), "sbom.cdx.json"),
             ("app", App, "static/a/b.css".into(), "static"),
             ("app", App, "manage.py".into(), "manage.py"),
             ("app", App, ".venv/lib/python3.14/site-packages/numpy/core.py".into(), ".venv"),

@@ -71,12 +71,12 @@ impl SlugWriter {
         hex::encode(self.hasher.clone().finalize())
     }
 
-    /// Puts the file in its place.
-    pub(super) fn persist(self) -> Result<(), SlugError> {
+    /// Puts the file in its place, with these permissions.
+    pub(super) fn persist(self, mode: u32) -> Result<(), SlugError> {
         let Self { file, path, .. } = self;
         let ready = file
             .as_file()
-            .set_permissions(std::fs::Permissions::from_mode(0o644))
+            .set_permissions(std::fs::Permissions::from_mode(mode))
             // Else a crash could leave the new name with nothing behind it.
             .and_then(|()| file.as_file().sync_data())
             .and_then(|()| file.persist(&path).map(drop).map_err(|error| error.error));
