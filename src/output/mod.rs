@@ -20,7 +20,7 @@ pub(crate) use wrap::wrap;
 
 use crate::env::Env;
 use crate::error::escape::{escape, escape_lines};
-use crate::error::{Failure, MessageCode, render_text};
+use crate::error::{ErrorCode, Failure, MessageCode, render_text};
 
 /// How the build log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -191,6 +191,10 @@ impl Output {
 
     /// Tells the user why the work failed and what to do, in a red box.
     pub fn error(&self, failure: &Failure) {
+        // What the user has stopped needs no explanation.
+        if failure.code() == ErrorCode::Interrupted {
+            self.inner().unheard.clear();
+        }
         self.event(Event::error(failure, render_text(failure)));
     }
 
@@ -402,8 +406,20 @@ pub(crate) mod tests {
         output.step("Second");
         output.detail("what the installer says");
         assert_eq!(log.text(), "");
-        output.error(&Failure::from(crate::env::Interrupted { signal: 2 }));
+        #[derive(Debug, thiserror::Error)]
+        #[error("It ended.")]
+        struct Failed;
+        impl crate::error::UserError for Failed {
+            fn code(&self) -> ErrorCode {
+                ErrorCode::GitFailed
+            }
+        }
+        output.error(&Failed.into());
         assert!(log.text().starts_with("       what the installer says\n\n !     Error: "), "{}", log.text());
+        output.step("Third");
+        output.detail("what it says then");
+        output.error(&Failure::from(crate::env::Interrupted { signal: 2 }));
+        assert!(!log.text().contains("what it says then"), "{}", log.text());
     }
 
     // S07
