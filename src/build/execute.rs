@@ -25,6 +25,7 @@ use crate::output::Output;
 use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
 use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, detect, plan};
+use crate::python::distribution::MarkerValues;
 use crate::python::pip_config::PipConfig;
 use crate::python::requirements::normalised_name;
 use crate::python::version::{PythonVersion, VersionOrigin};
@@ -154,6 +155,10 @@ impl Survey {
             current_dir: &env.current_dir,
         };
         let runtime = choose_runtime(&request, store, env, output)?;
+        if let Some(lock) = &inputs.lock {
+            let platform = MarkerValues::of_linux(&runtime.version().to_string(), runtime.arch());
+            inputs.notices.extend(lock.check_platform(package_manager, &lock.values(platform))?);
+        }
         let uv = match settings.installer {
             Some(Installer::Pip) if package_manager.can_use_pip() => None,
             Some(Installer::Native) if package_manager == PackageManager::Pip => None,

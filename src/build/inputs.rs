@@ -1,6 +1,6 @@
 //! Reads what says which packages are installed, for each package manager.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::LazyLock;
 
@@ -17,11 +17,12 @@ use crate::plan::inputs::{Rendered, unlocked_requirements};
 use crate::plan::local::{
     has_places, split_locked, split_project, split_pylock, split_requirements, split_uv_lock,
 };
-use crate::plan::{Inputs, Local, Notice, PackageManager};
+use crate::plan::{Inputs, Local, Lock, Notice, PackageManager};
 use crate::python::locked::{Groups, LockedIndex, LockedSet, OwnSetting};
 use crate::python::pdm::{self, read_pdm_lock};
 use crate::python::pipfile::{read_pipfile, read_pipfile_lock};
 use crate::python::poetry::{self, read_poetry_lock};
+use crate::python::pylock;
 use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{Requirements, read_requirements};
 
@@ -83,7 +84,8 @@ fn read_pipenv(reading: &Reading<'_>) -> Result<Inputs> {
     };
     match read_pipfile_lock(&lock, pipfile.as_deref(), groups(reading)) {
         Err(error) if error.needs_tool() => Ok(for_tool(error.to_string(), files)),
-        read => Ok(locked(&read?, files)),
+        // What a key of Pipfile.lock is called, nobody compares with what it stands for.
+        read => Ok(locked(read?, false, files)),
     }
 }
 
@@ -94,10 +96,12 @@ fn read_open_pipfile(reading: &Reading<'_>) -> Result<Inputs> {
         Err(error) if error.needs_tool() => (for_tool(error.to_string(), files), None),
         set => {
             let set = set?;
-            (locked(&set, files), split_locked(&set, false))
+            let local = split_locked(&set, false);
+            (locked(set, false, files), local)
         }
     };
     // What the Pipfile names needs other packages, and nobody has said which.
+    read.lock = None;
     if let Some(rendered) = &mut read.rendered {
         rendered.complete = false;
         rendered.hashed = false;
@@ -117,7 +121,7 @@ fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
     };
     let read = match read_poetry_lock(&lock, &pyproject, groups(reading)) {
         Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
-        read => locked(&read?, files),
+        read => locked(read?, true, files),
     };
     Ok(with_own_settings(read, poetry::own_settings(&pyproject, settings.as_deref())))
 }
@@ -131,7 +135,7 @@ fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
     }
     let read = match read_pdm_lock(&lock, &pyproject, groups(reading)) {
         Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
-        read => locked(&read?, files),
+        read => locked(read?, true, files),
     };
     Ok(with_own_settings(read, pdm::own_settings(&pyproject)))
 }
@@ -139,13 +143,30 @@ fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
 fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = project_files(reading)?;
     let lock = parse_table(&read_file(reading, "uv.lock", &mut files)?);
+    let groups = if reading.test { uv_default_groups(&files, &lock) } else { BTreeSet::new() };
     Ok(Inputs {
         needs_source: has_places(&lock),
         local: split_uv_lock(&lock),
         indexes: uv_indexes(&files),
+        lock: Some(Lock::Uv { lock, groups }),
         files,
         ..Inputs::default()
     })
+}
+
+/// Names the dependency groups that uv installs unless it is told otherwise.
+fn uv_default_groups(files: &BTreeMap<String, Vec<u8>>, lock: &Table) -> BTreeSet<String> {
+    let pyproject = files.get("pyproject.toml").map(|text| parse_table(text)).unwrap_or_default();
+    let setting = pyproject.get("tool").and_then(|tool| tool.get("uv")?.get("default-groups"));
+    match setting {
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(_) => {
+            let packages = lock.get("package").and_then(Value::as_array).into_iter().flatten();
+            let groups = packages.filter_map(|package| package.get("dev-dependencies")?.as_table());
+            groups.flat_map(Table::keys).cloned().collect()
+        }
+        None => BTreeSet::from(["dev".to_owned()]),
+    }
 }
 
 /// Reads the indexes to which uv's settings give a name.
@@ -167,8 +188,15 @@ fn uv_indexes(files: &BTreeMap<String, Vec<u8>>) -> Vec<LockedIndex> {
 
 fn read_pylock(reading: &Reading<'_>) -> Result<Inputs> {
     let mut files = BTreeMap::new();
-    let lock = parse_table(&read_file(reading, "pylock.toml", &mut files)?);
-    Ok(Inputs { needs_source: has_places(&lock), local: split_pylock(&lock), files, ..Inputs::default() })
+    let lock = pylock::read_pylock(&read_file(reading, "pylock.toml", &mut files)?)?;
+    let local = split_pylock(&lock);
+    Ok(Inputs {
+        needs_source: local.is_some(),
+        local,
+        lock: Some(Lock::Pylock(lock)),
+        files,
+        ..Inputs::default()
+    })
 }
 
 /// Parses a file that uv reads itself. One that can't be read names nothing: uv has the better message.
@@ -225,8 +253,8 @@ fn groups(reading: &Reading<'_>) -> Groups {
     if reading.test { Groups::Test } else { Groups::Production }
 }
 
-fn locked(set: &LockedSet, files: BTreeMap<String, Vec<u8>>) -> Inputs {
-    let local = split_locked(set, true);
+fn locked(set: LockedSet, names_are_sure: bool, files: BTreeMap<String, Vec<u8>>) -> Inputs {
+    let local = split_locked(&set, true);
     let warnings = set.warnings.iter();
     let notices =
         warnings.map(|(code, text)| Notice { code: (*code).into(), text: text.clone(), warning: true });
@@ -236,6 +264,7 @@ fn locked(set: &LockedSet, files: BTreeMap<String, Vec<u8>>) -> Inputs {
         rendered: Some(Rendered { text: set.render_requirements(), complete: true, hashed: set.is_hashed() }),
         local,
         indexes: set.indexes.clone(),
+        lock: Some(Lock::Set { set, names_are_sure }),
         files,
         ..Inputs::default()
     }

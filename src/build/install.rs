@@ -1,6 +1,7 @@
 //! The layer with the app's dependencies, for each package manager.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bytecode::{Ahead, Kept, compile_ahead, compile_bytecode};
@@ -22,7 +23,9 @@ use crate::error::Result;
 use crate::host::files;
 use crate::plan::inputs::Rendered;
 use crate::plan::local::{Local, Needs, Part};
-use crate::plan::{Installer, NativeTool, PackageManager, Plan};
+use crate::plan::{Installer, Lock, NativeTool, PackageManager, Plan, expected};
+use crate::python::distribution::{InfoDir, MarkerValues};
+use crate::python::pylock::Pylock;
 
 /// What a project without a build system of its own is built by, as Poetry does.
 const POETRY_BUILD_SYSTEM: &str =
@@ -120,6 +123,7 @@ impl Survey {
             Chosen::Engine(Tool::Uv(_)) => compile_ahead(python, kept, env, output, install)?,
             _ => (install()?, Ahead::default()),
         };
+        self.check_installed(tree, python, share)?;
         if let (Source::Copy(app), Some(staged), true) = (&source, &staged, share != Share::Others) {
             stage::keep_additions(app, staged, tree)?;
         }
@@ -251,7 +255,11 @@ impl Survey {
                 write_files(&place, files)?;
                 self.sheet_of_files(&place)
             }
-            (Some(Part::AsIs | Part::Without(_)) | None, _) => self.sheet_of_files(directory),
+            (Some(Part::Pylock(lock)), _) => write_pylock(lock, directory, &place)?,
+            (Some(Part::AsIs | Part::Without(_)) | None, _) => match &self.inputs.lock {
+                Some(Lock::Pylock(lock)) => write_pylock(lock, directory, &place)?,
+                _ => self.sheet_of_files(directory),
+            },
         };
         if let (Share::Others, Some(Local { needs, .. })) = (share, &self.inputs.local)
             && *needs != Needs::default()
@@ -262,6 +270,25 @@ impl Survey {
             sheet.overrides = Some(needs.render_overrides());
         }
         Ok(sheet)
+    }
+
+    /// Compares what is installed with what the lock says for this platform.
+    fn check_installed(&self, tree: &Path, python: &Python, share: Share) -> Result<()> {
+        let Some(lock) = &self.inputs.lock else { return Ok(()) };
+        let platform = MarkerValues::of_linux(&python.version.to_string(), self.runtime.arch());
+        let values = lock.values(platform);
+        let Some(mut expected) = lock.expected(&values) else { return Ok(()) };
+        expected.retain(|package| match share {
+            Share::Everything => true,
+            Share::Others => !package.in_app,
+            Share::Own => package.in_app,
+        });
+        let site_packages = python.site_packages(tree);
+        let names =
+            fs::read_dir(site_packages).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let info = names.filter_map(|name| InfoDir::parse(&name.to_string_lossy()));
+        let installed = info.map(|InfoDir { name, version, .. }| (name, version)).collect();
+        Ok(expected::compare(self.package_manager, &expected, &values, &installed)?)
     }
 
     fn write_rendered(&self, rendered: &Rendered, place: &Path, is_uv: bool, env: &Env) -> Result<Sheet> {
@@ -303,6 +330,14 @@ impl Survey {
         let mode = if is_project { Mode::Project } else { Mode::Requirements };
         Sheet { requirements, hashed_first: None, overrides: None, mode }
     }
+}
+
+/// Writes a pylock.toml whose paths count from a directory, wherever the file is.
+fn write_pylock(lock: &Pylock, directory: &Path, place: &Path) -> Result<Sheet> {
+    let file = place.join("pylock.toml");
+    files::create_dir_all(place)?;
+    files::write_atomically(&file, lock.render(Some(directory)).as_bytes())?;
+    Ok(Sheet { requirements: vec![file], hashed_first: None, overrides: None, mode: Mode::Requirements })
 }
 
 /// Which packages are installed at once.

@@ -670,6 +670,25 @@ catalogue! {
         "},
         exit_code: 1,
     }
+    InstalledNotAsLocked => {
+        id: "install-dependencies::not-as-locked",
+        title: "What was installed isn't what the lock file says.",
+        fix: indoc! {"
+            Lock the dependencies again, and commit the lock file. If that
+            doesn't help, a package index serves other files than when they
+            were locked: compare the versions above with those on the index.
+        "},
+        exit_code: 1,
+    }
+    LockOtherEnvironment => {
+        id: "lock::other-environment",
+        title: "The lock file isn't made for this platform and Python.",
+        fix: indoc! {"
+            Lock the dependencies for Linux and the app's Python, too, and
+            commit the lock file.
+        "},
+        exit_code: 1,
+    }
     IndexCredentials => {
         id: "package-index::credentials",
         title: "A package index doesn't accept the credentials.",

@@ -363,6 +363,14 @@ notices! {
             Run `pipenv lock`, and commit Pipfile.lock.
         "},
     }
+    LockNothingForPlatform => {
+        id: "lock::nothing-for-this-platform",
+        title: "No package of the lock file is for this platform.",
+        fix: indoc! {"
+            If the app needs packages, lock them for Linux, too, and commit the
+            lock file.
+        "},
+    }
     PdmLockNotChecked => {
         id: "pdm-lock-not-checked",
         title: "Whether pdm.lock is up to date can't be checked.",

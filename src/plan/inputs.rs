@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Notice;
 use super::local::Local;
+use super::lock::Lock;
 use super::manager::PackageManager;
 use crate::error::NoticeCode;
 use crate::python::locked::LockedIndex;
@@ -19,6 +20,8 @@ pub(crate) struct Inputs {
     pub requirements: Option<Requirements>,
     /// A requirements file made of a lock file, when the installer can't read that itself.
     pub rendered: Option<Rendered>,
+    /// The lock file, if it could be read and is to be followed to the letter.
+    pub lock: Option<Lock>,
     /// What only the package manager's own tool can do, a sentence each.
     pub beyond_engine: Vec<String>,
     /// Whether packages are built from the app's own files.

@@ -13,7 +13,7 @@ use super::runtime::RuntimeChoice;
 use crate::python::version::PythonVersion;
 
 /// Raised by hand when slugc treats the same input in another way: each layer is then made anew.
-const RULES: &str = "4";
+const RULES: &str = "5";
 
 /// The key of a layer: named parts. Its digest is the layer's name in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

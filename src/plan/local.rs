@@ -8,11 +8,13 @@ use toml::{Table, Value};
 
 use super::inputs::Rendered;
 use crate::python::distribution::{Distribution, needs};
-use crate::python::locked::{LockedPackage, LockedSet, LockedSource};
+use crate::python::locked::{LockedPackage, LockedSet, LockedSource, place_in_app};
+use crate::python::pylock::Pylock;
 use crate::python::requirements::Requirements;
+use crate::python::uv_lock;
 
 /// Packages that are in the app itself, and how they are installed apart from the others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Local {
     /// The directories and archives, relative to the app, with the extras that are asked for; `.` is the app itself.
     pub places: BTreeMap<String, BTreeSet<String>>,
@@ -29,7 +31,7 @@ pub(crate) struct Local {
 }
 
 /// A part of what is installed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) enum Part {
     /// The app's files as they are, which the installer can take apart itself.
     #[default]
@@ -38,6 +40,8 @@ pub(crate) enum Part {
     Rendered(Rendered),
     /// The app's files with other contents.
     Files(BTreeMap<String, Vec<u8>>),
+    /// Some packages of a pylock.toml.
+    Pylock(Pylock),
     /// What uv's lock file holds besides these packages.
     Without(BTreeSet<String>),
 }
@@ -57,6 +61,7 @@ impl Part {
                 add(name.as_bytes());
                 add(contents);
             }),
+            Self::Pylock(lock) => add(lock.render(None).as_bytes()),
             Self::Without(names) => names.iter().for_each(|name| add(name.as_bytes())),
         }
         hex::encode(hasher.finalize())
@@ -151,107 +156,85 @@ pub(crate) fn split_project(is_static: bool) -> Local {
     }
 }
 
-/// Where a package of uv's lock file, or of pylock.toml, is in the app.
-fn place(package: &Value) -> Option<String> {
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    // uv.lock
-    if let Some(source) = package.get("source") {
-        return ["editable", "directory", "path"].iter().find_map(|key| text(source, key));
-    }
-    // pylock.toml
-    let archives = ["directory", "archive", "sdist"].iter().filter_map(|key| package.get(key));
-    let wheels = package.get("wheels").and_then(Value::as_array).into_iter().flatten();
-    archives.chain(wheels).find_map(|archive| text(archive, "path"))
+fn packages(lock: &Table) -> impl Iterator<Item = &Table> {
+    lock.get("package").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_table)
 }
 
-fn place_in_app(place: &str) -> Option<String> {
-    let parts: Vec<&str> = place.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    let leads_out = place.starts_with('/') || parts.contains(&"..");
-    (!leads_out).then(|| if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
-}
-
-fn packages(lock: &Table) -> impl Iterator<Item = &Value> {
-    ["package", "packages"].into_iter().filter_map(|key| lock.get(key)?.as_array()).flatten()
-}
-
-/// Tells whether a lock file of uv, or a pylock.toml, names anything on this machine's disk.
+/// Tells whether uv's lock file names anything on this machine's disk.
 pub(crate) fn has_places(lock: &Table) -> bool {
-    packages(lock).any(|package| place(package).is_some())
+    packages(lock).any(|package| uv_lock::place(package).is_some())
 }
 
-/// Takes uv's lock file apart.
+/// Takes uv's lock file apart, which is done by names. So a package that is in the app for one platform, and elsewhere
+/// for another, can't be taken apart, nor can what is outside of the app.
 pub(crate) fn split_uv_lock(lock: &Table) -> Option<Local> {
-    let name = |package: &Value| package.get("name").and_then(Value::as_str).map(str::to_owned);
-    let places = places(lock)?;
-    let others = packages(lock).filter(|package| place(package).is_none());
-    Some(Local { places, own: Part::Without(others.filter_map(name).collect()), ..Local::default() })
+    let name = |package: &Table| package.get("name").and_then(Value::as_str).map(str::to_owned);
+    let (own, others): (Vec<&Table>, Vec<&Table>) =
+        packages(lock).partition(|package| uv_lock::place(package).is_some());
+    let places = own.iter().map(|package| place_in_app(uv_lock::place(package)?).ok());
+    let places: BTreeMap<_, _> =
+        places.map(|place| Some((place?, BTreeSet::new()))).collect::<Option<_>>()?;
+    let own: BTreeSet<String> = own.into_iter().filter_map(name).collect();
+    let others: BTreeSet<String> = others.into_iter().filter_map(name).collect();
+    (!places.is_empty() && own.is_disjoint(&others)).then(|| Local {
+        places,
+        own: Part::Without(others),
+        ..Local::default()
+    })
 }
 
 /// Takes pylock.toml apart.
-pub(crate) fn split_pylock(lock: &Table) -> Option<Local> {
-    let part = |local: bool| {
-        let kept = packages(lock).filter(|package| place(package).is_some() == local).cloned().collect();
-        let mut lock = lock.clone();
-        lock.insert("packages".to_owned(), Value::Array(kept));
-        Part::Files(BTreeMap::from([("pylock.toml".to_owned(), lock.to_string().into_bytes())]))
-    };
-    Some(Local { places: places(lock)?, own: part(true), others: part(false), ..Local::default() })
-}
-
-/// Finds the places in the app that a lock file names. Nothing, if there are none or one is outside.
-fn places(lock: &Table) -> Option<BTreeMap<String, BTreeSet<String>>> {
-    let places: Option<BTreeMap<_, _>> = packages(lock)
-        .filter_map(place)
-        .map(|place| place_in_app(&place).map(|place| (place, BTreeSet::new())))
+pub(crate) fn split_pylock(lock: &Pylock) -> Option<Local> {
+    let places: BTreeMap<_, _> = lock
+        .packages
+        .iter()
+        .flat_map(|package| &package.places)
+        .map(|place| (place.clone(), BTreeSet::new()))
         .collect();
-    places.filter(|places| !places.is_empty())
+    let part = |own: bool| Part::Pylock(lock.with_packages(|package| package.places.is_empty() != own));
+    (!places.is_empty()).then(|| Local { places, own: part(true), others: part(false), ..Local::default() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::python::pylock::read_pylock;
 
-    fn table(text: &str) -> Table {
-        text.parse().unwrap()
-    }
-
+    // D30
     #[test]
-    fn what_a_lock_file_takes_from_the_app_is_found() {
+    fn what_uvs_lock_file_takes_from_the_app_is_taken_apart_by_name() {
+        let here =
+            |name: &str, source: &str| format!("[[package]]\nname = '{name}'\nsource = {{ {source} }}\n");
+        let elsewhere = |name: &str| here(name, "registry = 'https://index.test/simple'");
         for (lock, expected) in [
-            ("[[package]]\nname = 'a'\nsource = { registry = 'https://index.test/simple' }\n", None),
-            ("[[package]]\nname = 'a'\nsource = { virtual = '.' }\n", None),
-            ("[[package]]\nname = 'a'\nsource = { editable = '.' }\n", Some(".")),
-            ("[[package]]\nname = 'a'\nsource = { directory = './lib/a' }\n", Some("lib/a")),
-            ("[[package]]\nname = 'a'\nsource = { directory = '../a' }\n", None),
-            (
-                "[[package]]\nname = 'a'\nsource = { path = 'a-1-py3-none-any.whl' }\n",
-                Some("a-1-py3-none-any.whl"),
-            ),
-            ("[[packages]]\nname = 'a'\ndirectory = { path = '.' }\n", Some(".")),
-            ("[[packages]]\nname = 'a'\nwheels = [{ url = 'https://index.test/a.whl' }]\n", None),
-            ("[[packages]]\nname = 'a'\nwheels = [{ path = 'a.whl' }]\n", Some("a.whl")),
+            (elsewhere("a"), None),
+            (here("a", "virtual = '.'"), None),
+            (here("a", "editable = '.'"), Some((".", ""))),
+            (here("a", "directory = './lib/a'") + &elsewhere("b"), Some(("lib/a", "b"))),
+            (here("a", "directory = '../a'"), None),
+            (here("a", "path = 'a-1-py3-none-any.whl'"), Some(("a-1-py3-none-any.whl", ""))),
+            (here("a", "directory = 'lib/a'") + &elsewhere("a"), None),
+            (here("a", "path = 'a-1.tar.gz'") + &here("a", "git = 'https://h/a.git'"), None),
+            (here("a", "editable = '.'") + &here("b", "editable = 'b'") + &elsewhere("b"), None),
         ] {
-            let found = places(&table(lock)).and_then(|places| places.into_keys().next());
-            assert_eq!(found.as_deref(), expected, "{lock}");
+            let found = split_uv_lock(&lock.parse().unwrap()).map(|local| {
+                let Part::Without(names) = local.own else { panic!("{:?}", local.own) };
+                (local.places.into_keys().next().unwrap(), names.into_iter().collect::<Vec<_>>().join(","))
+            });
+            let found = found.as_ref().map(|(place, others)| (place.as_str(), others.as_str()));
+            assert_eq!(found, expected, "{lock}");
         }
     }
 
     #[test]
-    fn a_lock_file_is_taken_apart_by_name() {
-        let lock = "[[package]]\nname = 'a'\nsource = { registry = 'x' }\n[[package]]\nname = 'shop'\n\
-                    source = { editable = '.' }\n";
-        let local = split_uv_lock(&table(lock)).unwrap();
-        assert_eq!(local.own, Part::Without(BTreeSet::from(["a".to_owned()])));
+    fn pylock_toml_is_taken_apart_by_where_packages_are() {
         let lock = "lock-version = '1.0'\n[[packages]]\nname = 'a'\nversion = '1'\n[[packages]]\nname = 'shop'\n\
                     directory = { path = '.' }\n";
-        let local = split_pylock(&table(lock)).unwrap();
+        let local = split_pylock(&read_pylock(lock.as_bytes()).unwrap()).unwrap();
         let names = |part: &Part| {
-            let Part::Files(files) = part else { panic!("{part:?}") };
-            let lock = table(std::str::from_utf8(&files["pylock.toml"]).unwrap());
-            assert_eq!(lock["lock-version"].as_str(), Some("1.0"));
-            let names: Vec<_> =
-                packages(&lock).map(|package| package["name"].as_str().unwrap().to_owned()).collect();
-            names
+            let Part::Pylock(lock) = part else { panic!("{part:?}") };
+            assert!(lock.render(None).contains("lock-version = \"1.0\""));
+            lock.packages.iter().map(|package| package.name.clone()).collect::<Vec<_>>()
         };
         assert_eq!(
             (names(&local.own), names(&local.others)),

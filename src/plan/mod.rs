@@ -2,10 +2,12 @@
 
 pub(crate) mod detect;
 pub(crate) mod environment;
+pub(crate) mod expected;
 pub(crate) mod inputs;
 pub(crate) mod installer;
 pub(crate) mod key;
 pub(crate) mod local;
+pub(crate) mod lock;
 pub(crate) mod manager;
 pub(crate) mod runtime;
 pub(crate) mod suggest;
@@ -19,6 +21,7 @@ pub(crate) use inputs::Inputs;
 pub(crate) use installer::{Installer, NativeTool};
 pub(crate) use key::LayerKey;
 pub(crate) use local::Local;
+pub(crate) use lock::Lock;
 pub(crate) use manager::ManagerError;
 pub use manager::PackageManager;
 pub(crate) use runtime::{RuntimeChoice, VersionDecision};

@@ -2,6 +2,7 @@
 
 mod check;
 mod constraint;
+mod expected;
 mod index;
 mod marker;
 mod python_json;
@@ -12,7 +13,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub(crate) use check::PackageFault;
+pub(super) use check::is_git_url;
+pub(crate) use check::place_in_app;
 pub(super) use constraint::Constraint;
+pub(crate) use expected::ExpectedPackage;
 pub(super) use index::is_http_url;
 pub(super) use marker::{Condition, without_extras};
 pub(super) use python_json::{Separators, python_json, sha256_hex, to_json};
@@ -163,6 +167,12 @@ impl LockedPackage {
             hashes: Vec::new(),
             source: LockedSource::Path { path: ".".to_owned(), editable: true },
         }
+    }
+
+    /// Returns the version, if it is one and not a range.
+    fn exact_version(&self) -> Option<&str> {
+        let version = self.version.as_deref()?;
+        version.starts_with(|first: char| first.is_ascii_alphanumeric()).then_some(version)
     }
 
     fn index(&self) -> Option<&str> {

@@ -8,10 +8,12 @@ pub(crate) mod pdm;
 pub(crate) mod pip_config;
 pub(crate) mod pipfile;
 pub(crate) mod poetry;
+pub(crate) mod pylock;
 pub(crate) mod pyproject;
 pub(crate) mod requirements;
 pub(crate) mod requires_python;
 pub(crate) mod supported;
+pub(crate) mod uv_lock;
 pub(crate) mod version;
 pub(crate) mod version_file;
 

@@ -404,7 +404,7 @@ const FROM_SOURCE: &[Case] = &[
         &["`slugc-no-such-package-anywhere`"],
     ),
     fails("uv-broken-lock", "install-dependencies::uv", "other", &["uv lock"]),
-    fails("pylock-broken", "install-dependencies::uv", "other", &["pylock.toml"]),
+    fails("pylock-broken", "install-dependencies::uv", "key with no value, expected `=`", &["pylock.toml"]),
     Case {
         edits: &[("pyproject.toml", "fastapi==0.115.12", "fastapi==0.115.11")],
         ..fails(

@@ -26,6 +26,7 @@ mod indexes;
 mod inspect;
 mod internal_error;
 mod leftovers;
+mod locks;
 mod managers;
 mod memory;
 mod messages;

@@ -20,12 +20,23 @@ const MAXIMAL_DEPTH: usize = 50;
 pub struct MarkerValues {
     python_full_version: String,
     machine: String,
+    dependency_groups: BTreeSet<String>,
 }
 
 impl MarkerValues {
     /// Returns the values for CPython on Linux, as it is in slugs.
     pub fn of_linux(python_version: &str, machine: &str) -> Self {
-        Self { python_full_version: python_version.to_owned(), machine: machine.to_owned() }
+        Self {
+            python_full_version: python_version.to_owned(),
+            machine: machine.to_owned(),
+            dependency_groups: BTreeSet::new(),
+        }
+    }
+
+    /// Adds the dependency groups that are installed, for markers of a pylock.toml.
+    pub(crate) fn with_dependency_groups<'a>(mut self, groups: impl IntoIterator<Item = &'a String>) -> Self {
+        self.dependency_groups.extend(groups.into_iter().map(|group| normalised_name(group)));
+        self
     }
 
     fn value(&self, variable: &str) -> Option<String> {
@@ -46,7 +57,7 @@ impl MarkerValues {
 }
 
 /// Evaluates a marker; returns nothing if it can't be read.
-pub(super) fn evaluate(text: &str, values: &MarkerValues, extras: &BTreeSet<String>) -> Option<bool> {
+pub(crate) fn evaluate(text: &str, values: &MarkerValues, extras: &BTreeSet<String>) -> Option<bool> {
     let mut parser = Parser { tokens: tokens(text)?, position: 0, values, extras };
     let result = parser.any(0)?;
     (parser.position == parser.tokens.len()).then_some(result)
@@ -76,6 +87,7 @@ struct Parser<'a> {
 
 enum Operand {
     Extra,
+    Groups,
     Variable(String),
     Literal(String),
 }
@@ -117,6 +129,14 @@ impl<'a> Parser<'a> {
                     _ => None,
                 }
             }
+            (Operand::Literal(name), Operand::Groups) => {
+                let wanted = self.values.dependency_groups.contains(&normalised_name(&name));
+                match operator {
+                    "in" => Some(wanted),
+                    "not in" => Some(!wanted),
+                    _ => None,
+                }
+            }
             (Operand::Variable(left), Operand::Literal(right))
             | (Operand::Literal(left), Operand::Variable(right))
             | (Operand::Literal(left), Operand::Literal(right))
@@ -132,6 +152,7 @@ impl<'a> Parser<'a> {
         }
         match token {
             "extra" | "extras" => Some(Operand::Extra),
+            "dependency_groups" => Some(Operand::Groups),
             variable => self.values.value(variable).map(Operand::Variable),
         }
     }
@@ -176,9 +197,14 @@ mod tests {
 
     #[test]
     fn markers_are_evaluated_as_pip_does() {
-        let values = MarkerValues::of_linux("3.12.4", "x86_64");
+        let values =
+            MarkerValues::of_linux("3.12.4", "x86_64").with_dependency_groups([&"Web_App".to_owned()]);
         let extras = BTreeSet::from(["speed-up".to_owned()]);
         for (marker, expected) in [
+            ("'web-app' in dependency_groups", Some(true)),
+            ("'dev' in dependency_groups or os_name == 'nt'", Some(false)),
+            ("'dev' not in dependency_groups", Some(true)),
+            ("dependency_groups == 'dev'", None),
             ("python_version >= '3.8'", Some(true)),
             ("python_version<'3.10'", Some(false)),
             ("'3.8' <= python_version", Some(true)),

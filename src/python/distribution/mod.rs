@@ -18,6 +18,7 @@ pub(crate) use info_dir::InfoKind;
 pub use info_dir::{InfoDir, split_site_packages};
 pub(crate) use licence::{Licence, LicenceFacts};
 pub use marker::MarkerValues;
+pub(crate) use marker::evaluate as evaluate_marker;
 pub use needs::needs;
 pub(crate) use record::{RecordEntry, base64_url};
 pub use record::{installed_path, parse_record};

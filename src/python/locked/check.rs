@@ -177,15 +177,22 @@ fn is_one_line(text: &str) -> bool {
 
 const ODD_PATH: &str = "a requirements file can't hold the characters of this path";
 
-/// Returns a path relative to the app without needless parts, unless it leads out of the app.
-pub(in crate::python) fn path_in_app(path: &str) -> Result<String, &'static str> {
-    if path.is_empty() || path.starts_with(['/', '~']) || is_address(path) {
+/// Returns a path relative to the app without needless parts, unless it leads out of the app. Any character may be in
+/// it but those that end lines.
+pub(crate) fn place_in_app(path: &str) -> Result<String, &'static str> {
+    if path.is_empty() || !is_one_line(path) || path.starts_with(['/', '~']) || is_address(path) {
         return Err("this isn't a path in the app, and only what is in the app can be built");
     }
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.contains(&"..") {
         return Err("this path leads out of the app, and only what is in the app can be built");
     }
+    Ok(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
+}
+
+/// Does the same, for a path that a requirements file can hold.
+pub(in crate::python) fn path_in_app(path: &str) -> Result<String, &'static str> {
+    let place = if is_one_line(path) { place_in_app(path)? } else { return Err(ODD_PATH) };
     let plain = |letter: char| {
         letter.is_alphanumeric()
             || letter.is_ascii_punctuation() && !"#$`\\\"';&|<>()[]{}*?!%,@:".contains(letter)
@@ -193,7 +200,12 @@ pub(in crate::python) fn path_in_app(path: &str) -> Result<String, &'static str>
     if !path.chars().all(plain) {
         return Err(ODD_PATH);
     }
-    Ok(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
+    Ok(place)
+}
+
+/// Tells whether something is the URL of a git repository.
+pub(in crate::python) fn is_git_url(url: &str) -> bool {
+    git_url(url).is_some()
 }
 
 /// Tells what installers would take for an address, such as `file:/etc` or `ext::sh -c x`.
