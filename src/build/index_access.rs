@@ -15,7 +15,7 @@ use crate::plan::{Inputs, PackageManager};
 use crate::python::locked::LockedIndex;
 use crate::python::pip_config::PipConfig;
 use crate::python::requirements::{GlobalOption, RequirementKind, Requirements};
-use crate::python::url::has_credentials;
+use crate::python::url::{has_credentials, without_credentials};
 
 /// What Poetry's variables for the credentials of an index begin with.
 const POETRY_PREFIX: &str = "POETRY_HTTP_BASIC_";
@@ -205,6 +205,11 @@ fn origin(text: &str, file: &str, env: &Env) -> String {
 
 static VARIABLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\$\{([A-Z0-9_]+)\}").expect("the pattern is constant"));
+
+/// Returns an index's URL without credentials, with the variables that are set.
+pub(super) fn plain_address(index: &LockedIndex, env: &Env) -> String {
+    without_credentials(&expanded(&index.url, env))
+}
 
 /// Puts in the variables that are set, as pip and uv do.
 fn expanded(text: &str, env: &Env) -> String {

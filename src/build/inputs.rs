@@ -101,7 +101,6 @@ fn read_open_pipfile(reading: &Reading<'_>) -> Result<Inputs> {
         }
     };
     // What the Pipfile names needs other packages, and nobody has said which.
-    read.lock = None;
     if let Some(rendered) = &mut read.rendered {
         rendered.complete = false;
         rendered.hashed = false;

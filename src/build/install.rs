@@ -1,13 +1,12 @@
 //! The layer with the app's dependencies, for each package manager.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bytecode::{Ahead, Kept, compile_ahead, compile_bytecode};
 use super::dependencies::{InstallTarget, Mode, Tool, install};
 use super::execute::{Survey, Workshop, layer_plan};
-use super::index_access::{Asked, TRUSTED_HOST, with_poetry_credentials};
+use super::index_access::{Asked, TRUSTED_HOST, plain_address, with_poetry_credentials};
 use super::inputs::TEST_REQUIREMENTS;
 use super::layers::{Layer, provide_layer};
 use super::local::{left_out, own_source};
@@ -15,6 +14,7 @@ use super::native::{NativeTarget, install_natively, provide_tool};
 use super::normalise::{BuildPlaces, normalise};
 use super::preinstalled::Preinstalled;
 use super::python::Python;
+use super::requirement_files::{EXACT, Sheet, write_beside, write_files, write_pylock};
 use super::stage;
 use super::sync::{LeaveOut, SyncTarget, sync};
 use crate::app::source::AppSource;
@@ -25,7 +25,7 @@ use crate::plan::inputs::Rendered;
 use crate::plan::local::{Local, Needs, Part};
 use crate::plan::{Installer, Lock, NativeTool, PackageManager, Plan, expected};
 use crate::python::distribution::{InfoDir, MarkerValues};
-use crate::python::pylock::Pylock;
+use crate::python::locked::LockedSet;
 
 /// What a project without a build system of its own is built by, as Poetry does.
 const POETRY_BUILD_SYSTEM: &str =
@@ -249,7 +249,8 @@ impl Survey {
         };
         let mut sheet = match (part, &self.inputs.rendered) {
             (Some(Part::Rendered(rendered)), _) | (None, Some(rendered)) => {
-                self.write_rendered(rendered, &place, is_uv, env)?
+                let bound = if share == Share::Own || !is_uv { None } else { self.bound() };
+                self.write_rendered(rendered, bound, &place, is_uv, env)?
             }
             (Some(Part::Files(files)), _) => {
                 write_files(&place, files)?;
@@ -291,7 +292,21 @@ impl Survey {
         Ok(expected::compare(self.package_manager, &expected, &values, &installed)?)
     }
 
-    fn write_rendered(&self, rendered: &Rendered, place: &Path, is_uv: bool, env: &Env) -> Result<Sheet> {
+    /// Returns the packages whose index matters, because there are several.
+    fn bound(&self) -> Option<&LockedSet> {
+        let Some(Lock::Set { set, .. }) = &self.inputs.lock else { return None };
+        (set.has_several_indexes() || !self.pip.extra_index_urls.is_empty()).then_some(set)
+    }
+
+    /// Writes a requirements file, and for uv beside it what it can't say of `bound` packages.
+    fn write_rendered(
+        &self,
+        rendered: &Rendered,
+        bound: Option<&LockedSet>,
+        place: &Path,
+        is_uv: bool,
+        env: &Env,
+    ) -> Result<Sheet> {
         let Rendered { text, complete, hashed } = rendered;
         let text = match self.package_manager {
             PackageManager::Poetry => &with_poetry_credentials(text, &self.inputs, env),
@@ -299,7 +314,14 @@ impl Survey {
         };
         // uv gets them otherwise, and would warn.
         let is_passed = |line: &&str| !(is_uv && line.starts_with(TRUSTED_HOST));
-        let text: String = text.lines().filter(is_passed).map(|line| format!("{line}\n")).collect();
+        let mut text: String = text.lines().filter(is_passed).map(|line| format!("{line}\n")).collect();
+        // uv refuses such constraints when hashes are required. It compares the hashes that there are anyway.
+        let exact = bound.filter(|_| *complete && !self.pip.require_hashes).map(LockedSet::render_exact);
+        if exact.is_some() {
+            text.push_str(&format!("--constraint {EXACT}\n"));
+        }
+        let bindings = bound.and_then(|set| set.render_bindings(&|index| plain_address(index, env)));
+        let hashed = &(*hashed && exact.is_none());
         let whole = Rendered { text, complete: *complete, hashed: *hashed };
         let (first, text) = match whole.split_by_hashes().filter(|_| !is_uv && *complete) {
             Some((hashed, others)) => (Some(hashed), others),
@@ -308,6 +330,7 @@ impl Survey {
         let file = place.join("requirements.txt");
         files::create_dir_all(place)?;
         files::write_atomically(&file, text.as_bytes())?;
+        let requirements = write_beside(file, exact.as_deref(), bindings.as_deref())?;
         let hashed_first = first.as_ref().map(|_| place.join("hashed.txt"));
         if let Some((file, text)) = hashed_first.as_ref().zip(first) {
             files::write_atomically(file, text.as_bytes())?;
@@ -317,7 +340,7 @@ impl Survey {
             (false, PackageManager::Pyproject) => Mode::Project,
             (false, _) => Mode::Requirements,
         };
-        Ok(Sheet { requirements: vec![file], hashed_first, overrides: None, mode })
+        Ok(Sheet { requirements, hashed_first, overrides: None, mode })
     }
 
     fn sheet_of_files(&self, directory: &Path) -> Sheet {
@@ -330,14 +353,6 @@ impl Survey {
         let mode = if is_project { Mode::Project } else { Mode::Requirements };
         Sheet { requirements, hashed_first: None, overrides: None, mode }
     }
-}
-
-/// Writes a pylock.toml whose paths count from a directory, wherever the file is.
-fn write_pylock(lock: &Pylock, directory: &Path, place: &Path) -> Result<Sheet> {
-    let file = place.join("pylock.toml");
-    files::create_dir_all(place)?;
-    files::write_atomically(&file, lock.render(Some(directory)).as_bytes())?;
-    Ok(Sheet { requirements: vec![file], hashed_first: None, overrides: None, mode: Mode::Requirements })
 }
 
 /// Which packages are installed at once.
@@ -374,24 +389,4 @@ enum Source {
     Copy(Box<AppSource>),
     /// The files by which uv knows a project.
     ProjectFiles,
-}
-
-/// What is to be installed, and how that is to be read.
-struct Sheet {
-    requirements: Vec<PathBuf>,
-    /// What is installed before, each package with its hashes.
-    hashed_first: Option<PathBuf>,
-    overrides: Option<String>,
-    mode: Mode,
-}
-
-fn write_files(directory: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
-    for (name, contents) in files {
-        let path = directory.join(name);
-        if let Some(parent) = path.parent() {
-            files::create_dir_all(parent)?;
-        }
-        files::write_atomically(&path, contents)?;
-    }
-    Ok(())
 }

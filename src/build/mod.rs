@@ -28,6 +28,7 @@ mod preinstalled;
 pub(crate) mod python;
 mod python_layer;
 pub(crate) mod record;
+mod requirement_files;
 pub(crate) mod runtime;
 pub(crate) mod sbom;
 pub(crate) mod slug;

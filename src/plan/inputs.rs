@@ -20,7 +20,7 @@ pub(crate) struct Inputs {
     pub requirements: Option<Requirements>,
     /// A requirements file made of a lock file, when the installer can't read that itself.
     pub rendered: Option<Rendered>,
-    /// The lock file, if it could be read and is to be followed to the letter.
+    /// The lock file, or a Pipfile without one, if it could be read.
     pub lock: Option<Lock>,
     /// What only the package manager's own tool can do, a sentence each.
     pub beyond_engine: Vec<String>,

@@ -16,11 +16,11 @@ use crate::python::uv_lock::{self, Selection};
 /// A lock file, by who made it.
 #[derive(Debug, Clone)]
 pub(crate) enum Lock {
-    /// Pipenv, Poetry or PDM.
+    /// Pipenv, Poetry or PDM. Pipenv's can be a Pipfile alone.
     Set {
         /// Its packages.
         set: LockedSet,
-        /// Whether packages that come from elsewhere than an index have the names that the lock gives them.
+        /// Whether packages that come from elsewhere than an index have the names that the file gives them.
         names_are_sure: bool,
     },
     /// Anyone, as PEP 751 says.

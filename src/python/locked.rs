@@ -1,5 +1,6 @@
 //! What a lock file asks to be installed, whoever wrote it, and the same as a requirements file.
 
+mod binding;
 mod check;
 mod constraint;
 mod expected;

@@ -139,6 +139,13 @@ impl Indexes {
     fn simple(&self, index: &str) -> String {
         format!("{}/{index}/simple", self.url)
     }
+
+    /// Writes an index's address into a file: `@main` becomes that of `main`.
+    fn fill(&self, text: &str) -> String {
+        ["main", "extra"]
+            .iter()
+            .fold(text.to_owned(), |text, index| text.replace(&format!("@{index}"), &self.simple(index)))
+    }
 }
 
 fn app(files: &[(String, String)]) -> TestApp {
@@ -332,5 +339,65 @@ fn what_the_installer_leaves_out_is_an_error() {
         let failed = app.build(&[]).failure("install-dependencies::not-as-locked");
         assert!(failed.stderr.contains("lost-lib 1.0: it isn't installed"), "{}", failed.stderr);
         assert!(!app.slug().exists(), "{files:?}");
+    }
+}
+
+/// Locked packages of two indexes. `tensor-lib` 2.0 is of `main`, and `extra` has 2.0+cpu; `norm-lib` is of `extra`.
+const TWO_INDEXES: &[(&str, &str, &str)] = &[
+    ("main", "tensor-lib", "2.0"),
+    ("extra", "tensor-lib", "2.0+cpu"),
+    ("main", "norm-lib", "3.0"),
+    ("main", "norm-lib", "2.0"),
+    ("extra", "norm-lib", "2.0"),
+];
+const PIPFILE_SOURCES: &str = r#""sources": [{"name": "main", "url": "@main", "verify_ssl": true}, {"name": "extra", "url": "@extra", "verify_ssl": true}]"#;
+
+// D29, D37: what the tools install was seen with Poetry 2.4.1 and PDM 2.29.3, which make the lock files here.
+#[test]
+#[ignore = "needs PyPI"]
+fn packages_come_from_the_index_that_the_lock_names() {
+    let indexes = Indexes::start(TWO_INDEXES);
+    let hash_of = |index: &str, name: &str, version: &str| {
+        format!("[\"sha256:{}\"]", digest(&wheel(name, version, index)))
+    };
+    let pipfile_lock = |hashes: [&str; 2]| {
+        format!(
+            r#"{{"_meta": {{{PIPFILE_SOURCES}}}, "default": {{"tensor-lib": {{"version": "==2.0", "index": "main"{}}},
+                "norm-lib": {{"version": "==2.0", "index": "extra"{}}}}}}}"#,
+            hashes[0], hashes[1]
+        )
+    };
+    let hashes = [hash_of("main", "tensor-lib", "2.0"), hash_of("extra", "norm-lib", "2.0")]
+        .map(|hashes| format!(", \"hashes\": {hashes}"));
+    let poetry = "[project]\nname = \"shop\"\nversion = \"0.1\"\nrequires-python = \">=3.10\"\n\
+        dependencies = [\"tensor-lib==2.0\", \"norm-lib==2.0\"]\n[tool.poetry]\npackage-mode = false\n\
+        [tool.poetry.dependencies]\nnorm-lib = { source = \"extra\" }\n\
+        [[tool.poetry.source]]\nname = \"main\"\nurl = \"@main\"\n\
+        [[tool.poetry.source]]\nname = \"extra\"\nurl = \"@extra\"\npriority = \"supplemental\"\n";
+    let pdm = "[project]\nname = \"shop\"\nversion = \"0.1\"\nrequires-python = \">=3.10\"\n\
+        dependencies = [\"tensor-lib==2.0\", \"norm-lib==2.0\"]\n[tool.pdm]\ndistribution = false\n\
+        [[tool.pdm.source]]\nname = \"pypi\"\nurl = \"@main\"\nexclude_packages = [\"norm-lib\"]\n\
+        [[tool.pdm.source]]\nname = \"extra\"\nurl = \"@extra\"\ninclude_packages = [\"norm-lib\"]\n\
+        exclude_packages = [\"*\"]\n";
+    let pipfile = "[[source]]\nname = \"main\"\nurl = \"@main\"\nverify_ssl = true\n\
+        [[source]]\nname = \"extra\"\nurl = \"@extra\"\nverify_ssl = true\n[packages]\n\
+        tensor-lib = \"==2.0\"\nnorm-lib = { version = \"*\", index = \"extra\" }\n";
+    let both = "tensor-lib 2.0 from main\nnorm-lib 2.0 from extra\n";
+    for (file, text, lock, expected) in [
+        ("Pipfile.lock", pipfile_lock([&hashes[0], &hashes[1]]), "", both),
+        ("Pipfile.lock", pipfile_lock(["", ""]), "", both),
+        ("pyproject.toml", poetry.to_owned(), "poetry lock", both),
+        ("pyproject.toml", poetry.replace("supplemental", "explicit"), "poetry lock", both),
+        ("pyproject.toml", pdm.to_owned(), "pdm lock", both),
+        // D37; `==2.0` of a Pipfile is 2.0+cpu, too, as it is for Pipenv when it locks.
+        ("Pipfile", pipfile.to_owned(), "", "tensor-lib 2.0+cpu from extra\nnorm-lib 2.0 from extra\n"),
+        ("Pipfile", pipfile.replace("\"==2.0\"", "{ version = \"==2.0\", index = \"main\" }"), "", both),
+    ] {
+        let app = app(&[(file.to_owned(), indexes.fill(&text))]);
+        if !lock.is_empty() {
+            let Some(tools) = crate::real_tools::tools() else { return };
+            crate::real_tools::lock(&app, tools, lock);
+        }
+        assert_eq!(built(&app, &["tensor_lib", "norm_lib"]), expected, "{file} {lock}: {text}");
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn render_indexes(indexes: &[LockedIndex], used: &BTreeSet<&str>) -> 
 /// The tools write the public index out, with its URL, under the name `pypi`. So an index of that name counts
 /// if nothing about the URL was changed that could be told: its host is that name and a top level domain,
 /// there are no credentials, no port and no variables. A mirror's host isn't.
-fn is_default(index: &LockedIndex) -> bool {
+pub(super) fn is_default(index: &LockedIndex) -> bool {
     if index.url.is_empty() {
         return true;
     }

@@ -116,6 +116,13 @@ pub fn read_pipfile(pipfile: &[u8], groups: Groups) -> Result<LockedSet, Pipfile
         .iter()
         .find_map(|key| requires.and_then(|requires| requires.get(key)).and_then(Value::as_str))
         .map(str::to_owned);
+    let setting = pipfile.get("pipenv").and_then(|settings| settings.get("allow_prereleases"));
+    if setting == Some(&Value::Bool(true)) {
+        // pip and uv would take them for all that the packages need, too, or for none.
+        let fault =
+            PackageFault::beyond_requirements("[pipenv]", "`allow_prereleases` is a setting of Pipenv's own");
+        return Err(PipfileError::Package { file: "Pipfile", fault });
+    }
     let sources = pipfile.get("source");
     let mut set = read_packages("Pipfile", &pipfile, ["packages", "dev-packages"], sources, python, groups)?;
     let text = "There is no Pipfile.lock: every build can install other versions.".to_owned();

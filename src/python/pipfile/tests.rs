@@ -235,3 +235,17 @@ proptest! {
         }
     }
 }
+
+// D37
+#[test]
+fn what_only_pipenv_resolves_is_left_to_it() {
+    for (pipfile, expected) in [
+        ("[pipenv]\nallow_prereleases = true\n[packages]\na = '*'\n", true),
+        ("[packages]\na = '*'\n[pipenv]\nallow_prereleases = true\nsort_pipfile = true\n", true),
+        ("[pipenv]\nallow_prereleases = false\n[packages]\na = '*'\n", false),
+        ("[pipenv]\n[packages]\na = { version = '*', index = 'extra' }\n", false),
+    ] {
+        let read = read_pipfile(pipfile.as_bytes(), Groups::Production);
+        assert_eq!(read.is_err_and(|error| error.needs_tool()), expected, "{pipfile}");
+    }
+}
