@@ -275,7 +275,9 @@ impl Survey {
 
     /// Compares what is installed with what the lock says for this platform.
     fn check_installed(&self, tree: &Path, python: &Python, share: Share) -> Result<()> {
-        let Some(lock) = &self.inputs.lock else { return Ok(()) };
+        // A Pipfile alone leaves versions open.
+        let is_open = self.inputs.rendered.as_ref().is_some_and(|rendered| !rendered.complete);
+        let Some(lock) = self.inputs.lock.as_ref().filter(|_| !is_open) else { return Ok(()) };
         let platform = MarkerValues::of_linux(&python.version.to_string(), self.runtime.arch());
         let values = lock.values(platform);
         let Some(mut expected) = lock.expected(&values) else { return Ok(()) };
