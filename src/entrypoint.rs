@@ -4,7 +4,7 @@ use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, UserError};
@@ -71,7 +71,7 @@ pub fn answer_panics(env: &Env) {
 ///
 /// `slugc classic NAME …` is the classic buildpack's `bin/NAME …`; everything else is the command line.
 fn run(env: Env) -> ExitCode {
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         let number = usize::try_from(signal).unwrap_or_default();
         // Without a handler the signal ends the program at once, which leaves temporary files behind but no harm.
         let _ = signal_hook::flag::register_usize(signal, env.interrupt.flag(), number);

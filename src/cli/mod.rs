@@ -73,7 +73,8 @@ pub(crate) fn run(env: &Env) -> ExitCode {
             let output = output(&arguments, Format::Text, env);
             exit_code(sbom::run(sbom, env, &output), &output)
         }
-        Command::DynoInit { file } => crate::dyno::run_inside(file, env),
+        Command::DynoInit { file } => crate::host::cell::run_inside(file, env),
+        Command::Session { words } => crate::host::session::run_in_session(words),
         Command::Check(check) => {
             let output = output(&arguments, Format::Text, env);
             let color = arguments.color.is_on(env.stdout_is_terminal, env);

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::args::{Arguments, ConfigVarArguments, Run};
 use super::build;
 use crate::app::procfile::Procfile;
-use crate::dyno::{DynoCommand, DynoSpec, Restored, SharedLog, Timing, run_dyno};
+use crate::dyno::{DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
 use crate::env::Env;
 use crate::error::Result;
+use crate::host::cell::Restored;
 use crate::output::Output;
 
 /// Runs a process type, a formation or a command, and returns its exit code.
@@ -27,7 +28,7 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         config_vars: config_vars(&run.config_vars, env)?,
         size: run.size.0,
         // Whoever has deleted the program since it was started gets a plain directory.
-        isolate_by: std::env::current_exe().ok().filter(|_| !run.no_isolate),
+        isolate_by: env.program.clone().filter(|_| !run.no_isolate),
         timing: Timing {
             boot_timeout: Duration::from_secs(run.boot_timeout),
             stop_timeout: Duration::from_secs(run.stop_timeout),

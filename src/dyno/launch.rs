@@ -4,26 +4,33 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::fs::FileType;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::boot::{self, Surroundings};
 use super::family::Family;
-use super::isolate::{self, APP, Isolation, NotHere, Places};
 use super::log::Voice;
 use super::memory::{Gauge, MemoryGroup};
 use super::scratch::Scratch;
-use super::supervise::{Dyno, Parts, Rules};
+use super::size::DynoSize;
+use super::supervise::{Dyno, LEFTOVERS_TIMEOUT, Parts, Rules};
 use super::{DynoError, DynoSpec};
 use crate::env::Env;
 use crate::error::{NoticeCode, Result};
+use crate::host::cell::{self, Contents, Isolation, JoinedTerminal, NotHere};
 use crate::host::files;
 use crate::host::process::Invocation;
+use crate::host::session::in_session;
 use crate::output::{Event, Output};
 use crate::slug::unpack::{ParseProcfile, read_process_types, unpack_slug};
+
+/// Where the app is, as on Heroku.
+const APP: &str = "/app";
 
 /// What all dynos of a run have in common.
 pub(super) struct Launcher<'a> {
@@ -68,7 +75,18 @@ impl<'a> Launcher<'a> {
         let isolation = match spec.isolate_by.as_deref().map(|program| Isolation::find(program, env)) {
             None => None,
             Some(found) => match found? {
-                Ok(isolation) => Some(isolation),
+                Ok(isolation) => {
+                    if let Some(why) = isolation.shortcoming() {
+                        output.notice(
+                            NoticeCode::RunNotIsolated,
+                            format!(
+                                "The dyno isn't fully isolated: it can read files that only root may read, because \
+                                 root can't give it another user id here ({why})."
+                            ),
+                        );
+                    }
+                    Some(isolation)
+                }
                 Err(NotHere(why)) => {
                     output.notice(NoticeCode::RunNotIsolated, format!(
                         "The dyno isn't isolated: {why}.\n\nIt runs in a plain directory: the app isn't in /app, \
@@ -116,15 +134,28 @@ impl<'a> Launcher<'a> {
         let args = vec!["-c".into(), script];
         let (invocation, alive) = match isolation {
             Some(isolation) => {
-                let terminal =
-                    if stdin.is_foreground { isolate::Terminal::Own } else { isolate::Terminal::None };
-                let places = Places { dir: scratch.dir(), app_dir: &app_dir, size: spec.size, terminal };
-                let invocation = isolation.invocation(&places, bash, args, environment)?;
+                let contents = Contents {
+                    dir: scratch.dir(),
+                    app_dir: &app_dir,
+                    app_at: Path::new(APP),
+                    account: ("dyno", Path::new(APP)),
+                    shown: &[],
+                    hidden: &[],
+                    empty: &[],
+                    memory: spec.size.map(DynoSize::quota),
+                    processes: spec.size.map(|size| size.processes),
+                    terminal: if stdin.is_foreground { cell::Terminal::Own } else { cell::Terminal::None },
+                    leftovers: LEFTOVERS_TIMEOUT,
+                    // Those outside end it when their time is over, and say so.
+                    stopping: spec.timing.stop_timeout + LEFTOVERS_TIMEOUT,
+                };
+                let program = Invocation { env: environment, ..Invocation::new(bash).args(args) };
+                let invocation = isolation.invocation(&contents, program)?;
                 (invocation, lock(&scratch.dir().join("alive")))
             }
             None => {
                 let plain = Invocation::new(bash).args(args).current_dir(&app_dir);
-                (Invocation { env: environment, ..plain }, None)
+                (in_session(Invocation { env: environment, ..plain }, env), None)
             }
         };
         let group = spec.size.and_then(|size| MemoryGroup::make(&order.name, size));
@@ -132,10 +163,15 @@ impl<'a> Launcher<'a> {
             Some(group) => group.entering(invocation),
             None => invocation,
         };
-        let mut child = self.spawn(&invocation, &stdin, &voice)?;
+        // What isn't isolated gets its terminal from here.
+        let own_terminal = match stdin.is_foreground && isolation.is_none() && env.program.is_some() {
+            true => JoinedTerminal::open().ok().flatten(),
+            false => None,
+        };
+        let mut child = self.spawn(&invocation, &stdin, own_terminal.as_ref(), &voice)?;
         output.event(Event::ProcessStarted { program: "bash".to_owned() });
-        let has_own_group = !stdin.is_foreground;
         let is_wrapped = isolation.is_some();
+        let has_own_group = !stdin.is_foreground || (!is_wrapped && env.program.is_some());
         Ok(Dyno::new(Parts {
             family: Family::of(child.id(), has_own_group, scratch.dir()),
             rules: self.rules(order, is_wrapped),
@@ -145,6 +181,7 @@ impl<'a> Launcher<'a> {
             child,
             scratch,
             alive,
+            terminal: own_terminal.map(JoinedTerminal::join),
         }))
     }
 
@@ -158,24 +195,40 @@ impl<'a> Launcher<'a> {
         &self,
         invocation: &Invocation,
         stdin: &Terminal,
+        own_terminal: Option<&JoinedTerminal>,
         voice: &Voice,
     ) -> std::result::Result<Child, DynoError> {
-        let Invocation { program, args, current_dir, env, stdin: _ } = invocation;
+        let Invocation { program, args, current_dir, env, stdin: _, carrier: _ } = invocation;
+        let start = |source| DynoError::Start { program: program.clone(), dir: current_dir.clone(), source };
         let mut command = Command::new(program);
         command.args(args).current_dir(current_dir).env_clear().envs(env);
-        if !stdin.is_foreground {
+        // Who leads a group can't begin a session.
+        let begins_session = self.isolation.is_none() && self.env.program.is_some();
+        if !stdin.is_foreground && !begins_session {
             command.process_group(0);
         }
         if voice.is_shared() || (stdin.is_terminal && !stdin.is_foreground) {
             command.stdin(Stdio::null());
         }
-        if voice.is_shared() {
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let is_piped = |is_terminal: bool, stream: BorrowedFd<'_>| {
+            // The user's terminal is never the dyno's: it could read what is typed there.
+            let is_users_terminal = is_terminal && !stdin.is_foreground;
+            // Under another id, it couldn't open a file of the user's by the name `/dev/stdout`.
+            let is_users_file = self.isolation.as_ref().is_some_and(Isolation::gives_ids) && is_file(stream);
+            voice.is_shared() || is_users_terminal || is_users_file
+        };
+        if is_piped(io::stdout().is_terminal(), io::stdout().as_fd()) {
+            command.stdout(Stdio::piped());
+        }
+        if is_piped(io::stderr().is_terminal(), io::stderr().as_fd()) {
+            command.stderr(Stdio::piped());
+        }
+        if let Some(terminal) = own_terminal {
+            terminal.connect(&mut command).map_err(start)?;
         }
         // What loses its parent comes to us, and not to the machine's init: it is the dyno's, and ends with it.
         // Without that, which a sandbox may forbid, it is still found if it stays in the group.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        let start = |source| DynoError::Start { program: program.clone(), dir: current_dir.clone(), source };
         with_cores(self.spec.size.map(|size| size.cores), || command.spawn()).map_err(start)
     }
 }
@@ -218,6 +271,11 @@ fn first_cores(usual: &CpuSet, count: usize) -> CpuSet {
 }
 
 /// Makes a file and locks it as long as it is open.
+fn is_file(stream: BorrowedFd<'_>) -> bool {
+    let found = rustix::fs::fstat(stream);
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+}
+
 fn lock(path: &Path) -> Option<File> {
     let file = files::create_file(path).ok()?;
     file.lock().ok()?;

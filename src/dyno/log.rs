@@ -10,6 +10,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Color, Style};
 
 use crate::error::NoticeCode;
+use crate::host::cell::relay;
 use crate::host::clock::Stopwatch;
 use crate::output::Output;
 
@@ -120,7 +121,7 @@ impl Voice {
 
     /// Passes on what a dyno writes to both of its streams, until it closes them.
     pub(super) fn listen_to(&self, child: &mut Child) -> Listening {
-        let Some((log, label)) = &self.shared else { return Listening(Vec::new()) };
+        let Some((log, label)) = &self.shared else { return pass_through(child) };
         let pipes: [Option<Box<dyn Read + Send>>; 2] = [
             child.stdout.take().map(|pipe| Box::new(pipe) as _),
             child.stderr.take().map(|pipe| Box::new(pipe) as _),
@@ -131,6 +132,13 @@ impl Voice {
         };
         Listening(pipes.into_iter().flatten().map(pass_on).collect())
     }
+}
+
+/// Passes on what the only dyno writes, where it doesn't have our own streams.
+fn pass_through(child: &mut Child) -> Listening {
+    let out = child.stdout.take().map(|pipe| std::thread::spawn(move || relay(pipe, std::io::stdout())));
+    let err = child.stderr.take().map(|pipe| std::thread::spawn(move || relay(pipe, std::io::stderr())));
+    Listening(out.into_iter().chain(err).collect())
 }
 
 /// The threads that pass on what a dyno writes.

@@ -15,6 +15,9 @@ use crate::host::process::Invocation;
 /// How often a dyno over its quota is told of in the log, as on Heroku.
 const REPEAT_EVERY: Duration = Duration::from_secs(20);
 
+/// How the names of dynos' control groups begin.
+const GROUP_PREFIX: &str = "slugc-";
+
 /// What a dyno's use of memory comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -45,7 +48,7 @@ impl Gauge {
             return Verdict::VastlyExceeded(line);
         }
         let in_group = self.group.as_ref().and_then(MemoryGroup::used);
-        let used = in_group.unwrap_or_else(|| pids.iter().map(|pid| memory_of(*pid)).sum());
+        let used = in_group.unwrap_or_else(|| memory_of_all(pids));
         self.judge(used)
     }
 
@@ -76,26 +79,59 @@ fn render(used: u64, size: DynoSize) -> String {
     format!("Process running mem={}M({}.{}%)", used >> 20, per_mille / 10, per_mille % 10)
 }
 
-/// Returns the memory of a process, with its share of what it has in common with others.
-fn memory_of(pid: i32) -> u64 {
+/// The memory of a process, with its share of what it has in common with others, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Memory {
+    /// Its own, and what is swapped out.
+    own: u64,
+    /// Its share of what is mapped by several.
+    shared: u64,
+}
+
+/// Returns the memory of these processes. Files in the dyno's own `/dev/shm` are memory whether or not anyone has mapped
+/// them; those that are mapped aren't counted twice.
+fn memory_of_all(pids: &[i32]) -> u64 {
+    let each = pids.iter().map(|pid| memory_of(*pid));
+    let all = each.fold(Memory::default(), |sum, one| Memory {
+        own: sum.own + one.own,
+        shared: sum.shared + one.shared,
+    });
+    all.own + all.shared.max(files_in_memory(pids))
+}
+
+/// Returns how much is in `/dev/shm` as these processes see it, unless that is the machine's.
+fn files_in_memory(pids: &[i32]) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    let machines = device(Path::new("/dev/shm"));
+    let own = pids
+        .iter()
+        .map(|pid| PathBuf::from(format!("/proc/{pid}/root/dev/shm")))
+        .find(|path| device(path).is_some_and(|found| Some(found) != machines));
+    let used = own.and_then(|path| rustix::fs::statvfs(&path).ok());
+    used.map_or(0, |found| (found.f_blocks - found.f_bfree) * found.f_frsize)
+}
+
+fn memory_of(pid: i32) -> Memory {
     let exact = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
-    exact.and_then(|text| parse_rollup(&text)).or_else(|| resident(pid)).unwrap_or_default()
+    let resident = || resident(pid).map(|own| Memory { own, shared: 0 });
+    exact.and_then(|text| parse_rollup(&text)).or_else(resident).unwrap_or_default()
 }
 
 /// Anonymous and shared memory and what is swapped out, without the pages of files.
-fn parse_rollup(text: &str) -> Option<u64> {
+fn parse_rollup(text: &str) -> Option<Memory> {
     let kilobytes = |name: &str| -> Option<u64> {
         let line =
             text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))?;
         line.split_ascii_whitespace().nth(1)?.parse().ok()
     };
     let swapped = kilobytes("SwapPss").unwrap_or_default();
-    let used = match (kilobytes("Pss_Anon"), kilobytes("Pss_Shmem")) {
-        (Some(anonymous), shared) => anonymous + shared.unwrap_or_default(),
+    let (own, shared) = match (kilobytes("Pss_Anon"), kilobytes("Pss_Shmem")) {
+        (Some(anonymous), shared) => (anonymous, shared.unwrap_or_default()),
         // Kernels before 5.9.
-        (None, _) => kilobytes("Pss")?,
+        (None, _) => (kilobytes("Pss")?, 0),
     };
-    Some((used + swapped) << 10)
+    Some(Memory { own: (own + swapped) << 10, shared: shared << 10 })
 }
 
 fn resident(pid: i32) -> Option<u64> {
@@ -120,10 +156,11 @@ impl MemoryGroup {
     /// Makes a group below our own, if the machine lets us, with the limit of this size.
     pub(super) fn make(name: &str, size: DynoSize) -> Option<Self> {
         let (own, version) = own_group(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
+        remove_left(&own, Path::new("/proc"));
         // Never that of another: who is there first would take it away.
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = own.join(format!("slugc-{}-{number}-{name}", std::process::id()));
+        let dir = own.join(format!("{GROUP_PREFIX}{}-{number}-{name}", std::process::id()));
         files::create_dir_all(&dir).ok()?;
         let group = Self { dir, version };
         let limit = match version {
@@ -139,7 +176,7 @@ impl MemoryGroup {
     /// starts.
     pub(super) fn entering(&self, invocation: Invocation) -> Invocation {
         const ENTER: &str = r#"echo 0 2>/dev/null >"$0"; exec "$@""#;
-        let Invocation { program, args, current_dir, env, stdin } = invocation;
+        let Invocation { program, args, current_dir, env, stdin, carrier: _ } = invocation;
         let wrapped = Invocation::new("/bin/sh")
             .args(["-c".into(), ENTER.into(), self.dir.join("cgroup.procs").into_os_string()])
             .arg(program)
@@ -194,6 +231,27 @@ impl Drop for MemoryGroup {
     }
 }
 
+/// Removes the groups that runs of slugc which have been killed have left there.
+fn remove_left(own: &Path, proc: &Path) {
+    let entries = fs::read_dir(own).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(owner_of);
+        if owner.is_some_and(|pid| !proc.join(pid.to_string()).exists()) {
+            // One in which processes live stays.
+            let _ = rustix::fs::rmdir(entry.path());
+        }
+    }
+}
+
+/// Returns the process that has made a group of this name.
+fn owner_of(name: &str) -> Option<u32> {
+    let mut parts = name.strip_prefix(GROUP_PREFIX)?.splitn(3, '-');
+    let pid = parts.next()?.parse().ok()?;
+    parts.next()?.parse::<u64>().ok()?;
+    parts.next().map(|_| pid)
+}
+
 /// Finds our own group in `/proc/self/cgroup`, and below which directory such groups are.
 fn own_group(text: &str) -> Option<(PathBuf, Version)> {
     let below = |root: &str, path: &str| Path::new(root).join(path.trim_start_matches('/'));
@@ -216,7 +274,8 @@ fn number_in(text: &str, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const SMALL: DynoSize = DynoSize { name: "small", quota_mb: 100, kill_percent: 200, cores: 1 };
+    const SMALL: DynoSize =
+        DynoSize { name: "small", quota_mb: 100, kill_percent: 200, cores: 1, processes: 256 };
 
     #[test]
     fn memory_is_judged_as_on_heroku() {
@@ -236,20 +295,23 @@ mod tests {
     fn files_in_memory_do_not_count() {
         let rollup = "55d0-7ffc ---p 00000000 00:00 0 [rollup]\nRss: 9000 kB\nPss: 5000 kB\nPss_Anon: 300 kB\n\
                       Pss_File: 4000 kB\nPss_Shmem: 20 kB\nSwap: 5 kB\nSwapPss: 4 kB\n";
-        assert_eq!(parse_rollup(rollup), Some(324 << 10));
-        assert_eq!(parse_rollup("Rss: 9 kB\nPss: 5 kB\nSwapPss: 1 kB\n"), Some(6 << 10));
+        assert_eq!(parse_rollup(rollup), Some(Memory { own: 304 << 10, shared: 20 << 10 }));
+        assert_eq!(
+            parse_rollup("Rss: 9 kB\nPss: 5 kB\nSwapPss: 1 kB\n"),
+            Some(Memory { own: 6 << 10, shared: 0 })
+        );
         assert_eq!(parse_rollup(""), None);
     }
 
     #[test]
     fn our_own_memory_is_measured() {
         let own = i32::try_from(std::process::id()).unwrap();
-        let before = memory_of(own);
+        let before = memory_of_all(&[own]);
         let eaten = vec![1_u8; 64 << 20];
-        let after = memory_of(own);
+        let after = memory_of_all(&[own]);
         assert!(eaten.iter().all(|byte| *byte == 1));
         assert!(before > 0 && after >= before + (32 << 20), "{before} {after}");
-        assert_eq!(memory_of(1_000_000_000), 0);
+        assert_eq!(memory_of_all(&[1_000_000_000]), 0);
     }
 
     #[test]
@@ -275,5 +337,26 @@ mod tests {
         assert!(dir.is_dir() && group.used().is_some() && group.kills() == 0);
         drop(group);
         assert!(!dir.exists());
+    }
+
+    // Y08
+    #[test]
+    fn groups_of_runs_that_are_gone_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (groups, proc) = (dir.path().join("groups"), dir.path().join("proc"));
+        fs::create_dir_all(proc.join("17")).unwrap();
+        for (name, stays) in [
+            ("slugc-4711-0-worker.1", false),
+            ("slugc-4711-12-my-worker.3", false),
+            ("slugc-4712-0-web.1", false),
+            ("slugc-17-0-web.1", true),
+            ("slugc-4711", true),
+            ("slugc-4711-x-web.1", true),
+            ("system.slice", true),
+        ] {
+            fs::create_dir_all(groups.join(name)).unwrap();
+            remove_left(&groups, &proc);
+            assert_eq!(groups.join(name).exists(), stays, "{name}");
+        }
     }
 }

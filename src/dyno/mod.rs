@@ -6,8 +6,6 @@ mod boot;
 mod family;
 mod formation;
 mod gate;
-mod inside;
-mod isolate;
 mod launch;
 mod log;
 mod memory;
@@ -17,7 +15,6 @@ mod scratch;
 mod size;
 mod slot;
 mod supervise;
-mod terminal;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -30,10 +27,8 @@ use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
 use crate::slug::unpack::ParseProcfile;
 
-pub(crate) use inside::{INSIDE_COMMAND, run_inside};
 pub(crate) use log::SharedLog;
 pub(crate) use size::DynoSize;
-pub(crate) use terminal::Restored;
 
 /// How long a dyno's processes have between SIGTERM and SIGKILL on Heroku.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -597,7 +592,8 @@ mod tests {
             else {
                 return;
             };
-            dyno.spec.size = Some(DynoSize { name: "tiny", quota_mb: 64, kill_percent: 200, cores: 1 });
+            dyno.spec.size =
+                Some(DynoSize { name: "tiny", quota_mb: 64, kill_percent: 200, cores: 1, processes: 256 });
             dyno.spec.config_vars.insert("STEPS".into(), steps.into());
             let running = dyno.start();
             dyno.wait_for_log("Error R14 (Memory quota exceeded)");
@@ -626,7 +622,8 @@ mod tests {
             format!("{python} -c 'import os, time; held = os.urandom(1) * (400 << 20); time.sleep(100)'");
         let procfile = format!("worker: while :; do {eat}; sleep 0.1; done\n");
         let mut dyno = procfile_dyno(&procfile, DynoCommand::ProcessType("worker".into()));
-        dyno.spec.size = Some(DynoSize { name: "tiny", quota_mb: 64, kill_percent: 200, cores: 1 });
+        dyno.spec.size =
+            Some(DynoSize { name: "tiny", quota_mb: 64, kill_percent: 200, cores: 1, processes: 256 });
         assert_eq!(dyno.run().unwrap(), MEMORY_CODE);
         let log = dyno.log.text();
         assert_eq!(log.matches("Error R15 (Memory quota vastly exceeded)").count(), 1, "{log}");

@@ -13,24 +13,32 @@ pub(crate) struct DynoSize {
     pub kill_percent: u64,
     /// The cores that its processes may use.
     pub cores: usize,
+    /// The most processes and threads that it may have at once.
+    pub processes: u64,
 }
 
-const fn size(name: &'static str, quota_mb: u64, kill_percent: u64, cores: usize) -> DynoSize {
-    DynoSize { name, quota_mb, kill_percent, cores }
+const fn size(
+    name: &'static str,
+    quota_mb: u64,
+    kill_percent: u64,
+    cores: usize,
+    processes: u64,
+) -> DynoSize {
+    DynoSize { name, quota_mb, kill_percent, cores, processes }
 }
 
 impl DynoSize {
     /// Every size, the smallest first.
     pub(crate) const ALL: &[Self] = &[
-        size("eco", 512, 200, 8),
-        size("basic", 512, 200, 8),
-        size("standard-1x", 512, 200, 8),
-        size("standard-2x", 1024, 200, 8),
-        size("performance-m", 2560, 200, 2),
-        size("performance-l", 14336, 200, 8),
-        size("performance-l-ram", 30720, 120, 4),
-        size("performance-xl", 63488, 120, 8),
-        size("performance-2xl", 129_024, 120, 16),
+        size("eco", 512, 200, 8, 256),
+        size("basic", 512, 200, 8, 256),
+        size("standard-1x", 512, 200, 8, 256),
+        size("standard-2x", 1024, 200, 8, 512),
+        size("performance-m", 2560, 200, 2, 16_384),
+        size("performance-l", 14336, 200, 8, 32_768),
+        size("performance-l-ram", 30720, 120, 4, 32_768),
+        size("performance-xl", 63488, 120, 8, 32_768),
+        size("performance-2xl", 129_024, 120, 16, 32_768),
     ];
 
     /// The size of a dyno if nobody says another.
@@ -54,7 +62,7 @@ impl DynoSize {
 
 impl fmt::Display for DynoSize {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, quota_mb, kill_percent: _, cores } = self;
+        let Self { name, quota_mb, kill_percent: _, cores, processes: _ } = self;
         write!(formatter, "{name} ({quota_mb} MB, up to {cores} cores)")
     }
 }
@@ -65,15 +73,16 @@ mod tests {
 
     #[test]
     fn sizes_are_found_by_name_and_know_their_limits() {
-        for (name, quota, kill_at) in [
-            ("eco", 512 << 20, 1024),
-            ("Standard-1X", 512 << 20, 1024),
-            ("standard-2x", 1 << 30, 2048),
-            ("performance-m", 2560 << 20, 5120),
-            ("performance-l-ram", 30720 << 20, 36864),
+        for (name, quota, kill_at, processes) in [
+            ("eco", 512 << 20, 1024, 256),
+            ("Standard-1X", 512 << 20, 1024, 256),
+            ("standard-2x", 1 << 30, 2048, 512),
+            ("performance-m", 2560 << 20, 5120, 16_384),
+            ("performance-l-ram", 30720 << 20, 36864, 32_768),
         ] {
             let size = DynoSize::named(name).unwrap();
-            assert_eq!((size.quota(), size.kill_at() >> 20), (quota, kill_at), "{name}");
+            let limits = (size.quota(), size.kill_at() >> 20, size.processes);
+            assert_eq!(limits, (quota, kill_at, processes), "{name}");
         }
         assert_eq!(DynoSize::named("huge"), None);
         assert_eq!(DynoSize::USUAL.name, "standard-1x");

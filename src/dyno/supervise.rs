@@ -16,6 +16,7 @@ use super::memory::{Gauge, Verdict};
 use super::ports::{Binding, judge, listening};
 use super::scratch::Scratch;
 use crate::error::NoticeCode;
+use crate::host::cell::Joined;
 use crate::host::clock::Stopwatch;
 
 /// How often the table of processes is read while all is well: it takes a few milliseconds.
@@ -58,6 +59,8 @@ pub(super) struct Parts {
     pub(super) scratch: Scratch,
     /// A locked file: the dyno ends when it is closed.
     pub(super) alive: Option<File>,
+    /// What joins its terminal to the user's, if that isn't done by its first process.
+    pub(super) terminal: Option<Joined>,
 }
 
 /// How a dyno has ended.
@@ -303,6 +306,7 @@ impl Dyno {
 
     fn end(&mut self, code: u8) -> Ending {
         self.parts.listening.drain();
+        self.parts.terminal = None;
         if !self.parts.rules.is_once {
             self.parts.voice.say(&format!("Process exited with status {code}"));
         }

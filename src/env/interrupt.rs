@@ -44,6 +44,7 @@ fn signal_name(signal: usize) -> String {
     match signal {
         1 => "SIGHUP".to_owned(),
         2 => "SIGINT (Ctrl-C)".to_owned(),
+        3 => "SIGQUIT".to_owned(),
         15 => "SIGTERM".to_owned(),
         other => format!("signal {other}"),
     }

@@ -16,6 +16,8 @@ pub(crate) use interrupt::{Interrupt, Interrupted};
 pub struct Env {
     /// The command line, program name first.
     pub args: Vec<OsString>,
+    /// This program's file, unless it has been deleted since it was started.
+    pub program: Option<PathBuf>,
     /// Every environment variable of the process.
     pub vars: BTreeMap<OsString, OsString>,
     /// The directory that relative paths on the command line start from.
@@ -43,6 +45,7 @@ impl Env {
     pub fn capture() -> Self {
         Self {
             args: std::env::args_os().collect(),
+            program: std::env::current_exe().ok().filter(|file| file.is_file()),
             vars: std::env::vars_os().collect(),
             // A deleted working directory only matters to relative paths: those fail later, with a name.
             current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
@@ -61,6 +64,7 @@ impl Env {
     pub fn for_tests(vars: &[(&str, &str)]) -> Self {
         Self {
             args: vec!["slugc".into()],
+            program: None,
             vars: vars.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             current_dir: std::env::temp_dir(),
             cores: 2,

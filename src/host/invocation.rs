@@ -19,6 +19,8 @@ pub(crate) struct Invocation {
     pub env: BTreeMap<OsString, OsString>,
     /// What it reads from standard input; nothing if empty.
     pub stdin: Vec<u8>,
+    /// What is started in its place, and starts it where it can reach less.
+    pub carrier: Option<Box<Invocation>>,
 }
 
 impl Invocation {
@@ -30,6 +32,7 @@ impl Invocation {
             current_dir: PathBuf::from("/"),
             env: BTreeMap::new(),
             stdin: Vec::new(),
+            carrier: None,
         }
     }
 

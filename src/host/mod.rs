@@ -5,6 +5,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod beneath;
+pub(crate) mod cell;
 pub(crate) mod clock;
 pub(crate) mod download;
 pub mod elf;
@@ -18,6 +19,7 @@ mod invocation;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod scratch;
+pub(crate) mod session;
 pub(crate) mod sockets;
 mod tree;
 pub mod url;

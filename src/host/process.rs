@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::clock::Stopwatch;
 use super::hidden::Hidden;
 pub(crate) use super::invocation::Invocation;
+use super::session::{has_terminal, in_session};
 use crate::env::{Env, Interrupt, Interrupted};
 use crate::error::{ErrorCode, UserError};
 use crate::output::{Event, Output};
@@ -203,7 +204,7 @@ fn keep_end(kept: &mut Vec<u8>, most: usize) {
 /// Becomes the program: its streams, signals and exit code are then this process's own. Returns only if
 /// it can't be started.
 pub(crate) fn replace_process(invocation: &Invocation) -> RunError {
-    let Invocation { program, args, current_dir, env, stdin: _ } = invocation;
+    let Invocation { program, args, current_dir, env, stdin: _, carrier: _ } = invocation;
     let source = Command::new(program).args(args).current_dir(current_dir).env_clear().envs(env).exec();
     RunError::Start { program: invocation.name(), source }
 }
@@ -225,7 +226,7 @@ fn run(
     let program = invocation.name();
     output.trace(|| invocation.command_line());
     let mut child =
-        spawn(invocation).map_err(|source| RunError::Start { program: program.clone(), source })?;
+        spawn(invocation, env).map_err(|source| RunError::Start { program: program.clone(), source })?;
     output.event(Event::ProcessStarted { program: program.clone() });
     let mut captured = Captured::default();
     // However fast it writes, no more than this waits to be passed on.
@@ -266,19 +267,26 @@ fn run(
     Err(RunError::Failed { program, status, captured: Captured { stdout, stderr } })
 }
 
-fn spawn(invocation: &Invocation) -> io::Result<Child> {
-    let Invocation { program, args, current_dir, env, stdin } = invocation;
-    Command::new(program)
+fn spawn(invocation: &Invocation, env: &Env) -> io::Result<Child> {
+    let started = invocation.carrier.as_deref().unwrap_or(invocation);
+    // Whoever has our terminal could type into the user's shell.
+    let begins_session = env.program.is_some() && started.program.is_file() && has_terminal();
+    let started = if begins_session { &in_session(started.clone(), env) } else { started };
+    let Invocation { program, args, current_dir, env, stdin, carrier: _ } = started;
+    let mut command = Command::new(program);
+    command
         .args(args)
         .current_dir(current_dir)
         .env_clear()
         .envs(env)
         .stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::piped());
+    if !begins_session {
         // A group of its own: Ctrl-C reaches us first, and whatever the program starts ends with it.
-        .process_group(0)
-        .spawn()
+        command.process_group(0);
+    }
+    command.spawn()
 }
 
 fn read_pieces(pipe: impl Read, name: Pipe, sender: &mpsc::SyncSender<(Pipe, Vec<u8>)>) {

@@ -306,7 +306,7 @@ mod tests {
         } else {
             vec![prefix.clone()]
         };
-        let Invocation { program, args, current_dir, env, stdin } = invocation;
+        let Invocation { program, args, current_dir, env, stdin, carrier: _ } = invocation;
         let mut outer = Invocation::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh"])
             .arg(empty)

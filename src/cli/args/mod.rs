@@ -71,10 +71,17 @@ pub(super) enum Command {
     /// Make the catalogue of Python runtimes anew
     Inventory(Inventory),
     /// The first process of a dyno, which slugc starts itself
-    #[command(name = crate::dyno::INSIDE_COMMAND, hide = true)]
+    #[command(name = crate::host::cell::INSIDE_COMMAND, hide = true)]
     DynoInit {
         /// What describes the dyno
         file: std::path::PathBuf,
+    },
+    /// Starts a program in a session of its own, which slugc does itself
+    #[command(name = crate::host::session::SESSION_COMMAND, hide = true)]
+    Session {
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
     },
     /// Pack slugc as a buildpack that platforms can fetch
     Package(Package),

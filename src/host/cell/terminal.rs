@@ -1,4 +1,4 @@
-//! A terminal for what runs once at a terminal: a pseudo-terminal of the dyno's own, joined to the user's. The app can't
+//! A terminal for what runs once at a terminal: a pseudo-terminal of the program's own, joined to the user's. The app can't
 //! type into the user's shell then, knows its terminal by name, and has its sizes and job control.
 
 use std::fs::{File, OpenOptions};
@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How long what the dyno has written last may take to be shown.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Where util-linux and busybox have `setsid`.
+const SETSID: [&str; 3] = ["/usr/bin/setsid", "/bin/setsid", "/usr/local/bin/setsid"];
 
 /// The user's terminal as it was; it is so again when this is dropped.
 pub(crate) struct Restored(Option<Termios>);
@@ -54,20 +57,20 @@ fn modes_of(settings: &Termios) -> (InputModes, OutputModes, ControlModes, Local
 }
 
 /// The two ends of the dyno's terminal.
-pub(super) struct JoinedTerminal {
+pub(crate) struct JoinedTerminal {
     ours: File,
     name: PathBuf,
 }
 
 /// The threads between the terminals.
-pub(super) struct Joined {
+pub(crate) struct Joined {
     shown: Receiver<()>,
     _restored: Restored,
 }
 
 impl JoinedTerminal {
     /// Opens a terminal, if standard input is one. `/dev/ptmx` must be the dyno's.
-    pub(super) fn open() -> io::Result<Option<Self>> {
+    pub(crate) fn open() -> io::Result<Option<Self>> {
         if !isatty(io::stdin()) {
             return Ok(None);
         }
@@ -88,22 +91,30 @@ impl JoinedTerminal {
 
     /// Describes the start of a program in a session whose terminal this is.
     pub(super) fn command(&self, program: &Path) -> io::Result<Command> {
-        let no_control = i32::try_from(OFlags::NOCTTY.bits()).unwrap_or_default();
+        // The call itself can't be made in safe Rust. The program's own PATH may lead anywhere.
+        let setsid = SETSID.iter().find(|path| Path::new(path).is_file()).unwrap_or(&"setsid");
+        let mut command = Command::new(setsid);
+        command.arg("--ctty").arg(program);
+        self.connect(&mut command)?;
+        Ok(command)
+    }
+
+    /// Makes this the program's standard input, and whatever else of its streams would be the user's terminal.
+    pub(crate) fn connect(&self, command: &mut Command) -> io::Result<()> {
+        let no_control = OFlags::NOCTTY.bits().cast_signed();
         let theirs = OpenOptions::new().read(true).write(true).custom_flags(no_control).open(&self.name)?;
-        // The call itself can't be made in safe Rust.
-        let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(program).stdin(Stdio::from(theirs.try_clone()?));
+        command.stdin(Stdio::from(theirs.try_clone()?));
         if isatty(io::stdout()) {
             command.stdout(Stdio::from(theirs.try_clone()?));
         }
         if isatty(io::stderr()) {
             command.stderr(Stdio::from(theirs));
         }
-        Ok(command)
+        Ok(())
     }
 
     /// Passes on what is typed and what is shown, from now on.
-    pub(super) fn join(self) -> Joined {
+    pub(crate) fn join(self) -> Joined {
         let restored = Restored::remember();
         if let Some(mut raw) = restored.0.clone() {
             // Every key is the dyno's: its own terminal makes signals of them.
@@ -112,7 +123,7 @@ impl JoinedTerminal {
         }
         let ours = Arc::new(self.ours);
         let typed = Arc::clone(&ours);
-        thread::spawn(move || copy(io::stdin(), &*typed));
+        thread::spawn(move || relay(io::stdin(), &*typed));
         let sized = Arc::clone(&ours);
         thread::spawn(move || {
             loop {
@@ -127,9 +138,9 @@ impl JoinedTerminal {
         let (sender, shown) = mpsc::channel();
         thread::spawn(move || {
             if isatty(io::stdout()) {
-                copy(&*ours, io::stdout());
+                relay(&*ours, io::stdout());
             } else {
-                copy(&*ours, io::stderr());
+                relay(&*ours, io::stderr());
             }
             drop(sender);
         });
@@ -144,7 +155,8 @@ impl Drop for Joined {
     }
 }
 
-fn copy(mut from: impl Read, mut to: impl Write) {
+/// Passes on what is read, as soon as it is there, until either end is closed.
+pub(crate) fn relay(mut from: impl Read, mut to: impl Write) {
     let mut bytes = [0; 4096];
     loop {
         match from.read(&mut bytes) {
