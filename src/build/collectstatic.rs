@@ -7,10 +7,11 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::config_vars::ConfigVars;
+use super::confine::stream_step;
 use super::execute::Workshop;
 use super::importable::{can_import, python_in};
 use crate::error::{ErrorCode, NoticeCode, Result, UserError};
-use crate::host::process::{Invocation, RunError, stream};
+use crate::host::process::{Invocation, RunError};
 use crate::output::Output;
 use crate::python::pip_config::without_credentials;
 
@@ -194,7 +195,7 @@ fn collect(
     config_vars: &ConfigVars,
     shop: Workshop<'_>,
 ) -> Result<()> {
-    let Workshop { env, output, record, .. } = shop;
+    let Workshop { env, output, record, cell, .. } = shop;
     let command = format!("python {} collectstatic --noinput", manage.display());
     output.step(format!("$ {command}"));
     let mut invocation = Invocation::new(python_in(build_dir))
@@ -202,7 +203,7 @@ fn collect(
         .args(["collectstatic", "--noinput", "--traceback"])
         .current_dir(build_dir);
     invocation.env = vars.clone();
-    let Err(source) = stream(&invocation, env, output) else { return Ok(()) };
+    let Err(source) = stream_step(invocation, build_dir, cell, env, output) else { return Ok(()) };
     let log = source.text();
     if has_no_static_files(&log) {
         record.set("django_collectstatic", "skipped-no-staticfiles");

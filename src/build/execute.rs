@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::config_vars::ConfigVars;
+use super::confine::StepCell;
 use super::index_access::with_encoded_credentials;
 use super::inputs::{self, Reading};
 use super::layers::{Layer, has_layer, provide_layer};
@@ -47,6 +48,8 @@ pub(crate) struct BuildSettings {
     pub require_locked: bool,
     /// Makes the dependencies anew even if nothing has changed.
     pub refresh: bool,
+    /// Keeps the app's own steps apart from the rest of the machine, where that lets us.
+    pub isolates_steps: bool,
     /// Names the app among others in the store: a digest of where it is.
     pub lineage: String,
     /// The Python of the last build: its minor version is kept where the app names none.
@@ -66,6 +69,8 @@ pub(crate) struct Workshop<'a> {
     pub output: &'a Output,
     /// What it tells about itself afterwards.
     pub record: &'a Record,
+    /// Where the app's own steps run; without it, beside everything else.
+    pub cell: Option<&'a StepCell>,
 }
 
 /// The facts about an app, as far as they are known.

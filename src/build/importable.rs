@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::confine::capture_step;
 use super::execute::Workshop;
-use crate::host::process::{Invocation, RunError, capture};
+use crate::host::process::{Invocation, RunError};
 use crate::python::requirements::normalised_name;
 
 /// What the files say.
@@ -76,7 +77,7 @@ pub(crate) fn can_import(
             let mut invocation = Invocation::new(python_in(build_dir)).args(["-c", SCRIPT, module]);
             invocation.current_dir = build_dir.to_owned();
             invocation.env = vars.clone();
-            match capture(&invocation, shop.env, shop.output) {
+            match capture_step(invocation, build_dir, shop.cell, shop.env, shop.output) {
                 Ok(_) => Ok(true),
                 Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
                 Err(_) => Ok(false),

@@ -5,6 +5,7 @@ pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod collectstatic;
 pub(crate) mod config_vars;
+pub(crate) mod confine;
 pub(crate) mod deadline;
 pub(crate) mod dependencies;
 mod excluded;

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use super::config_vars::ConfigVars;
+use super::confine::stream_step;
 use super::execute::Workshop;
 use super::importable::{can_import, python_in};
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::FileContext;
-use crate::host::process::{Invocation, RunError, stream};
+use crate::host::process::{Invocation, RunError};
 
 /// Where corpora go, in the app's directory.
 pub(crate) const NLTK_DATA: &str = ".heroku/python/nltk_data";
@@ -101,7 +102,7 @@ pub(crate) fn download(
     vars: BTreeMap<OsString, OsString>,
     shop: Workshop<'_>,
 ) -> Result<()> {
-    let Workshop { env, output, .. } = shop;
+    let Workshop { env, output, cell, .. } = shop;
     output.step("Downloading NLTK corpora...");
     output.step(format!("Downloading NLTK packages: {}", packages.join(" ")));
     let mut invocation = Invocation::new(python_in(build_dir))
@@ -111,7 +112,7 @@ pub(crate) fn download(
         .args(packages.iter().cloned())
         .current_dir(build_dir);
     invocation.env = vars;
-    stream(&invocation, env, output).map_err(|source| NltkError { packages, source })?;
+    stream_step(invocation, build_dir, cell, env, output).map_err(|source| NltkError { packages, source })?;
     Ok(())
 }
 

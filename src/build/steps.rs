@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +13,7 @@ use super::changes::{
 };
 use super::collectstatic::{self, DEBUG_VARIABLE, DISABLING_FILE, DISABLING_VARIABLE, disabled};
 use super::config_vars::ConfigVars;
+use super::confine::StepCell;
 use super::execute::{BuildSettings, Built, Workshop};
 use super::hooks::{Hook, run_hook};
 use super::importable::{Answer, is_importable};
@@ -24,7 +25,7 @@ use super::tool_env::BUILD_EPOCH;
 use crate::app::source::AppSource;
 use crate::env::Env;
 use crate::error::Result;
-use crate::host::files::{self, FileError};
+use crate::host::files::{self, FileContext, FileError};
 use crate::plan::environment::{compile_environment, profile_scripts, render_python_sh};
 use crate::plan::{LayerKey, LayerPlan};
 use crate::slug::tree::Entry;
@@ -70,13 +71,20 @@ pub(crate) fn run_pre_compile(
     let plan = LayerPlan {
         name: "pre_compile",
         contents: "the app, after bin/pre_compile".to_owned(),
-        key: LayerKey::new([
-            ("content of the app", digest_of_source(&index_app(&app, env)?)),
-            ("set of config vars", digest_of_vars(steps.config_vars, &base)),
-        ]),
+        key: LayerKey::new(
+            [
+                ("content of the app", digest_of_source(&index_app(&app, env)?)),
+                ("set of config vars", digest_of_vars(steps.config_vars, &base)),
+            ]
+            .into_iter()
+            .chain(isolation_part(steps.settings)),
+        ),
     };
     let layer = provide_remembered(&plan, steps, shop, |tree| {
+        let tree = &real_path(tree)?;
         copy_app(&app, tree)?;
+        let cell = step_cell(steps.settings, shop)?;
+        let shop = Workshop { cell: cell.as_ref(), ..shop };
         let vars = compile_environment(tree, &base);
         run_hook(Hook::PreCompile, tree, &with_places(vars, tree), steps.config_vars, shop)?;
         warn_of_build_paths(tree, &paths_below(tree), tree, output);
@@ -111,6 +119,22 @@ pub(crate) fn run_steps(
     let removed = read_removed(&layer);
     layer.entries.retain(|entry| entry.path != REMOVED.as_bytes());
     Ok(Some(Staged { layer, removed }))
+}
+
+/// What a step makes may depend on what it can see.
+fn isolation_part(settings: &BuildSettings) -> Option<(&'static str, String)> {
+    (!settings.isolates_steps).then(|| ("isolation of steps", "off".to_owned()))
+}
+
+/// Returns the path that a directory has however it is named: no links and no `..` are in it, which a cell doesn't have.
+fn real_path(dir: &Path) -> std::result::Result<PathBuf, FileError> {
+    fs::canonicalize(dir).doing("reading", dir)
+}
+
+/// Finds where steps run, if they are to be kept apart.
+fn step_cell(settings: &BuildSettings, shop: Workshop<'_>) -> Result<Option<StepCell>> {
+    let Workshop { store, env, output, .. } = shop;
+    if settings.isolates_steps { StepCell::find(store.root(), env, output) } else { Ok(None) }
 }
 
 const NLTK: &str = "the NLTK downloader";
@@ -187,7 +211,12 @@ fn stage_plan(
     LayerPlan {
         name: "stage",
         contents: format!("what is made with {}", wanted.join(", ")),
-        key: LayerKey::new(parts.iter().map(|(name, value)| (name.as_str(), value.clone()))),
+        key: LayerKey::new(
+            parts
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.clone()))
+                .chain(isolation_part(steps.settings)),
+        ),
     }
 }
 
@@ -217,11 +246,13 @@ fn fill_stage(
 ) -> Result<()> {
     let Workshop { store, env, output, .. } = shop;
     let work = store.scratch()?;
-    let staged = work.path().join("app");
+    let staged = real_path(work.path())?.join("app");
     copy_app(app, &staged)?;
     for layer in &built.layers {
         put_layer(layer, &staged, Transfer::Copy, env)?;
     }
+    let cell = step_cell(steps.settings, shop)?;
+    let shop = Workshop { cell: cell.as_ref(), ..shop };
     let vars = with_places(compile_environment(&staged, base), &staged);
     let has_corpora = wanted.contains(&NLTK) && nltk::run(&staged, steps.config_vars, &vars, shop)?;
     if wanted.contains(&COLLECTSTATIC) {

@@ -64,7 +64,7 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     let env = &without_python_variables(env);
     let store = Store::open(&cache_dir.join(".slugc"))?;
     store.warn_if_open_to_all(output);
-    let shop = Workshop { store: &store, env, output, record };
+    let shop = Workshop { store: &store, env, output, record, cell: None };
     let config_vars = ConfigVars::read(env_dir.as_deref())?;
     let app_steps =
         AppSteps { places, config_vars: &config_vars, env: places.compile_environment(env), shop };
@@ -202,6 +202,8 @@ fn settings(cache: &Cache<'_>, config_vars: &ConfigVars, env: &Env) -> Result<Bu
         test: env.var("INSTALL_TEST").is_some(),
         require_locked: env.is_on("SLUGC_REQUIRE_LOCKED"),
         refresh: false,
+        // A build system has a machine or container for each build, and a cache for each app.
+        isolates_steps: false,
         lineage: cache::LINEAGE.to_owned(),
         last_python: cache.last_python(),
         config_vars: config_vars.clone(),

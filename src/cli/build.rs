@@ -37,11 +37,12 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.force = arguments.force;
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
+    request.settings.isolates_steps = !arguments.no_isolate;
     request.settings.config_vars =
         config_vars(arguments.env_dir.as_deref(), arguments.env_file.as_deref(), env)?;
     let record = Record::default();
     let built = within(Deadline::of_seconds(arguments.timeout), env, output, || {
-        build_slug(&request, Workshop { store: &store, env, output, record: &record })
+        build_slug(&request, Workshop { store: &store, env, output, record: &record, cell: None })
     });
     store.keep_below(arguments.cache_limit, env, output);
     let slug = built?;
@@ -93,6 +94,7 @@ pub(super) fn request(arguments: &AppArguments, layout: Layout, env: &Env) -> Sl
             test: false,
             require_locked: arguments.require_locked,
             refresh: false,
+            isolates_steps: true,
             lineage: lineage(&source, layout),
             last_python: None,
             config_vars: ConfigVars::default(),

@@ -409,6 +409,14 @@ notices! {
             the entries that were left out.
         "},
     }
+    BuildStepsNotIsolated => {
+        id: "build::steps-not-isolated",
+        title: "The app's own build steps aren't isolated from this machine.",
+        fix: indoc! {"
+            Allow user namespaces, or run slugc as root. Until then, build only apps
+            that you trust. Pass --no-isolate if you do.
+        "},
+    }
     RunNotIsolated => {
         id: "run::not-isolated",
         title: "The dyno isn't isolated from this machine.",

@@ -25,6 +25,7 @@ mod index;
 mod indexes;
 mod inspect;
 mod internal_error;
+mod isolation;
 mod leftovers;
 mod locks;
 mod managers;

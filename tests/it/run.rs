@@ -61,7 +61,7 @@ fn slug() -> String {
 }
 
 /// Whether this machine lets us make the namespaces of a dyno.
-fn can_isolate() -> bool {
+pub(crate) fn can_isolate() -> bool {
     let arguments =
         ["--user", "--map-user", "1", "--map-group", "1", "--keep-caps", "--mount", "--pid", "--fork"];
     let can = Command::new("unshare")

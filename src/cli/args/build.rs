@@ -92,6 +92,10 @@ pub(in crate::cli) struct Build {
     #[arg(long)]
     pub(in crate::cli) refresh: bool,
 
+    /// Run hooks and collectstatic beside everything else, where they can read and change whatever you can
+    #[arg(long)]
+    pub(in crate::cli) no_isolate: bool,
+
     /// Config vars for hooks and collectstatic, from a file of NAME=value lines
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) env_file: Option<PathBuf>,

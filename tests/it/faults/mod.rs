@@ -123,5 +123,5 @@ fn render_page() -> String {
             writeln!(page, "| {fault} | {place} | {outcome} | `{module}::tests::{test}` |").unwrap();
         }
     }
-    page
+    page + &crate::isolation::render_table()
 }
