@@ -193,7 +193,7 @@ fn hooks_get_config_vars_and_not_the_users_environment() {
     let build = app.build(&["--env-dir", dir.to_str().unwrap(), "--env-file", "file"]).success();
     let line = "       A=from the directory B=from the file C= PATH_KEPT=yes P=\n";
     assert!(build.stderr.contains(line), "{}", build.stderr);
-    app.build(&["--env-dir", "missing"]).failure("file-system::failed");
+    app.build(&["--env-dir", "missing"]).failure("command-line::no-such-path");
 }
 
 #[test]
