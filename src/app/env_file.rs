@@ -228,7 +228,7 @@ fn flatten(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Failure, render_text};
+    use crate::error::{Door, Failure, render_text};
 
     #[test]
     fn lines_are_read_as_heroku_local_reads_them() {
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_message_shows_the_place_and_not_the_value() {
         let error = parse_env_file(b"A=b\nTOKEN=\"hush-hush\n").unwrap_err().in_file("prod.env");
-        insta::assert_snapshot!(render_text(&Failure::from(error)), @r#"
+        insta::assert_snapshot!(render_text(&Failure::from(error), Door::CommandLine), @r#"
         Error: The file of config vars can't be read.
 
         prod.env, line 2, has a value whose quote isn't closed on the same line. Write a line break as `\n` in double quotes.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::ignored::find_ignored;
 use super::left_out::Rule;
 use super::names::printable;
 use super::procfile::{Procfile, ProcfileError};
@@ -92,6 +93,8 @@ fn gather(
         ),
         None => source.findings.extend(find_misnamed_procfile(&source.names)),
     }
+    let ignored = find_ignored(|name| String::from_utf8(source.read_file(name).ok()?).ok());
+    source.findings.extend(ignored);
     Ok(source)
 }
 

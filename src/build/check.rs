@@ -10,13 +10,14 @@ use super::left_out::left_out;
 use super::slug::{SlugRequest, read};
 use super::stage;
 use super::survey::digest_of_source;
+use crate::app::ignored;
 use crate::app::source::AppSource;
 use crate::check::facts::{Facts, Installed};
 use crate::check::finding::Finding;
 use crate::check::gather::{LayerFiles, read_app, read_layers};
-use crate::check::{Severity, check};
+use crate::check::{Severity, check, missing_procfile};
 use crate::env::Env;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, FindingCode, Result};
 use crate::plan::Plan;
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -97,6 +98,35 @@ fn installed(layers: &[&Layer], lineage: &str, store: &Store, env: &Env) -> Resu
     Ok(known.installed)
 }
 
+/// Lists what is wrong with an app and what it has installed, to explain why a step failed.
+pub(crate) fn findings_of(
+    app: &AppSource,
+    layers: &[Layer],
+    lineage: &str,
+    shop: Workshop<'_>,
+) -> Vec<Finding> {
+    check(&Facts { installed: installed_in(layers, lineage, shop), ..read_app(app) })
+}
+
+/// Lists what layers have installed, if they can be read.
+pub(crate) fn installed_in(layers: &[Layer], lineage: &str, shop: Workshop<'_>) -> Option<Installed> {
+    let layers: Vec<&Layer> = layers.iter().collect();
+    installed(&layers, lineage, shop.store, shop.env).ok()
+}
+
+/// Says what there is to say of an app without a Procfile, from what it has installed, if it is installed. One with another
+/// name is told when the app is read.
+pub(crate) fn missing_procfile_of(
+    app: &AppSource,
+    installed: impl FnOnce() -> Option<Installed>,
+) -> Option<Finding> {
+    if app.procfile.is_some() {
+        return None;
+    }
+    let facts = Facts { installed: installed(), ..read_app(app) };
+    missing_procfile(&facts).filter(|finding| finding.code == FindingCode::ProcfileMissing)
+}
+
 /// What was found, and in what.
 #[derive(Serialize, Deserialize)]
 struct RememberedFindings {
@@ -120,9 +150,12 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
         return Ok(());
     }
     let findings = findings(made, shop)?;
-    // What the Procfile's linter says has been told at the beginning of the build.
+    // What the Procfile's linter says, and what is ignored, has been told at the beginning of the build.
     let is_new = |finding: &&Finding| {
-        finding.severity != Severity::Note && !finding.code.entry().id.starts_with("procfile::")
+        finding.severity != Severity::Note
+            && (finding.code == FindingCode::ProcfileMissing
+                || !finding.code.entry().id.starts_with("procfile::"))
+            && !ignored::CODES.contains(&finding.code)
     };
     let new: Vec<&Finding> = findings.iter().filter(is_new).collect();
     for finding in new.iter().take(SHOWN) {

@@ -10,7 +10,7 @@ use super::config_vars::ConfigVars;
 use super::confine::stream_step;
 use super::execute::Workshop;
 use super::importable::{can_import, python_in};
-use crate::error::{ErrorCode, NoticeCode, Result, UserError};
+use crate::error::{Door, ErrorCode, NoticeCode, Result, UserError};
 use crate::host::process::{Invocation, RunError};
 use crate::output::Output;
 use crate::python::pip_config::without_credentials;
@@ -79,11 +79,31 @@ impl UserError for CollectstaticError {
         }
     }
 
+    fn fix(&self, door: Door) -> Option<String> {
+        Some(at_door(self.code().entry().fix, door))
+    }
+
     fn exit_code(&self) -> u8 {
         match &self.source {
             RunError::Interrupted(interrupted) => interrupted.exit_code(),
             _ => self.code().entry().exit_code,
         }
+    }
+}
+
+/// Says how collectstatic is turned off at this door, in a text that ends with the bare assignment.
+fn at_door(text: &str, door: Door) -> String {
+    let assignment = format!("{DISABLING_VARIABLE}=1");
+    let command = disabling_command(door);
+    let lines = text.lines().map(|line| if line == assignment { command.as_str() } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the command that turns collectstatic off at this door.
+pub(super) fn disabling_command(door: Door) -> String {
+    match door {
+        Door::CommandLine => format!("slugc build --set {DISABLING_VARIABLE}=1"),
+        Door::Buildpack => format!("heroku config:set {DISABLING_VARIABLE}=1"),
     }
 }
 
@@ -127,10 +147,12 @@ pub(crate) fn tell_disabled(disabled: Disabled, shop: Workshop<'_>) {
             output.step(format!("Skipping Django collectstatic since the file '{DISABLING_FILE}' exists"));
             output.warning(
                 NoticeCode::CollectstaticDisabledFile,
-                format!(
-                    "The file {DISABLING_FILE} is an old way to turn collectstatic off.\n\n\
-                     Delete it, and set a config var instead:\n\
-                     heroku config:set {DISABLING_VARIABLE}=1"
+                at_door(
+                    &format!(
+                        "The file {DISABLING_FILE} is an old way to turn collectstatic off.\n\n\
+                         Delete it, and set a config var instead:\n{DISABLING_VARIABLE}=1"
+                    ),
+                    output.door(),
                 ),
             );
         }
@@ -292,6 +314,29 @@ mod tests {
             ("", FailureKind::Other),
         ] {
             assert_eq!(FailureKind::of(log), kind, "{log}");
+        }
+    }
+
+    // B05
+    #[test]
+    fn each_door_says_in_its_own_way_how_collectstatic_is_turned_off() {
+        for kind in [
+            FailureKind::Syntax,
+            FailureKind::Configuration,
+            FailureKind::References,
+            FailureKind::MissingFile,
+            FailureKind::Other,
+        ] {
+            let source =
+                RunError::TookTooLong { program: "python".to_owned(), limit: std::time::Duration::ZERO };
+            let error = CollectstaticError { command: String::new(), kind, source };
+            for (door, expected, other) in [
+                (Door::CommandLine, "\nslugc build --set DISABLE_COLLECTSTATIC=1\n", "heroku config"),
+                (Door::Buildpack, "\nheroku config:set DISABLE_COLLECTSTATIC=1\n", "slugc"),
+            ] {
+                let fix = error.fix(door).unwrap();
+                assert!(fix.contains(expected) && !fix.contains(other), "{kind:?} {door:?}: {fix}");
+            }
         }
     }
 

@@ -118,7 +118,8 @@ fn clean_value(mut bytes: Vec<u8>) -> OsString {
     OsString::from_vec(bytes)
 }
 
-fn is_variable_name(name: &str) -> bool {
+/// Returns whether a shell can set a variable of this name.
+pub(crate) fn is_variable_name(name: &str) -> bool {
     let mut letters = name.bytes();
     letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')

@@ -144,7 +144,13 @@ impl Surroundings {
     fn of(env: &BTreeMap<OsString, OsString>, app: &Path) -> Self {
         let dir = |name: &str| env.get(OsStr::new(name)).map(PathBuf::from).filter(|dir| is_a_place(dir));
         let home = dir("HOME");
-        let empty: Vec<PathBuf> = [home.clone(), dir("TMPDIR")].into_iter().flatten().collect();
+        let mut empty: Vec<PathBuf> = [home.clone(), dir("TMPDIR")].into_iter().flatten().collect();
+        // Those that the step gets are below a directory for temporary files, whichever that is.
+        let own = |name: &str| {
+            let path = env.get(OsStr::new(name)).map(PathBuf::from)?;
+            let is_free = is_a_place(&path) || path.starts_with("/var/tmp");
+            (is_free && path.is_dir()).then_some(path)
+        };
         let path = env.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
         let programs = std::env::split_paths(path)
             .filter(|dir| dir.is_absolute() && !dir.starts_with(app))
@@ -155,6 +161,8 @@ impl Surroundings {
             .map(|(_, value)| PathBuf::from(value));
         let is_needed = |path: &PathBuf| is_shown(path, &empty);
         let mut shown: Vec<PathBuf> = programs.chain(certificates).filter(is_needed).collect();
+        shown.extend(own("ENV_DIR"));
+        empty.extend(own("CACHE_DIR"));
         shown.sort();
         shown.dedup();
         Self { shown, empty }

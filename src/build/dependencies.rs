@@ -1,10 +1,10 @@
 //! The app's dependencies, installed into a tree of their own that is later laid over the runtime.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::python::Python;
-use super::tool_env::tool_environment;
+use super::tool_env::{tool_environment, with_python};
 use super::uv::{Uv, pip_environment};
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
@@ -188,7 +188,7 @@ pub(crate) fn install(
             pip_invocation(&[bundled], target, env)
         }
     };
-    let invocation = with_libraries(invocation, target.python);
+    let invocation = with_python(invocation, target.python);
     stream(&invocation, env, output).map(drop).map_err(|source| install_error(target.failure, source).into())
 }
 
@@ -212,19 +212,6 @@ impl UserError for NoBundledPip {
 
 fn prefix(target: &InstallTarget<'_>) -> PathBuf {
     target.tree.join(".heroku/python")
-}
-
-/// Lets linkers find Python's library where it is now: its own settings name where it is in a dyno.
-pub(super) fn with_libraries(invocation: Invocation, python: &Python) -> Invocation {
-    const NAME: &str = "LIBRARY_PATH";
-    let own = python.prefix.join("lib");
-    let theirs = invocation.env.get(OsStr::new(NAME)).filter(|value| !value.is_empty()).cloned();
-    let mut path = own.into_os_string();
-    if let Some(theirs) = theirs {
-        path.push(":");
-        path.push(theirs);
-    }
-    invocation.env(NAME, path)
 }
 
 fn uv_invocation(
@@ -411,27 +398,6 @@ mod tests {
             ("something else", Cause::Other),
         ] {
             assert_eq!(find_cause(text), expected, "{text}");
-        }
-    }
-
-    // D42
-    #[test]
-    fn linkers_find_pythons_library_first_and_then_what_the_user_names() {
-        let python = Python {
-            executable: "/t/bin/python3.12".into(),
-            prefix: "/t".into(),
-            version: "3.12.1".parse().unwrap(),
-            layer: None,
-        };
-        for (set, expected) in [(None, "/t/lib"), (Some(""), "/t/lib"), (Some("/opt/lib"), "/t/lib:/opt/lib")]
-        {
-            let invocation = Invocation::new("/uv");
-            let invocation = match set {
-                Some(value) => invocation.env("LIBRARY_PATH", value),
-                None => invocation,
-            };
-            let invocation = with_libraries(invocation, &python);
-            assert_eq!(invocation.env[OsStr::new("LIBRARY_PATH")], expected, "{set:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
@@ -19,9 +20,10 @@ use super::runtime::choose::{RuntimeRequest, choose_runtime};
 use super::survey;
 use super::unreachable;
 use super::uv::{self, Uv};
+use crate::app::ignored;
 use crate::app::source::AppSource;
 use crate::env::Env;
-use crate::error::{ErrorCode, Result};
+use crate::error::{Door, ErrorCode, MessageCode, Result};
 use crate::output::Output;
 use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
@@ -29,7 +31,7 @@ use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, P
 use crate::python::distribution::MarkerValues;
 use crate::python::pip_config::PipConfig;
 use crate::python::requirements::normalised_name;
-use crate::python::version::{PythonVersion, VersionOrigin};
+use crate::python::version::PythonVersion;
 use crate::slug::tree::Entry;
 use crate::store::Store;
 
@@ -87,6 +89,8 @@ pub(crate) struct Survey {
     pub(super) settings: BuildSettings,
     /// The environment for installers: with the config vars that they may see.
     pub(super) installer_env: Env,
+    /// What there is to say of an app without a Procfile, if that was looked for.
+    pub(super) missing_procfile: Option<String>,
     announced: bool,
 }
 
@@ -107,6 +111,14 @@ pub(super) struct Installed {
     project: Option<Layer>,
 }
 
+/// Returns how the user would name the app's directory: what was made of it in the store isn't for users.
+fn shown_root<'a>(app: &'a AppSource, shop: Workshop<'_>) -> &'a Path {
+    match app.root.starts_with(shop.store.root()) {
+        true => Path::new(""),
+        false => app.root.strip_prefix(&shop.env.current_dir).unwrap_or(&app.root),
+    }
+}
+
 impl Survey {
     /// Reads the facts about an app. `app_entries` gives the app's files with their digests; it is only asked
     /// when the plan depends on them.
@@ -116,8 +128,8 @@ impl Survey {
         settings: BuildSettings,
         shop: Workshop<'_>,
     ) -> Result<Self> {
-        let Workshop { store, env, output, .. } = shop;
-        detect::detect(&app.names, &app.dirs)?;
+        let Workshop { store, env, output, record, .. } = shop;
+        detect::detect(&app.names, &app.dirs, |path| app.has_file(path), shown_root(&app, shop))?;
         let (package_manager, pyproject) = survey::choose_manager(&app, survey::read_pyproject(&app))?;
         let facts = survey::VersionFacts {
             manager: package_manager,
@@ -125,7 +137,7 @@ impl Survey {
             last: settings.last_python,
             today: survey::today(env),
         };
-        let version = survey::read_version(&app, &facts)?;
+        let version = survey::read_version(&app, &facts, record)?;
         let reading = Reading {
             app: &app,
             manager: package_manager,
@@ -180,6 +192,7 @@ impl Survey {
             uv,
             settings,
             installer_env,
+            missing_procfile: None,
             announced: false,
         })
     }
@@ -207,6 +220,7 @@ impl Survey {
             uv_version: self.uv.as_ref().map_or(UV_VERSION, |uv| &uv.version),
             test: self.settings.test,
             require_locked: self.settings.require_locked,
+            missing_procfile: self.missing_procfile.as_deref(),
         })
     }
 
@@ -225,8 +239,11 @@ impl Survey {
             return Ok(());
         }
         shop.output.step(self.version.describe());
-        self.note_version(shop.record);
-        for notice in &self.plan()?.notices {
+        let is_platforms = |notice: &&Notice| {
+            shop.output.door() == Door::Buildpack
+                && matches!(notice.code, MessageCode::Finding(code) if ignored::CODES.contains(&code))
+        };
+        for notice in self.plan()?.notices.iter().filter(|notice| !is_platforms(notice)) {
             tell(notice, shop.output);
         }
         Ok(())
@@ -294,26 +311,6 @@ impl Survey {
             let pip = pip.join().unwrap_or_else(|panic| resume_unwind(panic))?;
             Ok((Some(pip), dependencies?, project))
         })
-    }
-
-    fn note_version(&self, record: &Record) {
-        let VersionDecision { requested, origin, version, .. } = &self.version;
-        record.set("python_version", version.to_string());
-        record.set("python_version_major", version.minor_version());
-        record.set("python_version_requested", requested.to_string());
-        record.set("python_version_origin", origin.reported_name());
-        record.set("python_version_pinned", requested.patch.is_some());
-        let look_alikes = self.version_look_alikes();
-        if *origin != VersionOrigin::RuntimeTxt && !look_alikes.is_empty() {
-            record.set("python_version_files", look_alikes);
-        }
-    }
-
-    /// Files in the top level directory that look like a version file and aren't, with a comma after each.
-    fn version_look_alikes(&self) -> String {
-        let names = self.app.names.iter().filter(|name| !self.app.dirs.contains(*name));
-        let names = names.filter_map(|name| std::str::from_utf8(name).ok());
-        names.filter(|name| survey::looks_like_version_file(name)).map(|name| format!("{name},")).collect()
     }
 
     /// Whether uv will install something.

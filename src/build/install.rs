@@ -19,9 +19,10 @@ use super::stage;
 use super::sync::{LeaveOut, SyncTarget, sync};
 use crate::app::source::AppSource;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Door, Result};
 use crate::host::files;
 use crate::plan::inputs::Rendered;
+use crate::plan::installer::command_of;
 use crate::plan::local::{Local, Needs, Part};
 use crate::plan::{Installer, Lock, NativeTool, PackageManager, Plan, expected};
 use crate::python::distribution::{InfoDir, MarkerValues};
@@ -60,8 +61,13 @@ impl Survey {
                 Some((tool, layer)) => Chosen::Native(*tool, layer),
                 None => Chosen::Engine(self.tool(plan, python, pip)),
             };
-            let command =
-                self.package_manager.command(self.settings.test, self.app.has_file(TEST_REQUIREMENTS));
+            let (manager, test) = (self.package_manager, self.settings.test);
+            let has_tests = self.app.has_file(TEST_REQUIREMENTS);
+            let command = match output.door() {
+                Door::CommandLine => command_of(manager, plan.installer, test, has_tests),
+                // Harnesses look for Heroku's line.
+                Door::Buildpack => manager.command(test, has_tests).to_owned(),
+            };
             output.step(format!("Installing dependencies using '{command}'"));
             for reason in &plan.installer_reasons {
                 output.detail(reason);

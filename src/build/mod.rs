@@ -10,6 +10,7 @@ pub(crate) mod deadline;
 pub(crate) mod dependencies;
 mod excluded;
 pub(crate) mod execute;
+pub(crate) mod explain;
 pub(crate) mod git;
 pub(crate) mod hooks;
 pub(crate) mod importable;

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::dependencies::{install_error, with_libraries};
+use super::dependencies::install_error;
 use super::execute::Workshop;
 use super::layers::{Layer, provide_layer};
 use super::pip_layer::{PinnedTools, install_pinned};
 use super::python::Python;
 use super::sync::network_settings;
-use super::tool_env::tool_environment;
+use super::tool_env::{tool_environment, with_python};
 use super::uv::{Uv, pip_environment};
 use super::venv::Venv;
 use crate::env::Env;
@@ -129,7 +129,7 @@ pub(crate) fn install_natively(
     let venv = Venv::make(&prefix, python, None)?;
     let mut invocation = invocation(tool, &own, target);
     invocation.env = environment(tool, &prefix, work.path(), pip, env);
-    stream(&with_libraries(invocation, python), env, output)
+    stream(&with_python(invocation, python), env, output)
         .map_err(|source| install_error(target.manager.install_error(), source))?;
     venv.take_away()?;
     remove_leftovers(target)?;

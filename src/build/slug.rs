@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::check::{Made, tell_findings};
+use super::check::{Made, findings_of, missing_procfile_of, tell_findings};
 use super::excluded::{self, Patterns};
-use super::execute::{BuildSettings, Built, Survey, Workshop, installed_names};
+use super::execute::{BuildSettings, Built, Survey, Workshop};
+use super::explain::explained;
 use super::layers::Layer;
 use super::own_output::leave_out_own_output;
 use super::sbom::sbom_tree;
 use super::source::{Checkout, export_commit, read_directory};
+use super::stage;
 use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
 use super::tracking::{read_tracking, tell_uncommitted};
-use super::{stage, survey};
 use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
 use crate::env::Env;
@@ -22,7 +23,7 @@ use crate::error::{ErrorCode, Failure, FindingCode, Result};
 use crate::host::files::FileContext;
 use crate::inspect::sbom::{TreesSbom, sbom_of_trees};
 use crate::output::{Output, shell_quote};
-use crate::plan::{Plan, suggest};
+use crate::plan::Plan;
 use crate::slug::assemble::{Layout, Slug, SlugSpec, Times, check_output, prepare};
 use crate::slug::known::KnownFiles;
 use crate::slug::manifest::manifest_path;
@@ -60,6 +61,15 @@ pub(crate) struct SlugRequest {
     pub settings: BuildSettings,
 }
 
+/// What a build has made.
+#[derive(Debug)]
+pub(crate) struct BuiltSlug {
+    /// The slug.
+    pub slug: Slug,
+    /// The process types that it declares.
+    pub process_types: Vec<String>,
+}
+
 /// The source of a build; what was checked out for it goes away with it.
 pub(super) struct Source {
     pub(super) app: AppSource,
@@ -72,11 +82,13 @@ pub(super) struct Source {
 pub(crate) fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Plan> {
     let source = read(request, shop)?;
     let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
-    Survey::read(source.app, &mut entries, request.settings.clone(), shop)?.plan()
+    let mut survey = Survey::read(source.app, &mut entries, request.settings.clone(), shop)?;
+    survey.missing_procfile = missing_procfile_of(survey.app(), || None).map(|finding| finding.message);
+    survey.plan()
 }
 
 /// Builds the slug and its manifest.
-pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
+pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     // Minutes of work for a slug that can't be written would be a poor answer.
     check_output(&request.output)?;
     if !request.force {
@@ -97,7 +109,7 @@ pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Sl
     }
 }
 
-fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
+fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     let Workshop { store, env, output, .. } = shop;
     let source = read(request, shop)?;
     let slugignore_removed = source.app.tree.removed;
@@ -105,7 +117,11 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         output.step(format!("Deleting {slugignore_removed} files matching .slugignore patterns."));
     }
     let (commit, commit_time) = (source.commit, source.commit_time);
-    let steps = StepSettings { config_vars: &request.settings.config_vars, settings: &request.settings };
+    let steps = StepSettings {
+        config_vars: &request.settings.config_vars,
+        settings: &request.settings,
+        commit: commit.as_deref(),
+    };
     let (app, pre_compiled) = run_pre_compile(source.app, steps, shop)?;
     if request.settings.refresh {
         KnownFiles::forget(&request.settings.lineage, store);
@@ -129,13 +145,14 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
         Some(entries) => entries,
         None => index(app)?,
     };
-    let staged = run_steps(app, &app_entries, &built, steps, shop)?;
+    let staged = run_steps(app, &app_entries, &built, steps, shop).map_err(|failure| {
+        explained(failure, app, || findings_of(app, &built.layers, &request.settings.lineage, shop))
+    })?;
     if let Some(staged) = &staged {
         built.layers.iter_mut().for_each(|layer| staged.prune(&mut layer.entries));
         staged.prune(&mut app_entries);
         read_staged_procfile(staged, &mut built)?;
     }
-    suggest_procfile(app, &built, shop);
     tell_process_types(&built, shop);
     let made = Made {
         app,
@@ -182,7 +199,8 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<Slug> {
     let slug = prepared.publish_with(&manifest, &manifest_path(&request.output))?;
     remember_output(&request.output, &slug.sha256, &request.settings.lineage, store);
     tell_slug(&slug, output);
-    Ok(slug)
+    let process_types = built.plan.process_types.into_keys().collect();
+    Ok(BuiltSlug { slug, process_types })
 }
 
 /// Says how to see what is in a slug that is too large to be kept: a line to paste.
@@ -321,20 +339,6 @@ fn read_staged_procfile(staged: &Staged, built: &mut Built) -> Result<()> {
         built.plan.process_types = Procfile::parse(&contents)?.process_types();
     }
     Ok(())
-}
-
-fn suggest_procfile(app: &AppSource, built: &Built, shop: Workshop<'_>) {
-    if app.procfile.is_some() {
-        return;
-    }
-    let installed = built.layers.iter().flat_map(|layer| installed_names(&layer.entries)).collect();
-    let sources = survey::read_web_app_candidates(app);
-    if let Some(line) = suggest::suggest_web_process(&sources, &installed) {
-        shop.output.notice(
-            FindingCode::ProcfileMissing,
-            format!("To run this app, create a file named Procfile with this line:\n{line}"),
-        );
-    }
 }
 
 fn manifest(

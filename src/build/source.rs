@@ -15,7 +15,7 @@ use crate::host::files;
 use crate::host::process::{Invocation, RunError};
 use crate::host::scratch::ScratchDir;
 use crate::output::Output;
-use crate::plan::detect::detect;
+use crate::plan::detect::is_app;
 
 /// More levels of submodules than anybody has; a repository may name itself.
 const MAX_DEPTH: usize = 16;
@@ -61,7 +61,7 @@ fn check_is_app(dir: &Path, env: &Env) -> error::Result<()> {
         let names = std::fs::read_dir(&real).into_iter().flatten().flatten();
         let names = names.map(|entry| entry.file_name().into_encoded_bytes()).collect();
         // In a container, an app may well be there.
-        if detect(&names, &BTreeSet::new()).is_err() {
+        if !is_app(&names, &BTreeSet::new()) {
             return not_an_app("your home directory");
         }
     }

@@ -15,6 +15,7 @@ use super::collectstatic::{self, DEBUG_VARIABLE, DISABLING_FILE, DISABLING_VARIA
 use super::config_vars::ConfigVars;
 use super::confine::StepCell;
 use super::execute::{BuildSettings, Built, Workshop};
+use super::explain::explained;
 use super::hooks::{Hook, run_hook};
 use super::importable::{Answer, is_importable};
 use super::layers::{Layer, provide_layer};
@@ -23,9 +24,11 @@ use super::stage::{Transfer, copy_app, index_app, put_layer, write_generated_fil
 use super::survey::digest_of_source;
 use super::tool_env::BUILD_EPOCH;
 use crate::app::source::AppSource;
+use crate::check::gather::DEFAULT_STACK;
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files::{self, FileContext, FileError};
+use crate::host::scratch::ScratchDir;
 use crate::plan::environment::{compile_environment, profile_scripts, render_python_sh};
 use crate::plan::{LayerKey, LayerPlan};
 use crate::slug::tree::Entry;
@@ -37,6 +40,8 @@ pub(crate) struct StepSettings<'a> {
     pub config_vars: &'a ConfigVars,
     /// How it is built.
     pub settings: &'a BuildSettings,
+    /// The commit that is built, if that is known.
+    pub commit: Option<&'a str>,
 }
 
 /// What the steps made of the app and its layers.
@@ -75,6 +80,7 @@ pub(crate) fn run_pre_compile(
             [
                 ("content of the app", digest_of_source(&index_app(&app, env)?)),
                 ("set of config vars", digest_of_vars(steps.config_vars, &base)),
+                ("commit", steps.commit.unwrap_or_default().to_owned()),
             ]
             .into_iter()
             .chain(isolation_part(steps.settings)),
@@ -86,10 +92,12 @@ pub(crate) fn run_pre_compile(
         let cell = step_cell(steps.settings, shop)?;
         let shop = Workshop { cell: cell.as_ref(), ..shop };
         let vars = compile_environment(tree, &base);
-        run_hook(Hook::PreCompile, tree, &with_places(vars, tree), steps.config_vars, shop)?;
+        let places = StepPlaces::make(steps.config_vars)?;
+        run_hook(Hook::PreCompile, tree, &places.vars(vars, tree, steps.commit), steps.config_vars, shop)?;
         warn_of_build_paths(tree, &paths_below(tree), tree, output);
         Ok(())
-    })?;
+    })
+    .map_err(|failure| explained(failure, &app, Vec::new))?;
     let app = app.read_copy(&layer.tree(), &env.interrupt)?;
     Ok((app, Some(layer)))
 }
@@ -206,6 +214,7 @@ fn stage_plan(
         ("set of config vars".to_owned(), digest_of_vars(steps.config_vars, base)),
         ("set of boot scripts".to_owned(), hex::encode(&scripts.finalize()[..16])),
         ("list of steps".to_owned(), wanted.join(", ")),
+        ("commit".to_owned(), steps.commit.unwrap_or_default().to_owned()),
     ];
     parts.extend(built.layers.iter().map(|layer| (format!("{} layer", layer.name), layer.key.clone())));
     LayerPlan {
@@ -253,7 +262,8 @@ fn fill_stage(
     }
     let cell = step_cell(steps.settings, shop)?;
     let shop = Workshop { cell: cell.as_ref(), ..shop };
-    let vars = with_places(compile_environment(&staged, base), &staged);
+    let places = StepPlaces::make(steps.config_vars)?;
+    let vars = places.vars(compile_environment(&staged, base), &staged, steps.commit);
     let has_corpora = wanted.contains(&NLTK) && nltk::run(&staged, steps.config_vars, &vars, shop)?;
     if wanted.contains(&COLLECTSTATIC) {
         collectstatic::run(&staged, steps.config_vars, &vars, shop)?;
@@ -296,9 +306,44 @@ fn step_environment(env: &Env) -> BTreeMap<OsString, OsString> {
     vars
 }
 
-fn with_places(mut vars: BTreeMap<OsString, OsString>, build_dir: &Path) -> BTreeMap<OsString, OsString> {
-    vars.insert("BUILD_DIR".into(), build_dir.into());
-    vars
+/// What steps are told of besides the build directory, as on Heroku: a cache, which is empty in each build, and the config
+/// vars as files. They hold secrets, and are gone when the steps have run.
+struct StepPlaces {
+    dir: ScratchDir,
+}
+
+impl StepPlaces {
+    fn make(config_vars: &ConfigVars) -> std::result::Result<Self, FileError> {
+        let dir = files::temp_dir(None)?;
+        let (cache, env) = (dir.path().join("cache"), dir.path().join("env"));
+        files::create_dir_all(&cache)?;
+        files::create_dir_all(&env)?;
+        // A step may have another user id. The directory around lets nobody else in.
+        files::set_mode(&env, 0o755)?;
+        for name in config_vars.names() {
+            let value = config_vars.get(name).unwrap_or_default();
+            files::write_atomically(&env.join(name), value.as_encoded_bytes())?;
+        }
+        Ok(Self { dir })
+    }
+
+    fn vars(
+        &self,
+        mut vars: BTreeMap<OsString, OsString>,
+        build_dir: &Path,
+        commit: Option<&str>,
+    ) -> BTreeMap<OsString, OsString> {
+        vars.entry("STACK".into()).or_insert_with(|| DEFAULT_STACK.into());
+        for (name, value) in [
+            ("BUILD_DIR", build_dir.into()),
+            ("CACHE_DIR", self.dir.path().join("cache").into_os_string()),
+            ("ENV_DIR", self.dir.path().join("env").into_os_string()),
+            ("SOURCE_VERSION", commit.unwrap_or_default().into()),
+        ] {
+            vars.insert(name.into(), value);
+        }
+        vars
+    }
 }
 
 /// Returns a digest of the config vars, and of what of the environment changes what the steps do.

@@ -6,6 +6,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
+use super::record::Record;
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::env::Env;
@@ -13,7 +14,7 @@ use crate::error::{ErrorCode, FindingCode, Result};
 use crate::host::clock;
 use crate::plan::manager::choose_package_manager;
 use crate::plan::runtime::VersionDecision;
-use crate::plan::{ManagerError, Notice, PackageManager, suggest};
+use crate::plan::{ManagerError, Notice, PackageManager};
 use crate::python::pip_config::{PipConfig, pip_config_file_paths};
 use crate::python::pipfile::requested_python;
 use crate::python::pyproject::{Pyproject, PyprojectError, parse_pyproject};
@@ -37,8 +38,18 @@ pub(crate) struct VersionFacts<'a> {
 
 /// Decides the Python version from the app's files: runtime.txt, .python-version, `requires-python`, Pipfile.lock;
 /// then that of the last build, or the default.
-pub(crate) fn read_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<VersionDecision> {
-    let (requested, origin, range) = read_requested_version(app, facts)?;
+///
+/// What is known is noted at once, so that the report has it if a later step fails.
+pub(crate) fn read_version(
+    app: &AppSource,
+    facts: &VersionFacts<'_>,
+    record: &Record,
+) -> Result<VersionDecision> {
+    let requested = read_requested_version(app, facts)?;
+    note_request(&requested, app, record);
+    let (requested, origin, range) = requested;
+    let version = supported::resolve_version(&requested, origin)?;
+    note_version(version, requested.patch.is_some(), record);
     if facts.manager == PackageManager::Uv {
         // uv itself reads neither, so the versions on other machines would be others.
         match origin {
@@ -49,12 +60,35 @@ pub(crate) fn read_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<
             _ => {}
         }
     }
-    let version = supported::resolve_version(&requested, origin)?;
     let notices = supported::notices(version, origin, facts.today)
         .into_iter()
         .map(|notice| Notice { code: notice.code.into(), text: notice.text, warning: true })
         .collect();
     Ok(VersionDecision { requested, origin, version, range, notices })
+}
+
+fn note_request((requested, origin, _): &Requested, app: &AppSource, record: &Record) {
+    record.set("python_version_requested", requested.to_string());
+    record.set("python_version_origin", origin.reported_name());
+    let look_alikes = version_look_alikes(app);
+    if *origin != VersionOrigin::RuntimeTxt && !look_alikes.is_empty() {
+        record.set("python_version_files", look_alikes);
+    }
+}
+
+fn note_version(version: PythonVersion, pinned: bool, record: &Record) {
+    record.set("python_version", version.to_string());
+    record.set("python_version_major", version.minor_version());
+    record.set("python_version_pinned", pinned);
+    let newest = supported::newest(version.major, version.minor);
+    record.set("python_version_outdated", newest.is_some_and(|newest| version < newest));
+}
+
+/// Files in the top level directory that look like a version file and aren't, with a comma after each.
+fn version_look_alikes(app: &AppSource) -> String {
+    let names = app.names.iter().filter(|name| !app.dirs.contains(*name));
+    let names = names.filter_map(|name| std::str::from_utf8(name).ok());
+    names.filter(|name| looks_like_version_file(name)).map(|name| format!("{name},")).collect()
 }
 
 type Requested = (RequestedVersion, VersionOrigin, Option<SupportedPythons>);
@@ -74,7 +108,8 @@ fn read_requested_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<R
         return Ok((requested, VersionOrigin::PythonVersionFile, None));
     }
     if let Some(text) = facts.pyproject.and_then(|pyproject| pyproject.requires_python.as_deref()) {
-        let range = SupportedPythons::parse(text)?;
+        let of_poetry = facts.pyproject.and_then(|pyproject| pyproject.python_of_poetry.as_deref());
+        let range = SupportedPythons::parse(text)?.written_by_poetry(of_poetry);
         return Ok((range.choose()?, VersionOrigin::RequiresPython, Some(range)));
     }
     if facts.manager == PackageManager::Pipenv
@@ -252,26 +287,8 @@ pub(crate) fn digest_of_source<'a>(entries: impl IntoIterator<Item = &'a Entry>)
     hex::encode(&hasher.finalize()[..16])
 }
 
-/// Reads the files in which a web app may be defined, for a suggestion.
-pub(crate) fn read_web_app_candidates(app: &AppSource) -> Vec<(String, String)> {
-    let nested = app
-        .dirs
-        .iter()
-        .filter_map(|dir| std::str::from_utf8(dir).ok())
-        .flat_map(|dir| ["wsgi.py", "asgi.py"].map(|name| format!("{dir}/{name}")));
-    suggest::CANDIDATES
-        .iter()
-        .map(|name| (*name).to_owned())
-        .chain(nested)
-        .filter_map(|name| {
-            let text = String::from_utf8(app.read_file(&name).ok()?).ok()?;
-            Some((name, text))
-        })
-        .collect()
-}
-
 /// Returns whether a file's name looks like `.python-version` and isn't: Heroku's report lists such files.
-pub(crate) fn looks_like_version_file(name: &str) -> bool {
+fn looks_like_version_file(name: &str) -> bool {
     let name = name.to_lowercase();
     name != ".python-version"
         && name.match_indices("python").any(|(at, found)| {

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::dependencies::{install_error, with_libraries, with_uv_settings};
+use super::dependencies::{install_error, with_uv_settings};
 use super::python::Python;
-use super::tool_env::tool_environment;
+use super::tool_env::{tool_environment, with_python};
 use super::uv::Uv;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result};
@@ -73,7 +73,7 @@ pub(crate) fn sync(
     let prefix = target.tree.join(".heroku/python");
     let run = |invocation: Invocation| {
         let invocation = with_environment(invocation, &prefix, pip, store, env);
-        stream(&with_libraries(invocation, target.python), env, output)
+        stream(&with_python(invocation, target.python), env, output)
             .map_err(|source| install_error(ErrorCode::InstallUvProject, source))
     };
     run(venv_invocation(uv, target, &prefix))?;

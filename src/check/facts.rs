@@ -52,6 +52,8 @@ pub struct Installed {
     pub modules: BTreeSet<String>,
     /// Whether a `.pth` file may lead to more.
     pub leads_elsewhere: bool,
+    /// Files of site-packages that import `pkg_resources` for certain when they are imported.
+    pub pkg_resources_users: BTreeSet<String>,
     /// The distributions.
     pub distributions: Vec<InstalledDistribution>,
     /// Programs and shared libraries that need others.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::catalogue::FindingCode;
 use super::facts::Facts;
 use super::finding::Finding;
+use crate::app::ignored::find_ignored;
+use crate::error::MessageCode;
 
 /// A file from this size on is worth a thought.
 const LARGE: u64 = 10_000_000;
@@ -39,6 +41,16 @@ fn unwanted_dirs(facts: &Facts) -> BTreeSet<String> {
         }
     }
     dirs
+}
+
+/// Says what the app asks of other buildpacks.
+pub(super) fn check_ignored(facts: &Facts) -> Vec<Finding> {
+    let found = find_ignored(|name| facts.texts.get(name).cloned());
+    let found = found.into_iter().filter_map(|found| match found.code {
+        MessageCode::Finding(code) => Some(Finding::new(code, found.text)),
+        MessageCode::Notice(_) => None,
+    });
+    found.collect()
 }
 
 fn is_below(path: &str, dir: &str) -> bool {

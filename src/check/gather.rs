@@ -25,7 +25,7 @@ pub(crate) const DEFAULT_STACK: &str = "heroku-24";
 const MAX_TEXT: u64 = 512 << 10;
 
 /// Files that are left by a package manager: then requirements.txt isn't what is installed.
-const LOCK_FILES: &[&str] = &["Pipfile.lock", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"];
+pub(super) const LOCK_FILES: &[&str] = &["Pipfile.lock", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"];
 
 /// Gathers what an app's own files say.
 pub(crate) fn read_app(app: &AppSource) -> Facts {
@@ -166,6 +166,8 @@ fn wants_text(path: &str, size: u64) -> bool {
         &["py", "toml", "cfg", "ini", "txt", "json", "yml", "yaml", "env", "pem", "key", "sh", "conf", "in"];
     const NAMES: &[&str] = &[
         "Procfile",
+        ".buildpacks",
+        "Aptfile",
         ".netrc",
         "_netrc",
         ".pypirc",
@@ -183,6 +185,7 @@ fn wants_text(path: &str, size: u64) -> bool {
         && !is_elsewhere
         && (KINDS.contains(&kind)
             || NAMES.contains(&name)
+            || LOCK_FILES.contains(&path)
             || name.starts_with(".env.")
             || name.starts_with("id_"))
 }

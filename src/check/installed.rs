@@ -4,14 +4,21 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Installed, InstalledDistribution, ObjectFacts};
+use super::module::parse_module;
 use crate::host::elf;
 use crate::python::distribution::{parse_metadata, parse_record, split_site_packages};
 
 /// Where Python is in a slug.
 pub(super) const PYTHON_DIR: &str = ".heroku/python/";
 
+/// The module that setuptools had up to version 81.
+pub(super) const PKG_RESOURCES: &str = "pkg_resources";
+
 /// A shared library above this isn't read: none that is known to need anything is.
 const MAX_OBJECT: u64 = 256 << 20;
+
+/// A Python file above this isn't read.
+const MAX_CODE: u64 = 256 << 10;
 
 /// Takes in one file after the other.
 #[derive(Debug, Default)]
@@ -25,7 +32,8 @@ impl Gatherer {
     pub(super) fn wants(path: &str, size: u64) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
         let is_metadata = path.contains(".dist-info/") && (name == "METADATA" || name == "RECORD");
-        is_metadata || (is_library(name) && size <= MAX_OBJECT)
+        let is_code = size <= MAX_CODE && split_site_packages(path).is_some_and(|(_, rest)| is_entered(rest));
+        is_metadata || is_code || (is_library(name) && size <= MAX_OBJECT)
     }
 
     /// Takes in a file or directory below `.heroku/python/`; `content` if it was wanted and could be read.
@@ -46,6 +54,10 @@ impl Gatherer {
             self.see_metadata(path, content);
         } else if name == "RECORD" {
             self.see_record(path, content);
+        } else if let Some((_, rest)) = split_site_packages(path)
+            && imports_pkg_resources(content)
+        {
+            self.installed.pkg_resources_users.insert(rest.to_owned());
         }
     }
 
@@ -107,6 +119,24 @@ impl Gatherer {
         installed.objects.sort_by(|a, b| a.path.cmp(&b.path));
         installed
     }
+}
+
+/// Whether a file of site-packages is imported for certain once its distribution is used.
+fn is_entered(rest: &str) -> bool {
+    match rest.split_once('/') {
+        None => rest.ends_with(".py"),
+        Some((_, name)) => name == "__init__.py" || rest == "gunicorn/util.py",
+    }
+}
+
+fn imports_pkg_resources(content: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(content);
+    text.contains(PKG_RESOURCES)
+        && parse_module(&text).is_some_and(|module| {
+            module.imports.iter().any(|import| {
+                import.certain && import.module.split('.').next().unwrap_or_default() == PKG_RESOURCES
+            })
+        })
 }
 
 fn is_library(name: &str) -> bool {
@@ -175,5 +205,26 @@ mod tests {
         assert_eq!((yaml.name.as_str(), yaml.version.as_str()), ("PyYAML", "6.0"));
         assert_eq!(yaml.modules.iter().map(String::as_str).collect::<Vec<_>>(), ["_yaml", "yaml"]);
         assert_eq!(yaml.requires, ["six>=1"]);
+    }
+
+    // D41
+    #[test]
+    fn who_imports_pkg_resources_for_certain_is_known() {
+        let site = ".heroku/python/lib/python3.13/site-packages";
+        for (path, text, expected) in [
+            ("gunicorn/util.py", "import os\nimport pkg_resources\n", true),
+            ("apscheduler/__init__.py", "from pkg_resources import get_distribution, X\n", true),
+            ("six.py", "import pkg_resources.extern as e\n", true),
+            ("lib/__init__.py", "try:\n    import pkg_resources\nexcept ImportError:\n    pass\n", false),
+            ("lib/__init__.py", "def f():\n    import pkg_resources\n", false),
+            ("lib/__init__.py", "\"\"\"\nimport pkg_resources\n\"\"\"\n", false),
+            ("lib/other.py", "import pkg_resources\n", false),
+        ] {
+            let path = format!("{site}/{path}");
+            let mut gatherer = Gatherer::default();
+            let wanted = Gatherer::wants(&path, text.len() as u64);
+            gatherer.see(&path, wanted.then_some(text.as_bytes()));
+            assert_eq!(!gatherer.finish().pkg_resources_users.is_empty(), expected, "{path}: {text}");
+        }
     }
 }

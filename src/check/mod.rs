@@ -19,6 +19,7 @@ mod installed;
 mod libraries;
 mod listening;
 mod module;
+mod pkg_resources;
 mod procfile;
 mod programs;
 pub mod report;
@@ -36,6 +37,7 @@ use facts::Facts;
 use finding::Finding;
 
 pub(crate) use crate::error::{FindingCode, Severity, findings as catalogue};
+pub(crate) use procfile::missing_procfile;
 pub(crate) use suggest::closest;
 
 /// Checks an app by its facts: no disk, no clock, nothing is executed. The worst findings come first.
@@ -48,9 +50,11 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         listening::check_listening(facts, &code),
         imports::check_imports(facts, &code),
         requirements::check_requirements(facts),
+        pkg_resources::check_pkg_resources(facts),
         storage::check_storage(facts, &code),
         libraries::check_libraries(facts),
         files::check_files(facts),
+        files::check_ignored(facts),
         absent::check_absent(facts, &code),
         secrets::check_secrets(facts),
     ]

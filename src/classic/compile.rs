@@ -8,9 +8,11 @@ use super::cache::{self, Cache};
 use super::{causes, checks, corpora, place, report, stack};
 use crate::app::source::{AppSource, read_source};
 use crate::build::changes::{paths_below, settle_changes, warn_of_build_paths};
+use crate::build::check::{findings_of, installed_in, missing_procfile_of};
 use crate::build::config_vars::ConfigVars;
 use crate::build::deadline::{Deadline, within};
 use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
+use crate::build::explain::explained;
 use crate::build::hooks::{Hook, run_hook};
 use crate::build::record::Record;
 use crate::build::sbom::write_sbom_of_directory;
@@ -68,7 +70,12 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     let config_vars = ConfigVars::read(env_dir.as_deref())?;
     let app_steps =
         AppSteps { places, config_vars: &config_vars, env: places.compile_environment(env), shop };
-    app_steps.run_pre_compile()?;
+    app_steps.run_pre_compile().map_err(|failure| {
+        match read_source(build_dir, &BTreeSet::new(), &env.interrupt) {
+            Ok(app) => explained(failure, &app, Vec::new),
+            Err(_) => failure,
+        }
+    })?;
     checks::check_python_dir(build_dir)?;
 
     // What git ignores isn't there: the platform has exported the commit.
@@ -91,11 +98,18 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     place::put_layers(&built, build_dir, app_steps.transfer(), env)?;
     let is_linked = place::link_app(build_dir, place::APP.as_ref(), env);
     let app_entries = app_steps.list_app(survey.app())?;
-    let environment = app_steps.prepare_data(&mut built)?;
+    let installed = || installed_in(&built.layers, cache::LINEAGE, shop);
+    if let Some(finding) = missing_procfile_of(survey.app(), installed) {
+        output.notice(finding.code, finding.message);
+    }
+    let prepared = app_steps.prepare_data(&mut built);
+    let findings = || findings_of(survey.app(), &built.layers, cache::LINEAGE, shop);
+    let explain = |failure| explained(failure, survey.app(), findings);
+    let environment = prepared.map_err(explain)?;
     place::write_profile(survey.app(), &environment, build_dir)?;
     let home = if is_linked { place::APP.as_ref() } else { build_dir.as_path() };
     place::write_export(&environment, home, env);
-    app_steps.run_post_compile(&app_entries, &built)?;
+    app_steps.run_post_compile(&app_entries, &built).map_err(explain)?;
     write_sbom_of_directory(build_dir, &built.plan, env)?;
     record.time("cache_save_duration", || cache.save(&facts, &built, shop))?;
     recommend_uv(manager, output);

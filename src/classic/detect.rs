@@ -28,7 +28,8 @@ pub(super) fn run(build_dir: &Path, env: &Env, errors: &Output) -> ExitCode {
         }
         names.insert(name);
     }
-    let (answer, code) = match detect::detect(&names, &dirs) {
+    let (answer, code) = match detect::detect(&names, &dirs, |path| build_dir.join(path).is_file(), build_dir)
+    {
         Ok(()) => ("Python", ExitCode::SUCCESS),
         Err(error) => {
             // A platform that tries several buildpacks sets no stack, and wants no long story.

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use crate::build::config_vars::ConfigVars;
 use crate::build::record::Record;
 use crate::env::Env;
-use crate::error::{Failure, Result};
+use crate::error::{Door, ErrorCode, Failure, Result};
 use crate::output::{ColorChoice, Format, Output, OutputOptions, Stream};
 use compile::Places;
 
@@ -65,7 +65,13 @@ pub(crate) fn run(env: &Env, words: &[OsString]) -> ExitCode {
 }
 
 fn output(stream: Stream, env: &Env) -> Output {
-    let options = OutputOptions { format: Format::Text, color: ColorChoice::Auto, quiet: false, stream };
+    let options = OutputOptions {
+        format: Format::Text,
+        color: ColorChoice::Auto,
+        quiet: false,
+        stream,
+        door: Door::Buildpack,
+    };
     Output::new(options, env)
 }
 
@@ -120,7 +126,9 @@ fn usage(what: &str) -> ExitCode {
 fn finish(result: Result<()>, output: &Output) -> ExitCode {
     let failed = |failure: Failure| {
         output.error(&failure);
-        ExitCode::from(FAILED)
+        // As the programs that run tests have it.
+        let is_of_tests = failure.code() == ErrorCode::NoTests;
+        ExitCode::from(if is_of_tests { failure.exit_code() } else { FAILED })
     };
     result.map_or_else(failed, |()| ExitCode::SUCCESS)
 }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use super::args::{AppArguments, Build};
+use super::args::{AppArguments, Build, ConfigVarArguments};
 use crate::app::env_file::parse_env_file;
 use crate::build::config_vars::ConfigVars;
 use crate::build::deadline::{Deadline, within};
 use crate::build::execute::{BuildSettings, Workshop};
 use crate::build::record::Record;
-use crate::build::slug::{SlugRequest, build_slug, lineage};
+use crate::build::slug::{BuiltSlug, SlugRequest, build_slug, lineage};
 use crate::env::Env;
 use crate::error::{NoticeCode, Result};
 use crate::host::files::FileContext;
@@ -38,20 +38,27 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.threads = threads;
     request.settings.refresh = arguments.refresh;
     request.settings.isolates_steps = !arguments.no_isolate;
-    request.settings.config_vars =
-        config_vars(arguments.env_dir.as_deref(), arguments.env_file.as_deref(), env)?;
+    request.settings.config_vars = config_vars(&arguments.config_vars, env)?;
     let record = Record::default();
     let built = within(Deadline::of_seconds(arguments.timeout), env, output, || {
         build_slug(&request, Workshop { store: &store, env, output, record: &record, cell: None })
     });
     store.keep_below(arguments.cache_limit, env, output);
-    let slug = built?;
+    let BuiltSlug { slug, process_types } = built?;
     // Not after a failure or a signal: what isn't noted as written is looked at once more, that is all.
     store.wait_until_written();
     output.detail(format!("SHA256:{}", slug.sha256));
     // The launcher in `bin` says how it was called.
     let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
-    output.detail(format!("To run it: {command} run {}", shell_quote(&arguments.output)));
+    // Without a process type there is nothing to run.
+    let chosen = match process_types.iter().find(|name| *name == "web").or(process_types.first()) {
+        Some(name) if name == "web" => Some(String::new()),
+        Some(name) => Some(format!(" {name}")),
+        None => None,
+    };
+    if let Some(chosen) = chosen {
+        output.detail(format!("To run it: {command} run {}{chosen}", shell_quote(&arguments.output)));
+    }
     output.event(Event::Finished {
         slug: slug_file.display().to_string(),
         sha256: slug.sha256.clone(),
@@ -65,9 +72,10 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     Ok(0)
 }
 
-/// Reads the config vars: the file wins over the directory.
-pub(super) fn config_vars(env_dir: Option<&Path>, env_file: Option<&Path>, env: &Env) -> Result<ConfigVars> {
-    let dir = env_dir.map(|dir| env.absolute(dir));
+/// Reads the config vars: `--set` wins over `--env-file`, which wins over `--env-dir`.
+pub(super) fn config_vars(arguments: &ConfigVarArguments, env: &Env) -> Result<ConfigVars> {
+    let ConfigVarArguments { env_file, env_dir, set } = arguments;
+    let dir = env_dir.as_ref().map(|dir| env.absolute(dir));
     if let Some(dir) = &dir {
         // Buildpacks may be given one that isn't there; whoever names one here means one that is.
         super::paths::check_exists("--env-dir", dir)?;
@@ -80,6 +88,7 @@ pub(super) fn config_vars(env_dir: Option<&Path>, env_file: Option<&Path>, env: 
         let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
         vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
     }
+    vars.extend(set.iter().cloned());
     Ok(vars)
 }
 

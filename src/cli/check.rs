@@ -92,10 +92,7 @@ fn build_in_scratch(arguments: &Check, env: &Env, output: &Output) -> Result<(Sc
     let scratch = files::temp_dir(None)?;
     let mut request = build::request(&arguments.app, Layout::App, env);
     request.output = scratch.path().join("slug.tgz");
-    let ConfigVarArguments { env_file, env_dir, set } = &arguments.config_vars;
-    let mut config_vars = build::config_vars(env_dir.as_deref(), env_file.as_deref(), env)?;
-    config_vars.extend(set.iter().cloned());
-    request.settings.config_vars = config_vars;
+    request.settings.config_vars = build::config_vars(&arguments.config_vars, env)?;
     let silent = Output::silent();
     output.detail("Building a slug to boot it");
     build_slug(

@@ -26,7 +26,7 @@ use clap::error::ErrorKind;
 
 use crate::env::Env;
 use crate::error::escape::escape_lines;
-use crate::error::{ErrorCode, Failure, Result, UserError};
+use crate::error::{Door, ErrorCode, Failure, Result, UserError};
 use crate::host::files::FileContext;
 use crate::output::{ColorChoice, Event, Format, Output, OutputOptions, Stream};
 use args::{Arguments, Command};
@@ -108,8 +108,13 @@ pub(crate) fn run(env: &Env) -> ExitCode {
 }
 
 fn output(arguments: &Arguments, format: Format, env: &Env) -> Output {
-    let options =
-        OutputOptions { format, color: arguments.color, quiet: arguments.quiet, stream: Stream::Stderr };
+    let options = OutputOptions {
+        format,
+        color: arguments.color,
+        quiet: arguments.quiet,
+        stream: Stream::Stderr,
+        door: Door::CommandLine,
+    };
     Output::new(options, env)
 }
 
@@ -130,7 +135,13 @@ pub(crate) fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
         Ok(Command::Build(build)) => build.format,
         _ => Format::Text,
     };
-    let options = OutputOptions { format, color: ColorChoice::Auto, quiet: false, stream: Stream::Stderr };
+    let options = OutputOptions {
+        format,
+        color: ColorChoice::Auto,
+        quiet: false,
+        stream: Stream::Stderr,
+        door: Door::CommandLine,
+    };
     Output::new(options, env).error(failure);
     failure.exit_code()
 }

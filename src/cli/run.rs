@@ -1,14 +1,17 @@
 //! `slugc run`
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use super::args::{Arguments, ConfigVarArguments, Run};
 use super::build;
 use crate::app::procfile::Procfile;
+use crate::check::gather::read_slug;
+use crate::check::missing_procfile;
 use crate::dyno::{DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Door, ErrorCode, Failure, Result, UserError};
 use crate::host::cell::Restored;
 use crate::output::Output;
 
@@ -39,15 +42,59 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
     };
     // However the dyno ends, the terminal is as it was.
     let _restored = Restored::remember();
-    run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()))
+    let result = run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()));
+    result.map_err(|failure| match failure.code() {
+        ErrorCode::RunNoSuchType => with_suggestion(failure, &spec.slug, &run.slug, env),
+        _ => failure,
+    })
+}
+
+/// The slug has no process type of this name, and none at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{failure} {suggestion}")]
+struct NothingToRun {
+    failure: Failure,
+    suggestion: String,
+    /// As the user has named it.
+    slug: String,
+}
+
+impl UserError for NothingToRun {
+    fn code(&self) -> ErrorCode {
+        self.failure.code()
+    }
+
+    fn detail(&self) -> Option<String> {
+        self.failure.error().detail()
+    }
+
+    fn fix(&self, _door: Door) -> Option<String> {
+        Some(format!(
+            "Then build the slug again. A command can be run in this one as it is:\nslugc run {} -- COMMAND",
+            self.slug
+        ))
+    }
+
+    fn exit_code(&self) -> u8 {
+        self.failure.exit_code()
+    }
+}
+
+/// Says what a Procfile for this app would be, if the slug has none.
+fn with_suggestion(failure: Failure, slug: &Path, named: &Path, env: &Env) -> Failure {
+    match read_slug(slug, env).ok().and_then(|facts| missing_procfile(&facts)) {
+        Some(finding) => {
+            let slug = named.display().to_string();
+            NothingToRun { failure, suggestion: finding.message, slug }.into()
+        }
+        None => failure,
+    }
 }
 
 /// Reads the config vars as text: `--set` wins over `--env-file`, which wins over `--env-dir`.
 pub(super) fn config_vars(arguments: &ConfigVarArguments, env: &Env) -> Result<BTreeMap<String, String>> {
-    let ConfigVarArguments { env_file, env_dir, set } = arguments;
-    let read = build::config_vars(env_dir.as_deref(), env_file.as_deref(), env)?;
+    let read = build::config_vars(arguments, env)?;
     let text = |name: &str| read.get(name).unwrap_or_default().to_string_lossy().into_owned();
-    let mut vars: BTreeMap<String, String> = read.names().map(|name| (name.to_owned(), text(name))).collect();
-    vars.extend(set.iter().cloned());
+    let vars: BTreeMap<String, String> = read.names().map(|name| (name.to_owned(), text(name))).collect();
     Ok(vars)
 }

@@ -299,9 +299,9 @@ catalogue! {
         fix: indoc! {"
             Write the major version only, for example:
             3.14
-            Or, if it must be, with its patch version: 3.14.7.
             No quotes, no `python-` in front, no wildcards, no comment after it.
-            Without a patch version, the app gets security fixes by itself.
+            A patch version may be there, too; without one, the app gets
+            security fixes by itself.
         "},
         exit_code: 1,
     }
@@ -415,10 +415,12 @@ catalogue! {
         fix: indoc! {"
             It gets no security fixes any more. Write a supported version into
             .python-version, a file in the app's top level directory (a dot first,
-            no file name extension): at least 3.10, better the newest, for example:
-            3.14
+            no file name extension): at least 3.10, which is the nearest. Packages
+            with old pins have wheels for it more often than for newer ones:
+            3.10
             No quotes, no `python-` in front, and no patch version: without one,
-            the app gets security fixes by itself.
+            the app gets security fixes by itself. Better still is the newest,
+            3.14, once the pins allow it.
         "},
         exit_code: 1,
     }
@@ -743,8 +745,8 @@ catalogue! {
         fix: indoc! {"
             The traceback above names the file and the line. If the app's
             Python is older or newer than yours, name yours in .python-version.
-            If the app needs no collectstatic, turn it off:
-            heroku config:set DISABLE_COLLECTSTATIC=1
+            If the app needs no collectstatic, turn it off by a config var:
+            DISABLE_COLLECTSTATIC=1
             https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
@@ -755,8 +757,8 @@ catalogue! {
         fix: indoc! {"
             See the traceback above. Often STATIC_ROOT is missing, or a setting
             comes from a config var that isn't set during the build.
-            If the app needs no collectstatic, turn it off:
-            heroku config:set DISABLE_COLLECTSTATIC=1
+            If the app needs no collectstatic, turn it off by a config var:
+            DISABLE_COLLECTSTATIC=1
             https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
@@ -767,8 +769,8 @@ catalogue! {
         fix: indoc! {"
             The traceback above names the style sheet and what it refers to.
             Correct the url(...) there, or add the file that is missing.
-            If the app needs no collectstatic, turn it off:
-            heroku config:set DISABLE_COLLECTSTATIC=1
+            If the app needs no collectstatic, turn it off by a config var:
+            DISABLE_COLLECTSTATIC=1
             https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
@@ -779,8 +781,8 @@ catalogue! {
         fix: indoc! {"
             The traceback above names it. Each directory in STATICFILES_DIRS
             must be in the app; git doesn't keep empty ones.
-            If the app needs no collectstatic, turn it off:
-            heroku config:set DISABLE_COLLECTSTATIC=1
+            If the app needs no collectstatic, turn it off by a config var:
+            DISABLE_COLLECTSTATIC=1
             https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
@@ -791,8 +793,8 @@ catalogue! {
         fix: indoc! {"
             See the traceback above, and correct the app. To see the
             environment it ran in, set DEBUG_COLLECTSTATIC=1.
-            If the app needs no collectstatic, turn it off:
-            heroku config:set DISABLE_COLLECTSTATIC=1
+            If the app needs no collectstatic, turn it off by a config var:
+            DISABLE_COLLECTSTATIC=1
             https://devcenter.heroku.com/articles/django-assets
         "},
         exit_code: 1,
@@ -1035,6 +1037,15 @@ catalogue! {
             Run bin/test-compile first, with the same directory.
         "},
         exit_code: 1,
+    }
+    NoTests => {
+        id: "test::no-tests",
+        title: "No tests were found.",
+        fix: indoc! {"
+            Name the files with tests test*.py, or the command that runs them
+            as environments.test.scripts.test in app.json.
+        "},
+        exit_code: 5,
     }
     ExistingPythonDir => {
         id: "checks::existing-python-dir",

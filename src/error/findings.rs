@@ -67,11 +67,12 @@ findings! {
     // The Procfile.
     ProcfileMissing => {
         id: "procfile::missing",
-        severity: Note,
+        severity: Warning,
         title: "There is no Procfile.",
         fix: indoc! {"
-            Create a file named Procfile with the command of the web process:
-            web: gunicorn wsgi:app
+            Create a file named Procfile in the app's top level directory, with
+            a line `name: command` for each process type. The one named `web`
+            gets the requests.
         "},
     }
     ProcfileMisnamed => {
@@ -181,8 +182,8 @@ findings! {
         severity: Note,
         title: "The Procfile declares no web process.",
         fix: indoc! {"
-            Nothing, if the app answers no requests. Else add a line:
-            web: gunicorn wsgi:app
+            Nothing, if the app answers no requests. Else add a line for the
+            process type `web`, which is the only one that gets any.
         "},
     }
     // The commands.
@@ -419,6 +420,55 @@ findings! {
         fix: indoc! {"
             Choose versions that go together: take the version of one of the
             two out of the requirements, and let the installer decide.
+        "},
+    }
+    PkgResourcesMissing => {
+        id: "requirements::pkg-resources",
+        severity: Warning,
+        title: "A package imports pkg_resources, which isn't installed.",
+        fix: indoc! {"
+            Add `setuptools<81` to the requirements, or take a newer version
+            of the package. Python brings no setuptools from 3.13 on, and
+            newer versions of setuptools have no pkg_resources.
+        "},
+    }
+    // Other buildpacks.
+    BuildpackIgnored => {
+        id: "buildpack::ignored",
+        severity: Warning,
+        title: "The app lists buildpacks that slugc doesn't run.",
+        fix: indoc! {"
+            What they would make isn't in the slug. Make it in
+            bin/pre_compile or bin/post_compile, or commit it; a platform that
+            runs all of the buildpacks needs slugc's classic buildpack.
+        "},
+    }
+    AptNotInList => {
+        id: "apt::not-in-list",
+        severity: Warning,
+        title: "The app has an Aptfile, whose packages aren't installed.",
+        fix: indoc! {"
+            The slug has none of them: take packages with wheels that bring
+            their libraries, or build on a platform with the apt buildpack.
+            Delete the Aptfile if nothing needs it.
+        "},
+    }
+    BuildpackAssetsNotBuilt => {
+        id: "buildpack::assets-not-built",
+        severity: Note,
+        title: "The app's package.json has a build script that isn't run.",
+        fix: indoc! {"
+            Nothing, if what it makes is committed. Otherwise run it in
+            bin/pre_compile, or before the build.
+        "},
+    }
+    HerokuYmlIgnored => {
+        id: "heroku-yml::ignored",
+        severity: Note,
+        title: "The app has a heroku.yml, which isn't read.",
+        fix: indoc! {"
+            slugc builds slugs, and not images from a Dockerfile. What starts
+            the app is what the Procfile says.
         "},
     }
     // Files.

@@ -22,6 +22,16 @@ pub use notices::{NoticeCode, render_warnings_markdown};
 pub use render::render_catalogue_markdown;
 pub(crate) use render::{render_snippet, render_text};
 
+/// Where the user stands, which decides which commands help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Door {
+    /// `slugc` on the command line.
+    #[default]
+    CommandLine,
+    /// The classic buildpack, on a platform such as Heroku.
+    Buildpack,
+}
+
 /// An error that a user gets to see.
 ///
 /// `Display` is one or more sentences about what was found in this app. It doesn't repeat the title,
@@ -37,6 +47,11 @@ pub trait UserError: Error {
 
     /// Points at the line of a file that is at fault.
     fn snippet(&self) -> Option<Snippet> {
+        None
+    }
+
+    /// Says what to do at this door, where that isn't just what the entry says.
+    fn fix(&self, _door: Door) -> Option<String> {
         None
     }
 
@@ -81,6 +96,11 @@ impl Failure {
     /// Returns the exit code of the program.
     pub fn exit_code(&self) -> u8 {
         self.0.exit_code()
+    }
+
+    /// Says what to do at this door.
+    pub fn fix(&self, door: Door) -> String {
+        self.0.fix(door).unwrap_or_else(|| self.code().entry().fix.to_owned())
     }
 
     /// Returns the messages of the errors that caused this one, outermost first.

@@ -2,11 +2,11 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet as AnnotatedSnippet};
 
-use super::{ErrorCode, Failure, Snippet};
+use super::{Door, ErrorCode, Failure, Snippet};
 
 /// Renders the lines of an error's box, without its margin: title, what was found, the place, the causes,
 /// what to do, and the id.
-pub(crate) fn render_text(failure: &Failure) -> String {
+pub(crate) fn render_text(failure: &Failure, door: Door) -> String {
     let entry = failure.code().entry();
     // It is what the user asked for: there is nothing to explain.
     if failure.code() == ErrorCode::Interrupted {
@@ -27,7 +27,7 @@ pub(crate) fn render_text(failure: &Failure) -> String {
                 .join("\n"),
         );
     }
-    parts.push(entry.fix.trim_end().to_owned());
+    parts.push(failure.fix(door).trim_end().to_owned());
     parts.push(format!("Error id: {}", entry.id));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_box_has_title_finding_place_fix_and_id() {
-        insta::assert_snapshot!(render_text(&Failure::from(Example)), @r"
+        insta::assert_snapshot!(render_text(&Failure::from(Example), Door::CommandLine), @r"
         Error: There is more than one Python version in .python-version.
 
         requirements.txt, line 2.
@@ -129,7 +129,7 @@ mod tests {
             Failure::from(Installing(stopped(1))),
         ] {
             let expected = "Stopped. What was finished is kept. Error id: interrupted";
-            assert_eq!(render_text(&failure), expected, "{failure:?}");
+            assert_eq!(render_text(&failure, Door::CommandLine), expected, "{failure:?}");
         }
     }
 }

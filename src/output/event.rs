@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::error::Failure;
+use crate::error::{Door, Failure};
 
 /// The version of the events' form.
 const SCHEMA: u32 = 1;
@@ -152,7 +152,7 @@ impl Event {
     }
 
     /// Makes the event of an error; `rendered` is its text form.
-    pub fn error(failure: &Failure, rendered: String) -> Self {
+    pub fn error(failure: &Failure, door: Door, rendered: String) -> Self {
         let entry = failure.code().entry();
         let snippet = failure.error().snippet();
         Self::Error {
@@ -162,7 +162,7 @@ impl Event {
             detail: failure.error().detail(),
             line: snippet.as_ref().map(|snippet| snippet.line),
             file: snippet.map(|snippet| snippet.file),
-            fix: entry.fix.to_owned(),
+            fix: failure.fix(door),
             exit_code: failure.exit_code(),
             rendered,
         }

@@ -20,7 +20,7 @@ pub(crate) use wrap::wrap;
 
 use crate::env::Env;
 use crate::error::escape::{escape, escape_lines};
-use crate::error::{ErrorCode, Failure, MessageCode, render_text};
+use crate::error::{Door, ErrorCode, Failure, MessageCode, render_text};
 
 /// How the build log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,6 +82,8 @@ pub struct OutputOptions {
     pub quiet: bool,
     /// Where text goes. JSON always goes to standard output.
     pub stream: Stream,
+    /// Where the user stands.
+    pub door: Door,
 }
 
 /// The one voice of the program. Clones speak through the same mouth, line by line.
@@ -93,6 +95,7 @@ struct Inner {
     format: Format,
     color: bool,
     quiet: bool,
+    door: Door,
     /// Whether the command lines of programs are shown.
     traces: bool,
     bars: Option<indicatif::MultiProgress>,
@@ -116,7 +119,7 @@ const UNHEARD: usize = 100;
 impl Output {
     /// Makes the output of a command.
     pub fn new(options: OutputOptions, env: &Env) -> Self {
-        let OutputOptions { format, color, quiet, stream } = options;
+        let OutputOptions { format, color, quiet, stream, door } = options;
         let to_stdout = format == Format::Json || stream == Stream::Stdout;
         let is_terminal = if to_stdout { env.stdout_is_terminal } else { env.stderr_is_terminal };
         let dumb = is_dumb(env);
@@ -128,6 +131,7 @@ impl Output {
             format,
             color: color && format == Format::Text,
             quiet,
+            door,
             traces: false,
             bars: bars.then(indicatif::MultiProgress::new),
             width: Env::width(if to_stdout { env.stdout_columns } else { env.stderr_columns }),
@@ -145,6 +149,7 @@ impl Output {
             format,
             color: false,
             quiet: false,
+            door: Door::default(),
             traces: false,
             bars: None,
             width: Env::WIDTH,
@@ -195,7 +200,8 @@ impl Output {
         if failure.code() == ErrorCode::Interrupted {
             self.inner().unheard.clear();
         }
-        self.event(Event::error(failure, render_text(failure)));
+        let door = self.door();
+        self.event(Event::error(failure, door, render_text(failure, door)));
     }
 
     /// Reports something that happened: shown in the log where a reader wants it, always in the JSON events.
@@ -232,6 +238,11 @@ impl Output {
         if self.inner().traces {
             self.detail(format!("+ {}", command_line()));
         }
+    }
+
+    /// Returns where the user stands.
+    pub fn door(&self) -> Door {
+        self.inner().door
     }
 
     /// Returns whether only warnings and errors are written.

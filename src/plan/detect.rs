@@ -1,9 +1,11 @@
 //! Whether a directory holds a Python app: any of the names that Heroku's buildpack knows, and
 //! pylock.toml, which it doesn't build.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use crate::error::{ErrorCode, UserError};
+use crate::error::{Door, ErrorCode, UserError};
 
 /// Names that make an app a Python app. The list is wider than what can be built, on purpose: the
 /// build then has the better error.
@@ -42,26 +44,91 @@ const NAMES: &[&str] = &[
 /// Directories that make an app a Python app.
 const DIRECTORIES: &[&str] = &["__pycache__", ".venv", "venv"];
 
+/// Files that make a directory below a Python app, best first.
+const PROJECT_FILES: &[&str] = &[
+    "requirements.txt",
+    "Pipfile.lock",
+    "Pipfile",
+    "poetry.lock",
+    "uv.lock",
+    "pdm.lock",
+    "pylock.toml",
+    "pyproject.toml",
+    "manage.py",
+];
+
 /// No Python app was found.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "The app is to be built as a Python app, but nothing in it says that it is one.\nThe top level directory holds: {listing}"
+    "{}The app is to be built as a Python app, but nothing in its top level directory says that it is one.\n\
+     That directory holds: {listing}",
+    ask_about(.below)
 )]
 pub(crate) struct NotDetected {
     listing: String,
+    /// Directories of the app that look like the app, and the file that says so.
+    below: Vec<(String, String)>,
+    /// How the user would name the app's directory.
+    at: PathBuf,
+}
+
+fn ask_about(below: &[(String, String)]) -> String {
+    match below {
+        [] => String::new(),
+        [(dir, file)] => format!("Is {dir} meant? {dir}/{file} is there. "),
+        several => {
+            let dirs: Vec<&str> = several.iter().map(|(dir, _)| dir.as_str()).collect();
+            format!("Is one of these meant? {}. ", dirs.join(", "))
+        }
+    }
 }
 
 impl UserError for NotDetected {
     fn code(&self) -> ErrorCode {
         ErrorCode::NoPythonFiles
     }
+
+    fn fix(&self, door: Door) -> Option<String> {
+        let (dir, _) = self.below.first()?;
+        Some(match door {
+            Door::CommandLine => {
+                let dir = self.at.join(dir).display().to_string();
+                let dir = shlex::try_quote(&dir).map_or_else(|_| dir.clone(), Cow::into_owned);
+                format!("Build that directory:\nslugc build {dir}")
+            }
+            Door::Buildpack => format!(
+                "Deploy that directory: `git subtree push --prefix {dir} heroku main`,\n\
+                 or let a buildpack that moves a subdirectory to the top run first."
+            ),
+        })
+    }
+}
+
+/// Returns whether these names in a directory make a Python app.
+pub(crate) fn is_app(names: &BTreeSet<Vec<u8>>, dirs: &BTreeSet<Vec<u8>>) -> bool {
+    NAMES.iter().any(|name| names.contains(name.as_bytes()))
+        || DIRECTORIES.iter().any(|name| dirs.contains(name.as_bytes()))
 }
 
 /// Decides whether these names in the top level directory make a Python app.
-pub(crate) fn detect(names: &BTreeSet<Vec<u8>>, dirs: &BTreeSet<Vec<u8>>) -> Result<(), NotDetected> {
-    let found = NAMES.iter().any(|name| names.contains(name.as_bytes()))
-        || DIRECTORIES.iter().any(|name| dirs.contains(name.as_bytes()));
-    if found { Ok(()) } else { Err(NotDetected { listing: listing(names, dirs) }) }
+///
+/// `has_file` tells whether a path is a file of the app: one of its directories may be what is meant. `at` is how the user
+/// would name the app's directory.
+pub(crate) fn detect(
+    names: &BTreeSet<Vec<u8>>,
+    dirs: &BTreeSet<Vec<u8>>,
+    has_file: impl Fn(&str) -> bool,
+    at: &Path,
+) -> Result<(), NotDetected> {
+    if is_app(names, dirs) {
+        return Ok(());
+    }
+    let below = dirs.iter().filter_map(|dir| {
+        let dir = std::str::from_utf8(dir).ok().filter(|dir| !dir.starts_with('.'))?;
+        let file = PROJECT_FILES.iter().find(|name| has_file(&format!("{dir}/{name}")))?;
+        Some((dir.to_owned(), (*file).to_owned()))
+    });
+    Err(NotDetected { listing: listing(names, dirs), below: below.collect(), at: at.to_owned() })
 }
 
 /// Lists the names for a message, directories with a trailing slash; at most 40 of them.
@@ -92,21 +159,59 @@ mod tests {
     #[test]
     fn any_known_name_is_enough() {
         for name in NAMES {
-            assert_eq!(detect(&set(&[name, "other"]), &set(&[])), Ok(()), "{name}");
+            assert_eq!(detect(&set(&[name, "other"]), &set(&[]), |_| false, Path::new("")), Ok(()), "{name}");
         }
     }
 
     #[test]
     fn some_names_must_be_directories() {
         for name in DIRECTORIES {
-            assert_eq!(detect(&set(&[name]), &set(&[name])), Ok(()), "{name}");
-            assert!(detect(&set(&[name]), &set(&[])).is_err(), "{name}");
+            assert_eq!(detect(&set(&[name]), &set(&[name]), |_| false, Path::new("")), Ok(()), "{name}");
+            assert!(detect(&set(&[name]), &set(&[]), |_| false, Path::new("")).is_err(), "{name}");
         }
     }
 
     #[test]
     fn anything_else_is_listed() {
-        let error = detect(&set(&["package.json", "src"]), &set(&["src"])).unwrap_err();
+        let error =
+            detect(&set(&["package.json", "src"]), &set(&["src"]), |_| false, Path::new("")).unwrap_err();
         assert!(error.to_string().ends_with("holds: \npackage.json\nsrc/"), "{error}");
+    }
+
+    // B12
+    #[test]
+    fn a_directory_below_that_is_the_app_is_asked_about_first() {
+        for (at, dirs, files, expected, command) in [
+            (
+                "",
+                &["base"][..],
+                &["base/requirements.txt"][..],
+                "Is base meant? base/requirements.txt is there.",
+                "slugc build base",
+            ),
+            (
+                "shop",
+                &["api", "web"],
+                &["api/uv.lock", "web/package.json"],
+                "Is api meant? api/uv.lock",
+                "slugc build shop/api",
+            ),
+            (
+                "/srv/shop",
+                &["api", "web"],
+                &["api/manage.py", "web/pyproject.toml"],
+                "Is one of these meant? api, web.",
+                "slugc build /srv/shop/api",
+            ),
+            ("", &["my app"], &["my app/Pipfile"], "Is my app meant?", "slugc build 'my app'"),
+            ("", &[".git", "src"], &[".git/requirements.txt", "src/x.py"], "The app is to be built", ""),
+        ] {
+            let names = set(dirs);
+            let error = detect(&names, &names, |path| files.contains(&path), Path::new(at)).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{dirs:?}: {error}");
+            let fix = error.fix(Door::CommandLine).unwrap_or_default();
+            assert!(fix.ends_with(command), "{dirs:?}: {fix}");
+            assert!(!error.fix(Door::Buildpack).unwrap_or_default().contains("slugc"), "{dirs:?}");
+        }
     }
 }

@@ -157,10 +157,10 @@ pub(crate) fn profile_scripts() -> Vec<(&'static str, String)> {
 }
 
 /// Heroku's router is the only way to a dyno, and sets the headers itself: so gunicorn may trust them, whoever
-/// sends them. As in Heroku's buildpack, a value of the user's is replaced.
+/// sends them. Elsewhere the user knows better: unlike in Heroku's buildpack, a value that is set stays.
 fn gunicorn_environment() -> EnvDelta {
     EnvDelta::of([
-        ("FORWARDED_ALLOW_IPS", Change::Set("*".into())),
+        ("FORWARDED_ALLOW_IPS", Change::Default("*".into())),
         ("GUNICORN_CMD_ARGS", Change::Default("--access-logfile -".into())),
     ])
 }
@@ -498,8 +498,15 @@ mod tests {
             (&[("PATH", "/bin")][..], "*|--access-logfile -"),
             (
                 &[("PATH", "/bin"), ("FORWARDED_ALLOW_IPS", "10.0.0.1"), ("GUNICORN_CMD_ARGS", "-w 2")],
-                "*|-w 2",
+                "10.0.0.1|-w 2",
             ),
+            // B21
+            (&[("PATH", "/bin"), ("FORWARDED_ALLOW_IPS", "")], "*|--access-logfile -"),
+            (
+                &[("PATH", "/bin"), ("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")],
+                "127.0.0.1,::1|--access-logfile -",
+            ),
+            (&[("PATH", "/bin"), ("GUNICORN_CMD_ARGS", "-t 9")], "*|-t 9"),
         ] {
             let (set, _) = sourced("", &script, &os(vars));
             assert_eq!(format!("{}|{}", set["FORWARDED_ALLOW_IPS"], set["GUNICORN_CMD_ARGS"]), expected);

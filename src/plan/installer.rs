@@ -147,6 +147,31 @@ pub(super) fn choose_installer(facts: &Facts<'_>) -> (Installer, Vec<String>) {
     if reasons.is_empty() { (Installer::Uv, reasons) } else { (Installer::Pip, reasons) }
 }
 
+/// Returns what is run, where something else than the package manager installs.
+pub(crate) fn command_of(
+    manager: PackageManager,
+    installer: Installer,
+    test: bool,
+    has_test_requirements: bool,
+) -> String {
+    let own = manager.command(test, has_test_requirements);
+    let stands_in = match installer {
+        Installer::Native => None,
+        Installer::Uv if manager == PackageManager::Uv => None,
+        Installer::Uv => Some("uv pip install"),
+        Installer::Pip => Some("pip install"),
+    };
+    match stands_in {
+        None => own.to_owned(),
+        Some(program) => match own.split_once("install -r ") {
+            Some((_, files)) if own.starts_with("pip ") || own.starts_with("uv ") => {
+                format!("{program} -r {files}")
+            }
+            _ => format!("{program} -r {}", manager.file()),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +190,27 @@ mod tests {
         }
         let error = parse_installer("po\netry").unwrap_err();
         assert_eq!(error.to_string(), "SLUGC_INSTALLER is: \"po\\netry\".");
+    }
+
+    // T13
+    #[test]
+    fn the_step_names_the_program_that_runs() {
+        for (manager, installer, test, expected) in [
+            (PackageManager::Pip, Installer::Uv, false, "uv pip install -r requirements.txt"),
+            (PackageManager::Pip, Installer::Pip, false, "pip install -r requirements.txt"),
+            (
+                PackageManager::Pip,
+                Installer::Uv,
+                true,
+                "uv pip install -r requirements.txt -r requirements-test.txt",
+            ),
+            (PackageManager::Pipenv, Installer::Uv, false, "uv pip install -r Pipfile.lock"),
+            (PackageManager::Pipenv, Installer::Native, false, "pipenv install --deploy"),
+            (PackageManager::Poetry, Installer::Pip, false, "pip install -r poetry.lock"),
+            (PackageManager::Uv, Installer::Uv, false, "uv sync --locked --no-default-groups"),
+            (PackageManager::Pylock, Installer::Uv, false, "uv pip install -r pylock.toml"),
+        ] {
+            assert_eq!(command_of(manager, installer, test, true), expected, "{manager:?} {installer:?}");
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use runtime::{RuntimeChoice, VersionDecision};
 
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
-use crate::error::{FindingCode, MessageCode, NoticeCode, Result};
+use crate::error::{FindingCode, MessageCode, NoticeCode, Result, Severity};
 use crate::python::pip_config::PipConfig;
 
 /// What the decision is made from.
@@ -53,6 +53,8 @@ pub(crate) struct Facts<'a> {
     pub test: bool,
     /// Whether anything without an exact version is an error.
     pub require_locked: bool,
+    /// What there is to say of an app without a Procfile, if that was looked for: builds find it out at their end.
+    pub missing_procfile: Option<&'a str>,
 }
 
 /// One layer of the slug: what it is made from.
@@ -178,6 +180,15 @@ fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
     layers
 }
 
+/// Whether what was found in the app is only worth knowing.
+fn is_note(code: MessageCode) -> bool {
+    match code {
+        // One that was copied from a .gitignore has many, and nothing is wrong with it.
+        MessageCode::Notice(code) => code == NoticeCode::SlugignoreNoMatch,
+        MessageCode::Finding(code) => code.entry().severity == Severity::Note,
+    }
+}
+
 fn notices(facts: &Facts<'_>) -> Vec<Notice> {
     let mut notices: Vec<Notice> = facts
         .app
@@ -186,18 +197,17 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
         .map(|finding| Notice {
             code: finding.code,
             text: finding.text.clone(),
-            // One that was copied from a .gitignore has many, and nothing is wrong with it.
-            warning: finding.code != NoticeCode::SlugignoreNoMatch.into(),
+            warning: !is_note(finding.code),
         })
         .collect();
     notices.extend(facts.version.notices.iter().cloned());
     notices.extend(facts.inputs.notices.iter().cloned());
     notices.extend(facts.inputs.notice_of_lock(facts.package_manager));
-    if facts.app.procfile.is_none() {
+    if let Some(text) = facts.missing_procfile {
         notices.push(Notice {
             code: FindingCode::ProcfileMissing.into(),
-            text: "There is no Procfile, so the slug declares no process types.".to_owned(),
-            warning: false,
+            text: text.to_owned(),
+            warning: true,
         });
     }
     notices

@@ -87,7 +87,14 @@ impl VersionDecision {
                     "No Python version was specified. Using the same major version as the last build: Python {requested}"
                 )
             }
-            _ => format!("Using Python {requested} specified in {origin}"),
+            _ => match &self.range {
+                // A range allows, and names nothing.
+                Some(range) if requested.patch.is_none() => format!(
+                    "Using Python {requested}, the newest that {origin} allows (`{}`)",
+                    range.written()
+                ),
+                _ => format!("Using Python {requested} specified in {origin}"),
+            },
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use toml::{Table, Value};
+use toml::Table;
 
 use super::requirements::normalised_name;
 use crate::error::{ErrorCode, UserError};
@@ -16,6 +16,8 @@ pub struct Pyproject {
     pub is_poetrys_alone: bool,
     /// Which versions of Python the project supports, as a version specifier.
     pub requires_python: Option<String>,
+    /// The same as Poetry has it in `tool.poetry.dependencies`, where that is what says it.
+    pub python_of_poetry: Option<String>,
     /// Whether it says how the project is built.
     pub has_build_system: bool,
     /// Whether the project is a package that is installed itself, where no lock file's tool says so.
@@ -50,6 +52,7 @@ pub fn parse_pyproject(contents: &[u8]) -> Result<Pyproject, PyprojectError> {
         is_project: project.is_some() || poetry.is_some(),
         is_poetrys_alone: poetry.is_some() && project.is_none() && !root.contains_key("build-system"),
         requires_python: requires_python(project, poetry),
+        python_of_poetry: standard_python(project).is_none().then(|| python_of_poetry(poetry)).flatten(),
         has_build_system: root.contains_key("build-system"),
         is_package: is_package(&root),
         groups: groups(&root),
@@ -65,12 +68,18 @@ fn flag(table: Option<&Table>, name: &str) -> Option<bool> {
 }
 
 fn requires_python(project: Option<&Table>, poetry: Option<&Table>) -> Option<String> {
-    let standard = project.and_then(|project| project.get("requires-python")).and_then(Value::as_str);
-    if let Some(standard) = standard {
-        return Some(standard.trim().to_owned());
+    match standard_python(project) {
+        Some(standard) => Some(standard.trim().to_owned()),
+        None => specifier_of_poetry(&python_of_poetry(poetry)?),
     }
-    let dependencies = poetry?.get("dependencies")?.as_table()?;
-    specifier_of_poetry(dependencies.get("python")?.as_str()?)
+}
+
+fn standard_python(project: Option<&Table>) -> Option<&str> {
+    project?.get("requires-python")?.as_str()
+}
+
+fn python_of_poetry(poetry: Option<&Table>) -> Option<String> {
+    Some(poetry?.get("dependencies")?.as_table()?.get("python")?.as_str()?.to_owned())
 }
 
 /// Puts Poetry's `^3.11` and `~3.11` into the words of version specifiers. Alternatives (`||`) have none.

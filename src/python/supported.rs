@@ -97,6 +97,26 @@ pub(crate) fn newest(major: u64, minor: u64) -> Option<PythonVersion> {
     find_row(major, minor).map(|row| row.newest)
 }
 
+/// Finds a version of Python in a text that isn't quite one, and returns what to write instead: the same minor version, or
+/// the nearest that is supported.
+pub(crate) fn nearest_to(text: &str) -> RequestedVersion {
+    let numbers = text.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
+    let found = numbers.into_iter().find_map(|word| {
+        let mut numbers = word.split('.').filter(|number| !number.is_empty()).map(str::parse::<u64>);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    match found {
+        Some((major @ (2 | 3), minor)) => {
+            let row = find_row(major, minor).or_else(|| match (major, minor) < oldest_supported() {
+                true => SUPPORTED.first(),
+                false => SUPPORTED.last(),
+            });
+            row.map_or(DEFAULT, |row| RequestedVersion { patch: None, ..row.newest.into() })
+        }
+        _ => DEFAULT,
+    }
+}
+
 /// Chooses the full version. A requested patch version is taken as it is: only a runtime's source knows
 /// whether it exists.
 pub(crate) fn resolve_version(
@@ -467,6 +487,29 @@ mod tests {
             (date(2027, 1, 6), 1_799_193_600),
         ] {
             assert_eq!(date.unix_seconds(), expected, "{date}");
+        }
+    }
+
+    // D18, D19
+    #[test]
+    fn the_version_that_was_meant_is_the_example_or_the_nearest_that_is_supported() {
+        for (text, expected) in [
+            ("python-3.13", "3.13"),
+            ("\"3.12\"", "3.12"),
+            ("3.11.4 # comment", "3.11"),
+            ("3.13.*", "3.13"),
+            ("v3.12", "3.12"),
+            (">=3.12", "3.12"),
+            ("cpython@3.11", "3.11"),
+            ("3.13-dev", "3.13"),
+            ("python-3.8.10", "3.10"),
+            ("python-2.7", "3.10"),
+            ("3.99.x", "3.14"),
+            ("3", "3.14"),
+            ("system", "3.14"),
+            ("", "3.14"),
+        ] {
+            assert_eq!(nearest_to(text).to_string(), expected, "{text:?}");
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::supported::nearest_to;
 use super::version::RequestedVersion;
-use crate::error::{ErrorCode, Snippet, UserError};
+use crate::error::{Door, ErrorCode, Snippet, UserError};
 
 /// How much of a wrong version goes into an error's detail.
 const DETAIL_LENGTH: usize = 100;
@@ -256,6 +257,11 @@ impl UserError for VersionFileError {
         }
     }
 
+    fn fix(&self, _door: Door) -> Option<String> {
+        let Self::Invalid { text, .. } = self else { return None };
+        Some(with_example(self.code(), text))
+    }
+
     fn snippet(&self) -> Option<Snippet> {
         let (line, text, label) = match self {
             Self::Invalid { line, text } => (*line, shortened(text), "not a version"),
@@ -269,6 +275,16 @@ impl UserError for VersionFileError {
     }
 }
 
+/// Puts the version that was meant in the place of the catalogue's example.
+fn with_example(code: ErrorCode, text: &str) -> String {
+    let example = nearest_to(text).to_string();
+    let lines = code.entry().fix.lines().map(|line| match line.trim() {
+        "3.14" => example.clone(),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 impl UserError for RuntimeTxtError {
     fn code(&self) -> ErrorCode {
         ErrorCode::RuntimeTxtInvalid
@@ -277,6 +293,11 @@ impl UserError for RuntimeTxtError {
     fn detail(&self) -> Option<String> {
         let Self::Invalid { text } = self;
         Some(shortened(text))
+    }
+
+    fn fix(&self, _door: Door) -> Option<String> {
+        let Self::Invalid { text } = self;
+        Some(with_example(self.code(), text))
     }
 }
 
@@ -500,6 +521,25 @@ mod tests {
                     assert!(!error.to_string().is_empty(), "{error:?}");
                 }
             }
+        }
+    }
+
+    // D18
+    #[test]
+    fn the_advice_names_the_version_that_is_written() {
+        for (contents, expected) in [
+            ("python-3.13\n", "\n3.13\n"),
+            ("'3.12'\n", "\n3.12\n"),
+            ("3.11.* # mine\n", "\n3.11\n"),
+            ("python-3.8\n", "\n3.10\n"),
+            ("latest\n", "\n3.14\n"),
+        ] {
+            let error = parse_version_file(contents.as_bytes()).unwrap_err();
+            let fix = error.fix(Door::CommandLine).unwrap();
+            assert!(fix.contains(expected), "{contents:?}: {fix}");
+            let error = parse_runtime_txt(contents.trim_start_matches("python-").as_bytes()).unwrap_err();
+            let fix = error.fix(Door::Buildpack).unwrap();
+            assert!(fix.contains(expected), "runtime.txt {contents:?}: {fix}");
         }
     }
 }

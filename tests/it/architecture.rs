@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["check", "inspect", "slug", "host", "store", "plan", "app", "python", "output", "env", "error"],
     ),
     ("dyno", &["router", "slug", "host", "output", "env", "error"]),
-    ("check", &["slug", "host", "app", "python", "output", "env", "error"]),
+    ("check", &["slug", "host", "plan", "app", "python", "output", "env", "error"]),
     ("inspect", &["slug", "host", "store", "plan", "app", "python", "output", "env", "error"]),
     ("router", &["host", "error"]),
     ("slug", &["host", "store", "output", "env", "error"]),

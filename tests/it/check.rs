@@ -299,6 +299,53 @@ const ROWS: &[Row] = &[
             ),
         ],
     ),
+    // D41
+    row(
+        "requirements::pkg-resources",
+        "",
+        &[
+            ("Procfile", "web: gunicorn app:app\n"),
+            ("app.py", WSGI),
+            (
+                ".heroku/python/lib/python3.13/site-packages/old-1.0.dist-info/METADATA",
+                "Name: old\nVersion: 1.0\n",
+            ),
+            (".heroku/python/lib/python3.13/site-packages/old-1.0.dist-info/RECORD", "old/__init__.py,,\n"),
+            (
+                ".heroku/python/lib/python3.13/site-packages/old/__init__.py",
+                "from pkg_resources import get_distribution\n",
+            ),
+        ],
+    ),
+    // Other buildpacks.
+    row(
+        "buildpack::ignored",
+        "",
+        &[
+            ("Procfile", "web: gunicorn app:app\n"),
+            ("app.py", WSGI),
+            (".buildpacks", "heroku/nodejs\nheroku/python\n"),
+        ],
+    ),
+    row(
+        "apt::not-in-list",
+        "",
+        &[("Procfile", "web: gunicorn app:app\n"), ("app.py", WSGI), ("Aptfile", "ffmpeg\n")],
+    ),
+    row(
+        "buildpack::assets-not-built",
+        "",
+        &[
+            ("Procfile", "web: gunicorn app:app\n"),
+            ("app.py", WSGI),
+            ("package.json", "{\"scripts\": {\"build\": \"vite build\"}}"),
+        ],
+    ),
+    row(
+        "heroku-yml::ignored",
+        "",
+        &[("Procfile", "web: gunicorn app:app\n"), ("app.py", WSGI), ("heroku.yml", "build: {}\n")],
+    ),
     // Files.
     row(
         "secrets::env-file",

@@ -263,7 +263,7 @@ const WITHOUT_PACKAGES: &[Case] = &[
     },
     Case {
         fixture: "requires-python",
-        says: &["specified in pyproject.toml\n"],
+        says: &["the newest that pyproject.toml allows ("],
         report: &[("python_version_origin", "pyproject.toml")],
         ..BUILDS
     },

@@ -155,7 +155,7 @@ const PIPFILE: &str = "[packages]\nsix = \"==1.16.0\"\n[dev-packages]\niniconfig
 #[ignore = "needs PyPI"]
 fn pipfile_lock() {
     let Some(app) = locked_app(&[("Pipfile", PIPFILE)], "pipenv lock") else { return };
-    builds(&app, "pipenv install --deploy");
+    builds(&app, "uv pip install -r Pipfile.lock");
     imports(&app, "six", true);
     imports(&app, "iniconfig", false);
     let lock = app.dir.join("Pipfile.lock");
@@ -178,7 +178,7 @@ fn pipfile_lock() {
 #[ignore = "needs PyPI"]
 fn pipfile_alone() {
     let app = online(&[("Pipfile", PIPFILE)]);
-    let log = builds(&app, "pipenv install");
+    let log = builds(&app, "uv pip install -r Pipfile");
     assert!(log.contains("aren't locked") && log.contains("pipenv lock"), "{log}");
     imports(&app, "six", true);
     imports(&app, "iniconfig", false);
@@ -192,7 +192,7 @@ fn poetry_lock() {
     let Some(app) = locked_app(&[("pyproject.toml", &project)], "poetry lock --no-interaction") else {
         return;
     };
-    builds(&app, "poetry sync --only main");
+    builds(&app, "uv pip install -r poetry.lock");
     imports(&app, "six", true);
     imports(&app, "iniconfig", false);
     let lock = app.dir.join("poetry.lock");
@@ -217,7 +217,7 @@ fn poetry_lock_of_a_package() {
     let files =
         [("pyproject.toml", project.as_str()), ("shop/__init__.py", "def main(): print('from the shop')\n")];
     let Some(app) = locked_app(&files, "poetry lock --no-interaction") else { return };
-    builds(&app, "poetry sync --only main");
+    builds(&app, "uv pip install -r poetry.lock");
     let ran = app.run(&["run", app.slug().to_str().unwrap(), "--", "shop"]).success();
     assert!(ran.stdout.contains("from the shop"), "{}", ran.stdout);
 }
@@ -227,7 +227,7 @@ fn poetry_lock_of_a_package() {
 fn pdm_lock() {
     let project = format!("{PROJECT}[tool.pdm]\ndistribution = false\n");
     let Some(app) = locked_app(&[("pyproject.toml", &project)], "pdm lock --quiet") else { return };
-    builds(&app, "pdm sync --prod");
+    builds(&app, "uv pip install -r pdm.lock");
     imports(&app, "six", true);
     imports(&app, "iniconfig", false);
     let lock = app.dir.join("pdm.lock");
@@ -250,7 +250,7 @@ fn pdm_lock_of_a_package() {
     let files =
         [("pyproject.toml", project.as_str()), ("shop/__init__.py", "def main(): print('from the shop')\n")];
     let Some(app) = locked_app(&files, "pdm lock --quiet") else { return };
-    builds(&app, "pdm sync --prod");
+    builds(&app, "uv pip install -r pdm.lock");
     fs::write(app.dir.join("shop/__init__.py"), "def main(): print('from another shop')\n").unwrap();
     let log = app.build(&[]).success().stderr;
     assert!(
@@ -293,7 +293,10 @@ fn the_range_of_pythons_decides_after_the_version_file() {
         app.run(&["plan", app.dir.to_str().unwrap()])
     };
     let text = plan(&[requirements, ("pyproject.toml", &project(">=3.10,<3.13"))]).success().stdout;
-    assert!(text.contains("Using Python 3.12 specified in pyproject.toml"), "{text}");
+    assert!(
+        text.contains("Using Python 3.12, the newest that pyproject.toml allows (`>=3.10,<3.13`)"),
+        "{text}"
+    );
     let version = (".python-version", "3.11\n");
     let text = plan(&[requirements, ("pyproject.toml", &project(">=3.12")), version]).success().stdout;
     assert!(text.contains("Using Python 3.11 specified in .python-version"), "{text}");

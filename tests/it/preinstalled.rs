@@ -130,3 +130,84 @@ fn hashes_are_checked_as_pip_checks_them_in_both_doors() {
         let _ = fs::remove_dir_all(app.dir.join(".profile.d"));
     }
 }
+
+/// Compiles a program that embeds Python, in the ways in which packages find it.
+const SETUP: &str = r#"
+import os, subprocess, sys, sysconfig
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+HOW = "@HOW@"
+var = sysconfig.get_config_var
+COMMANDS = {
+    "sysconfig": f"cc main.c -o embed/prog -I{var('INCLUDEPY')} -L{var('LIBDIR')} -L{var('LIBPL')} "
+                 f"{var('LDFLAGS')} -lpython{var('LDVERSION')} {var('LIBS')}",
+    "python3-config": "cc main.c -o embed/prog $(python3-config --includes) $(python3-config --embed --ldflags)",
+    "pkg-config": "cc main.c -o embed/prog $(pkg-config --cflags --libs python3-embed)",
+    "cmake": f"cmake -S . -B out -DPython_EXECUTABLE={sys.executable} && cmake --build out && cp out/prog embed/prog",
+    "meson": "meson setup out && meson compile -C out && cp out/prog embed/prog",
+}
+
+class Build(build_py):
+    def run(self):
+        subprocess.check_call(COMMANDS[HOW], shell=True)
+        super().run()
+
+setup(name="embed", version="1", packages=["embed"], package_data={"embed": ["prog"]}, cmdclass={"build_py": Build})
+"#;
+const MAIN: &str = r#"
+#include <Python.h>
+int main(void) {
+    Py_Initialize();
+    return PyRun_SimpleString("import sys; print('embedded %d.%d' % sys.version_info[:2])");
+}
+"#;
+
+// D42
+#[test]
+#[ignore = "needs PyPI"]
+fn every_way_to_find_python_leads_packages_to_the_one_that_they_are_built_for() {
+    let Some((app, minor)) = app(&["3.12", "3.13", "3.11"]) else { return };
+    let dir = app.dir.join("embed");
+    fs::create_dir_all(dir.join("embed")).unwrap();
+    for (name, text) in [
+        ("embed/__init__.py", ""),
+        ("main.c", MAIN),
+        (
+            "CMakeLists.txt",
+            "cmake_minimum_required(VERSION 3.18)\nproject(embed C)\n\
+             find_package(Python REQUIRED COMPONENTS Interpreter Development.Embed)\n\
+             add_executable(prog main.c)\ntarget_link_libraries(prog Python::Python)\n",
+        ),
+        (
+            "meson.build",
+            "project('embed', 'c')\npy = import('python').find_installation()\n\
+             executable('prog', 'main.c', dependencies: py.dependency(embed: true))\n",
+        ),
+    ] {
+        fs::write(dir.join(name), text).unwrap();
+    }
+    fs::write(app.dir.join("requirements.txt"), "./embed\n").unwrap();
+    for (how, requires) in [
+        ("sysconfig", ""),
+        ("python3-config", ""),
+        ("pkg-config", ""),
+        ("cmake", ", 'cmake'"),
+        ("meson", ", 'meson', 'ninja'"),
+    ] {
+        fs::write(dir.join("setup.py"), SETUP.replace("@HOW@", how)).unwrap();
+        fs::write(
+            dir.join("pyproject.toml"),
+            format!(
+                "[build-system]\nrequires = ['setuptools'{requires}]\nbuild-backend = 'setuptools.build_meta'\n"
+            ),
+        )
+        .unwrap();
+        for installer in ["uv", "pip"] {
+            app.build(&["--installer", installer, "--refresh"]).success();
+            let script = r#"exec "$(python -c 'import embed; print(embed.__path__[0])')/prog""#;
+            let run = app.run(&["run", "slug.tgz", "--", "sh", "-c", script]).success();
+            assert_eq!(run.stdout.trim(), format!("embedded {minor}"), "{how}, {installer}");
+        }
+    }
+}

@@ -106,7 +106,7 @@ mod tests {
             let mut names: Vec<_> =
                 fs::read_dir(prefix.join("bin")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             names.sort();
-            assert_eq!(names, ["python", "python3", "python3.13"]);
+            assert_eq!(names, ["python", "python3", "python3.13", "python3.13-config"]);
             assert_eq!(output.counters().downloads, downloads, "round {round}");
         }
         assert_eq!(fs::read(&kept).unwrap(), bytes);

@@ -14,6 +14,17 @@ pub(crate) struct Relocated {
     pub bytes: Vec<u8>,
     /// Libraries of the original that it needs and that the system doesn't have: they have to come along.
     pub companions: BTreeSet<PathBuf>,
+    /// The names of all libraries that it needs.
+    pub needed: BTreeSet<OsString>,
+}
+
+/// What becomes of a run path that leads from the file to directories beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OldPaths {
+    /// It stays, behind the copy's own: the directories came along.
+    Keep,
+    /// It goes: what was found there is put beside the copy's own libraries.
+    Leave,
 }
 
 /// Strips a program or library, and lets it look for libraries in the copy's own `lib` first.
@@ -25,22 +36,38 @@ pub(crate) fn relocate(
     original: &Path,
     place: &Path,
     own: &BTreeSet<OsString>,
+    old_paths: OldPaths,
 ) -> Result<Relocated, ElfError> {
-    let needed = elf::needed(bytes)?;
+    let needed: BTreeSet<OsString> = elf::needed(bytes)?.into_iter().map(OsString::from_vec).collect();
     let old = elf::run_path(bytes)?;
     let dirs = old.as_deref().map(|path| search_dirs(path, original)).unwrap_or_default();
     let mut needs_own = false;
     let mut companions = BTreeSet::new();
-    for name in needed.into_iter().map(OsString::from_vec) {
-        let companion = dirs.iter().map(|dir| dir.join(&name)).find(|path| path.is_file());
-        needs_own |= own.contains(&name) || companion.is_some();
-        companions.extend(companion.filter(|_| !own.contains(&name)));
+    for name in &needed {
+        let companion = dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file());
+        needs_own |= own.contains(name) || companion.is_some();
+        companions.extend(companion.filter(|_| !own.contains(name)));
     }
     let mut bytes = elf::strip(bytes)?;
     if old.is_some() || needs_own {
-        elf::set_run_path(&mut bytes, &run_path(place))?;
+        let mut path = run_path(place);
+        if old_paths == OldPaths::Keep {
+            add_relative(&mut path, old.as_deref().unwrap_or_default());
+        }
+        elf::set_run_path(&mut bytes, &path)?;
     }
-    Ok(Relocated { bytes, companions })
+    Ok(Relocated { bytes, companions, needed })
+}
+
+/// Adds the directories of a run path that count from the file itself.
+fn add_relative(path: &mut Vec<u8>, old: &[u8]) {
+    let is_relative = |dir: &&[u8]| dir.starts_with(b"$ORIGIN") || dir.starts_with(b"${ORIGIN}");
+    for dir in old.split(|byte| *byte == b':').filter(is_relative) {
+        if !path.split(|byte| *byte == b':').any(|known| known == dir) {
+            path.push(b':');
+            path.extend(dir);
+        }
+    }
 }
 
 /// Returns the directories of a run path that aren't the system's.
@@ -133,12 +160,29 @@ mod tests {
         }
         let original = root.join("main");
         let bytes = std::fs::read(&original).unwrap();
-        let relocated = relocate(&bytes, &original, Path::new("bin/main"), &BTreeSet::new()).unwrap();
+        let relocated =
+            relocate(&bytes, &original, Path::new("bin/main"), &BTreeSet::new(), OldPaths::Leave).unwrap();
         assert_eq!(relocated.companions, BTreeSet::from([root.join("liba.so")]));
         assert_eq!(elf::run_path(&relocated.bytes).unwrap().as_deref(), Some(&b"$ORIGIN/../lib"[..]));
         // Once it is in the copy, nothing has to come.
         let own = BTreeSet::from([OsString::from("liba.so")]);
-        let relocated = relocate(&bytes, &original, Path::new("bin/main"), &own).unwrap();
+        let relocated = relocate(&bytes, &original, Path::new("bin/main"), &own, OldPaths::Leave).unwrap();
         assert_eq!(relocated.companions, BTreeSet::new());
+    }
+
+    // B19
+    #[test]
+    fn directories_beside_the_file_stay_in_a_run_path() {
+        for (old, expected) in [
+            ("$ORIGIN/../x.libs", "$ORIGIN/../lib:$ORIGIN/../x.libs"),
+            ("${ORIGIN}/deps:/usr/lib", "$ORIGIN/../lib:${ORIGIN}/deps"),
+            ("/build/lib", "$ORIGIN/../lib"),
+            ("$ORIGIN/../lib:$ORIGIN", "$ORIGIN/../lib:$ORIGIN"),
+            ("", "$ORIGIN/../lib"),
+        ] {
+            let mut path = run_path(Path::new("bin/python3.13"));
+            add_relative(&mut path, old.as_bytes());
+            assert_eq!(String::from_utf8(path).unwrap(), expected, "{old}");
+        }
     }
 }

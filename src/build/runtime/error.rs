@@ -81,6 +81,12 @@ pub(crate) enum RuntimeError {
         /// What it should be.
         expected: String,
     },
+    /// It is one from an archive.
+    #[error("{source}")]
+    InArchive {
+        /// What is wrong with it.
+        source: Box<RuntimeError>,
+    },
     /// The user asked slugc to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -93,6 +99,7 @@ impl UserError for RuntimeError {
             Self::Start { .. } | Self::Import { .. } | Self::ForeignFile { .. } | Self::WrongPath { .. } => {
                 ErrorCode::PythonSelfTest
             }
+            Self::InArchive { .. } => ErrorCode::PythonArchive,
             Self::Interrupted(interrupted) => interrupted.code(),
         }
     }
@@ -105,6 +112,7 @@ impl UserError for RuntimeError {
                 Some(path.display().to_string())
             }
             Self::WrongPath { what, .. } => Some((*what).to_owned()),
+            Self::InArchive { source } => source.detail(),
             Self::File(_) | Self::Start { .. } | Self::Interrupted(_) => None,
         }
     }

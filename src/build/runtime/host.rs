@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use walkdir::WalkDir;
 
+use super::elf::{OldPaths, Relocated};
 use super::error::RuntimeError;
 use super::probe::HostInterpreter;
 use super::{debian, elf, prune, sysconfig};
 use crate::env::Env;
-use crate::host::elf::{is_elf, needed};
+use crate::host::elf::{is_linked, needed};
 use crate::host::files::{self, FileContext, FileError};
 use crate::output::Output;
 
 /// Changes when the same interpreter would give another copy: to be part of a runtime's key.
-pub(crate) const COPY_RULES: u32 = 1;
+pub(crate) const COPY_RULES: u32 = 2;
 
 /// The files of a copy: where each goes, relative to the prefix, and where it comes from.
 type Files = BTreeMap<PathBuf, PathBuf>;
@@ -46,20 +47,23 @@ pub(crate) fn copy_runtime(
         .filter_map(|to| file_name(to))
         .collect();
     let progress = output.progress("Copying Python", None);
+    let mut needed = BTreeSet::new();
     files::create_dir_all(prefix).map_err(failed)?;
     while !files.is_empty() {
         make_dirs(&files, prefix).map_err(failed)?;
-        let companions = files
+        let prepared = files
             .par_iter()
             .map(|(to, from)| {
                 env.interrupt.check()?;
-                let (bytes, companions) =
+                let Relocated { bytes, companions, needed } =
                     prepare(from, to, prefix, &own).map_err(|error| error.or(failed))?;
                 progress.add(bytes.len() as u64);
                 write(&prefix.join(to), from, &bytes).map_err(failed)?;
-                Ok(companions)
+                Ok((companions, needed))
             })
             .collect::<Result<Vec<_>, RuntimeError>>()?;
+        let (companions, names): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
+        needed.extend(names.into_iter().flatten());
         // What a library needs can need something in its turn.
         files = companions
             .into_iter()
@@ -68,7 +72,20 @@ pub(crate) fn copy_runtime(
             .filter(|(to, _)| file_name(to).is_some_and(|name| own.insert(name)))
             .collect();
     }
+    drop(progress);
+    output.detail(describe_needs(&needed, &own));
     finish(interpreter, prefix)
+}
+
+/// Says what a copy finds only on the stack: it runs where that is.
+fn describe_needs(needed: &BTreeSet<OsString>, own: &BTreeSet<OsString>) -> String {
+    // Those of the C library and of the compiler are wherever a C library is.
+    const BASE: &[&str] =
+        &["libc.", "libm.", "libdl.", "libpthread.", "librt.", "libutil.", "libgcc_s.", "ld-linux"];
+    let names = needed.difference(own).map(|name| name.to_string_lossy());
+    let names: Vec<_> = names.filter(|name| !BASE.iter().any(|base| name.starts_with(base))).collect();
+    let others = if names.is_empty() { String::new() } else { format!(", and has {}", names.join(", ")) };
+    format!("The copy runs on stacks whose C library is at least as new as this machine's{others}.")
 }
 
 fn file_name(path: &Path) -> Option<OsString> {
@@ -177,21 +194,19 @@ impl PrepareError {
     }
 }
 
-/// Reads a file of the original and makes it what it is in the copy; returns the libraries that have to
-/// come along, too.
+/// Reads a file of the original and makes it what it is in the copy.
 fn prepare(
     from: &Path,
     to: &Path,
     prefix: &Path,
     own: &BTreeSet<OsString>,
-) -> Result<(Vec<u8>, BTreeSet<PathBuf>), PrepareError> {
+) -> Result<Relocated, PrepareError> {
     let bytes = fs::read(from).doing("reading", from).map_err(PrepareError::File)?;
-    if !is_elf(&bytes) {
-        return Ok((bytes, BTreeSet::new()));
+    if !is_linked(&bytes) {
+        return Ok(Relocated { bytes, companions: BTreeSet::new(), needed: BTreeSet::new() });
     }
-    let relocated = elf::relocate(&bytes, from, to, own)
-        .map_err(|source| PrepareError::Other(RuntimeError::Elf { path: prefix.join(to), source }))?;
-    Ok((relocated.bytes, relocated.companions))
+    elf::relocate(&bytes, from, to, own, OldPaths::Leave)
+        .map_err(|source| PrepareError::Other(RuntimeError::Elf { path: prefix.join(to), source }))
 }
 
 /// Writes a new file, whose mode only depends on whether the original can be run.
@@ -257,6 +272,33 @@ mod tests {
     use super::*;
     use crate::host::process::{Invocation, RunError, capture};
     use crate::store::Store;
+
+    // B17
+    #[test]
+    fn what_a_copy_needs_of_the_stack_is_listed_without_the_c_library() {
+        let names = |names: &[&str]| names.iter().map(OsString::from).collect::<BTreeSet<_>>();
+        const START: &str = "The copy runs on stacks whose C library is at least as new as this machine's";
+        for (needed, own, expected) in [
+            (&["libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"][..], &[][..], "."),
+            (
+                &["libc.so.6", "libsqlite3.so.0", "libffi.so.8"],
+                &[],
+                ", and has libffi.so.8, libsqlite3.so.0.",
+            ),
+            (
+                &["libpython3.13.so.1.0", "libexpat.so.1"],
+                &["libpython3.13.so.1.0"],
+                ", and has libexpat.so.1.",
+            ),
+            (&["libcrypt.so.1", "libdl.so.2"], &[], ", and has libcrypt.so.1."),
+        ] {
+            assert_eq!(
+                describe_needs(&names(needed), &names(own)),
+                format!("{START}{expected}"),
+                "{needed:?}"
+            );
+        }
+    }
 
     /// Whatever this machine has.
     static INTERPRETERS: LazyLock<Vec<HostInterpreter>> = LazyLock::new(|| {
@@ -441,7 +483,7 @@ mod tests {
                 assert!(!name.contains("__pycache__") && !name.ends_with(".a"), "{name}");
                 assert!(path.parent() != Some(&packages), "{name}");
                 assert!([0o755, 0o644, 0o777].contains(&(mode & 0o777)), "{name}: {mode:o}");
-                if is_elf(bytes) {
+                if is_linked(bytes) {
                     let run_path = crate::host::elf::run_path(bytes).unwrap().unwrap_or_default();
                     assert!(run_path.is_empty() || run_path.starts_with(b"$ORIGIN"), "{name}");
                 } else if name.ends_with(".pc")

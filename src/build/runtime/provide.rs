@@ -105,6 +105,7 @@ fn install_from_catalogue(
     let archive = catalogue_archive(version, arch, request)?;
     let archive = ArchiveRef { urls: &archive.urls, sha256: &archive.sha256, file_name: &archive.file_name };
     fetch_catalogue_runtime(&archive, prefix, store, env, output)?;
+    relocate_programs(prefix)?;
     sysconfig::relocate(prefix, ARCHIVE_PREFIXES)?;
     Ok(modules_of_every_build())
 }

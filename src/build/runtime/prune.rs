@@ -1,5 +1,5 @@
-//! What of an interpreter's own directories goes into a slug. The rules are Heroku's: no tests, no static
-//! libraries, nothing that was installed into it, no bytecode; tkinter, idlelib and lib2to3 stay.
+//! What of an interpreter's own directories goes into a slug, wherever it comes from. The rules are Heroku's: no tests, no
+//! static libraries, nothing that was installed into it, no bytecode; tkinter, idlelib and lib2to3 stay.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +22,7 @@ pub(crate) fn keeps_directory(relative: &Path) -> bool {
 pub(crate) fn keeps_file(relative: &Path) -> bool {
     let name = relative.file_name().unwrap_or_default().as_bytes();
     let parent = relative.parent().unwrap_or(Path::new(""));
-    if name.ends_with(b".pyc") || name.ends_with(b".pyo") {
+    if [&b".pyc"[..], b".pyo", b".a"].iter().any(|end| name.ends_with(end)) {
         return false;
     }
     match parent.as_os_str().as_bytes() {
@@ -85,6 +85,7 @@ mod tests {
             ("lib-dynload/_xxsubinterpreters.cpython-312-x86_64-linux-gnu.so", true),
             ("lib-dynload/xxlimited_35.cpython-312-x86_64-linux-gnu.so", false),
             ("xml/xxe.py", true),
+            ("libpython3.12.a", false),
             ("config-3.12-x86_64-linux-gnu/Makefile", true),
             ("config-3.12-x86_64-linux-gnu/libpython3.12.a", false),
             ("config-3.12-x86_64-linux-gnu/python.o", false),

@@ -10,16 +10,14 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::archive_error::RuntimeArchiveError;
+use super::prune;
 use crate::host::files::{self, FileContext, FileError};
 
 /// Where Heroku puts the runtime, and what it says about itself.
 const RUN_PREFIX: &str = "/app/.heroku/python";
 
-/// Directories of the standard library that hold only tests or what tests leave behind.
-const LEFT_OUT: &[&str] = &["__pycache__", "test", "tests", "idle_test"];
-
 /// The beginnings of names in `lib` that hold the scripts of Tcl/Tk: there is no display in a dyno.
-const TCL: &[&str] = &["tcl", "tk", "itcl", "thread"];
+const TCL: &[&str] = &["tcl", "tk", "itcl", "thread", "Tix"];
 
 /// Who made the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +37,22 @@ pub(crate) fn adopt(prefix: &Path, archive: &str, maker: Maker) -> Result<String
     files::remove_file(&library.join("EXTERNALLY-MANAGED"))?;
     empty_directory(&library.join("site-packages"))?;
     let keep = |name: &str| match is_standalone {
-        true => name == format!("python{minor}"),
+        true => {
+            ["", "-config"].iter().any(|end| name == format!("python{minor}{end}"))
+                || name == "python3-config"
+        }
         false => name.starts_with("python") && !name.ends_with("-gdb.py"),
     };
     clean_bin(&prefix.join("bin"), &minor, keep)?;
-    prune_library(&library)?;
+    prune_library(&library, Path::new(""))?;
+    for name in names_in(&prefix.join("lib"))?.iter().filter(|name| name.ends_with(".a")) {
+        remove(&prefix.join("lib").join(name))?;
+    }
     if is_standalone {
         prune_extras(prefix, &library)?;
         correct_build_vars(&library)?;
         correct_pkgconfig(prefix)?;
+        correct_config_program(&prefix.join("bin").join(format!("python{minor}-config")))?;
     }
     Ok(minor)
 }
@@ -102,17 +107,22 @@ fn clean_bin(bin: &Path, minor: &str, keep: impl Fn(&str) -> bool) -> Result<(),
     files::create_symlink(Path::new("python3"), &bin.join("python"))
 }
 
-fn prune_library(library: &Path) -> Result<(), FileError> {
-    for entry in fs::read_dir(library).doing("reading", library)? {
-        let entry = entry.doing("reading", library)?;
-        let (path, name) = (entry.path(), entry.file_name());
+/// Deletes what is copied from no interpreter either. `below` is the directory in the standard library.
+fn prune_library(library: &Path, below: &Path) -> Result<(), FileError> {
+    let dir = library.join(below);
+    for entry in fs::read_dir(&dir).doing("reading", &dir)? {
+        let entry = entry.doing("reading", &dir)?;
+        let (path, relative) = (entry.path(), below.join(entry.file_name()));
         if entry.file_type().doing("reading", &path)?.is_dir() {
-            if LEFT_OUT.iter().any(|left_out| name == *left_out) {
-                files::remove_dir_all(&path)?;
-            } else {
-                prune_library(&path)?;
+            // It was emptied, and is for packages.
+            if relative == Path::new("site-packages") {
+                continue;
             }
-        } else if path.extension().is_some_and(|extension| extension == "pyc" || extension == "a") {
+            match prune::keeps_directory(&relative) {
+                true => prune_library(library, &relative)?,
+                false => files::remove_dir_all(&path)?,
+            }
+        } else if !prune::keeps_file(&relative) {
             files::remove_file(&path)?;
         }
     }
@@ -213,6 +223,22 @@ fn correct_pkgconfig(prefix: &Path) -> Result<(), FileError> {
         if corrected != text {
             files::replace_contents(&path, corrected.as_bytes())?;
         }
+    }
+    Ok(())
+}
+
+/// python-build-standalone lets every script in `bin` be run by Python, `python3.X-config` too, which some versions of Python
+/// write in the shell's language.
+fn correct_config_program(path: &Path) -> Result<(), FileError> {
+    if !path.is_file() {
+        return Ok(());
+    }
+    let text = read_text(path)?;
+    let is_shell = text.contains("\nexit_with_usage ()");
+    let is_wrong = |line: &str| line.starts_with("\"exec\" \"$(dirname");
+    if is_shell && text.lines().any(is_wrong) {
+        let corrected: String = text.split_inclusive('\n').filter(|line| !is_wrong(line)).collect();
+        files::replace_contents(path, corrected.as_bytes())?;
     }
     Ok(())
 }
@@ -323,6 +349,7 @@ mod tests {
         found
     }
 
+    // B16
     #[test]
     fn a_standalone_archive_is_brought_into_form() {
         let dir = tree(&[
@@ -335,7 +362,11 @@ mod tests {
             "bin/python3.13",
             "bin/python3.13-config",
             "include/python3.13/Python.h",
+            "lib/Tix8.4.3/Init.tcl",
             "lib/itcl4.2.4/itcl.tcl",
+            "lib/libpython3.13.a",
+            "lib/python3.13/lib-dynload/_ctypes.cpython-313-x86_64-linux-gnu.so",
+            "lib/python3.13/lib-dynload/_testcapi.cpython-313-x86_64-linux-gnu.so",
             "lib/libpython3.13.so.1.0",
             "lib/pkgconfig/python-3.13.pc=prefix=/install\nlibdir=${prefix}/lib\n",
             "lib/pkgconfig/python3.pc -> python-3.13.pc",
@@ -364,12 +395,15 @@ mod tests {
             [
                 "bin/python -> python3",
                 "bin/python3 -> python3.13",
+                "bin/python3-config -> python3.13-config",
                 "bin/python3.13",
+                "bin/python3.13-config",
                 "include/python3.13/Python.h",
                 "lib/libpython3.13.so.1.0",
                 "lib/pkgconfig/python-3.13.pc",
                 "lib/pkgconfig/python3.pc -> python-3.13.pc",
                 "lib/python3.13/config-3.13-x86_64-linux-gnu/Makefile",
+                "lib/python3.13/lib-dynload/_ctypes.cpython-313-x86_64-linux-gnu.so",
                 "lib/python3.13/lib2to3/",
                 "lib/python3.13/os.py",
                 "lib/python3.13/site-packages/",
@@ -391,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_of_another_maker_keeps_its_idle_and_its_config_programs() {
+    fn an_archive_of_another_maker_keeps_its_idle() {
         let heroku = [
             "bin/python3 -> python3.12",
             "bin/python3-config -> python3.12-config",
@@ -413,7 +447,7 @@ mod tests {
         .unwrap();
         adopt(dir.path(), "a.tar.zst", Maker::Unknown).unwrap();
         assert!(!dir.path().join("lib/python3.12/idlelib").exists());
-        assert!(!dir.path().join("bin/python3.12-config").exists());
+        assert!(dir.path().join("bin/python3.12-config").exists());
     }
 
     #[test]
@@ -490,5 +524,24 @@ build_time_vars = {'PYTHON_BUILD_STANDALONE': 1,
             correct_build_text(json),
             "{\n  \"AR\": \"ar\",\n  \"CC\": \"cc -pthread\",\n  \"LIBDIR\": \"/app/.heroku/python/lib\"\n}\n"
         );
+    }
+
+    // D42
+    #[test]
+    fn a_config_program_for_a_shell_is_run_by_a_shell() {
+        const START: &str = "#!/bin/sh\n\"exec\" \"$(dirname $0)/python3.9\" \"$0\" \"$@\"\n";
+        let shell = "exit_with_usage ()\n{\n    exit 1\n}\n";
+        for (text, expected) in [
+            (format!("{START}\n{shell}"), format!("#!/bin/sh\n\n{shell}")),
+            (format!("{START}import sysconfig\n"), format!("{START}import sysconfig\n")),
+            (format!("#!/bin/sh\n\n{shell}"), format!("#!/bin/sh\n\n{shell}")),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("python3.9-config");
+            fs::write(&path, &text).unwrap();
+            correct_config_program(&path).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected, "{text}");
+        }
+        correct_config_program(Path::new("/none")).unwrap();
     }
 }

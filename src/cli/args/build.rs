@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::ConfigVarArguments;
 use crate::output::Format;
 use crate::plan::Installer;
 use crate::plan::runtime::{PythonSource, parse_python_source};
@@ -96,13 +97,9 @@ pub(in crate::cli) struct Build {
     #[arg(long)]
     pub(in crate::cli) no_isolate: bool,
 
-    /// Config vars for hooks and collectstatic, from a file of NAME=value lines
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) env_file: Option<PathBuf>,
-
-    /// Config vars for hooks and collectstatic, from a directory with a file for each
-    #[arg(long, value_name = "DIR")]
-    pub(in crate::cli) env_dir: Option<PathBuf>,
+    /// The config vars, for hooks and collectstatic.
+    #[command(flatten)]
+    pub(in crate::cli) config_vars: ConfigVarArguments,
 
     /// How the build log is written: text, or one JSON event a line on standard output
     #[arg(long, value_enum, default_value = "text")]

@@ -50,6 +50,12 @@ pub fn is_elf(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF")
 }
 
+/// Returns whether these are the first bytes of a program or a shared library: what isn't linked yet (`.o`) and core files
+/// look for nothing.
+pub fn is_linked(bytes: &[u8]) -> bool {
+    is_elf(bytes) && u16_at(bytes, 16).is_ok_and(|kind| [ET_EXEC, ET_DYN].contains(&kind))
+}
+
 /// Returns the names of the libraries that a program or library needs, in the file's order.
 pub fn needed(bytes: &[u8]) -> Result<Vec<Vec<u8>>, ElfError> {
     let elf = Elf::parse(bytes)?;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::error::{Failure, UserError, render_text};
+use crate::error::{Door, Failure, UserError, render_text};
 
 fn read_all(files: &[(&str, &str)]) -> Result<Requirements, RequirementsError> {
     let files: BTreeMap<String, Vec<u8>> =
@@ -28,7 +28,7 @@ fn named(name: &str, text: &str, pinned: bool, hashed: bool) -> RequirementKind 
 }
 
 fn rendered(error: RequirementsError) -> String {
-    render_text(&Failure::from(error))
+    render_text(&Failure::from(error), Door::CommandLine)
 }
 
 #[test]

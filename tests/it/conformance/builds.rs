@@ -91,7 +91,8 @@ pub(super) const ROWS: &[Row] = &[
         Environment,
         "`python.gunicorn.sh` sets FORWARDED_ALLOW_IPS, and GUNICORN_CMD_ARGS unless there is a value.",
         Runs(gunicorn),
-    ),
+    )
+    .differs("FORWARDED_ALLOW_IPS has its value unless there is one, too."),
     row(
         Environment,
         "`WEB_CONCURRENCY.sh` leaves a WEB_CONCURRENCY alone that is set, and says so in web dynos only.",
@@ -286,6 +287,9 @@ fn gunicorn(world: &World) {
     assert_eq!(build.on_a_dyno(&[], script).success().stdout, "* --access-logfile -\n");
     let set = build.on_a_dyno(&[("GUNICORN_CMD_ARGS", "--workers 2")], script).success();
     assert_eq!(set.stdout, "* --workers 2\n");
+    // B21
+    let set = build.on_a_dyno(&[("FORWARDED_ALLOW_IPS", "10.0.0.1")], script).success();
+    assert_eq!(set.stdout, "10.0.0.1 --access-logfile -\n");
 }
 
 fn web_concurrency_is_left_alone(world: &World) {

@@ -131,15 +131,14 @@ type Field = (&'static str, fn(&Value) -> bool);
 const HOOK: &[Field] = &[("pre_compile_hook", FLAG)];
 const HOOK_RAN: &[Field] = &[("pre_compile_hook_duration", FLOAT)];
 const MANAGER: &[Field] = &[("package_manager", TEXT)];
-const VERSION: &[Field] = &[
+const REQUESTED: &[Field] = &[("python_version_requested", TEXT), ("python_version_origin", TEXT)];
+const RESOLVED: &[Field] = &[
     ("python_version", TEXT),
     ("python_version_major", TEXT),
-    ("python_version_requested", TEXT),
-    ("python_version_origin", TEXT),
     ("python_version_pinned", FLAG),
     ("python_version_outdated", FLAG),
-    ("pip_version", TEXT),
 ];
+const TOOLS: &[Field] = &[("pip_version", TEXT)];
 const CACHE: &[Field] = &[("cache_status", TEXT), ("cache_restore_duration", FLOAT)];
 const INSTALLED: &[Field] = &[("python_install_duration", FLOAT), ("dependencies_install_duration", FLOAT)];
 const STEPS: &[Field] = &[
@@ -175,7 +174,10 @@ fn assert_fields(report: &Value, expected: &[&[Field]]) {
 fn every_field_is_there(world: &World) {
     let Some((build, _)) = world.full() else { return };
     let report = build.report();
-    assert_fields(&report, &[HOOK, HOOK_RAN, MANAGER, VERSION, CACHE, INSTALLED, STEPS, FULL]);
+    assert_fields(
+        &report,
+        &[HOOK, HOOK_RAN, MANAGER, REQUESTED, RESOLVED, TOOLS, CACHE, INSTALLED, STEPS, FULL],
+    );
     for (name, value) in [
         ("pre_compile_hook", Value::from(true)),
         ("post_compile_hook", true.into()),
@@ -204,15 +206,45 @@ fn fields_end_where_the_build_does(world: &World) {
     failed(&[("requirements.txt", "")], &|build| build.app.set("STACK", "heroku-20"), &[DETAIL]);
     failed(&[("bin/pre_compile", "exit 1\n")], &|_| {}, &[HOOK]);
     failed(&[("app.py", ""), ("bin/pre_compile", "true\n")], &|_| {}, &[HOOK, HOOK_RAN]);
-    failed(&[("requirements.txt", ""), (".python-version", "3.9")], &|_| {}, &[HOOK, MANAGER, DETAIL]);
+    // What is known by then is told, however early the build ends.
+    failed(&[("requirements.txt", ""), (".python-version", "3")], &|_| {}, &[HOOK, MANAGER, DETAIL]);
+    for (name, text) in [
+        (".python-version", "3.9"),
+        (".python-version", "3.99"),
+        ("runtime.txt", "python-3.8.10"),
+        (
+            "Pipfile.lock",
+            r#"{"_meta": {"requires": {"python_version": "3.9"}}, "default": {}, "develop": {}}"#,
+        ),
+    ] {
+        let manager = if name == "Pipfile.lock" { "app.py" } else { "requirements.txt" };
+        failed(&[(manager, ""), (name, text)], &|_| {}, &[HOOK, MANAGER, REQUESTED, DETAIL]);
+    }
+    failed(
+        &[
+            ("uv.lock", "version = 1\n"),
+            ("pyproject.toml", "[project]\nname = 'a'\n"),
+            ("runtime.txt", "python-3.13"),
+        ],
+        &|_| {},
+        &[HOOK, MANAGER, REQUESTED, RESOLVED],
+    );
+    failed(
+        &[("requirements.txt", "-r missing.txt\n"), (".python-version", "3.13.1")],
+        &|_| {},
+        &[HOOK, MANAGER, REQUESTED, RESOLVED, DETAIL],
+    );
     failed(
         &[("requirements.txt", ""), (".python-version", "3.13")],
         &Build::hide_pythons,
-        &[HOOK, MANAGER, VERSION, CACHE],
+        &[HOOK, MANAGER, REQUESTED, RESOLVED, TOOLS, CACHE],
     );
     let Some(build) = world.ready(&[("requirements.txt", ""), ("bin/post_compile", "exit 1\n")]) else {
         return;
     };
     build.compile().failure("hooks::post_compile");
-    assert_fields(&build.report(), &[HOOK, MANAGER, VERSION, CACHE, INSTALLED, STEPS, FAILED]);
+    assert_fields(
+        &build.report(),
+        &[HOOK, MANAGER, REQUESTED, RESOLVED, TOOLS, CACHE, INSTALLED, STEPS, FAILED],
+    );
 }
