@@ -45,8 +45,8 @@ pub mod env {
 }
 pub mod error {
     pub use crate::error::{
-        ErrorCode, FindingCode, NoticeCode, UserError, render_catalogue_markdown, render_findings_markdown,
-        render_warnings_markdown,
+        ErrorCode, FindingCode, HEROKU_CODES, NoticeCode, UserError, render_catalogue_markdown,
+        render_findings_markdown, render_heroku_codes_markdown, render_warnings_markdown,
     };
 }
 pub mod host {

@@ -1,8 +1,10 @@
-//! `slugc explain`: every id that slugc says, and what to do about it.
+//! `slugc explain`: every id that slugc says, Heroku's error codes, and what to do about them.
+
+use std::collections::BTreeSet;
 
 use super::args::Explain;
 use crate::check::closest;
-use crate::error::{ErrorCode, FindingCode, NoticeCode, Result, UserError};
+use crate::error::{ErrorCode, FindingCode, HEROKU_CODES, HerokuCode, NoticeCode, Result, UserError};
 
 /// What is known of an id.
 struct Explanation {
@@ -32,21 +34,42 @@ impl UserError for UnknownId {
 pub(super) fn run(arguments: &Explain) -> Result<u8> {
     let all = explanations();
     let Some(id) = &arguments.id else {
-        super::print_result(&list(&all))?;
+        super::print_result(&list(all.iter().collect()))?;
         return Ok(0);
     };
-    let same: Vec<&Explanation> =
-        all.iter().filter(|found| found.id.eq_ignore_ascii_case(id.trim())).collect();
-    if same.is_empty() {
-        let ids = || all.iter().map(|found| found.id);
-        // The end alone is often what somebody remembers.
-        let ends = ids().find(|known| known.rsplit("::").next() == Some(id.as_str()));
-        let meant = ends.or_else(|| closest(id, ids()));
-        return Err(UnknownId { id: id.clone(), meant }.into());
+    let id = id.trim();
+    let with_id = |wanted: &str| -> Vec<&Explanation> {
+        all.iter().filter(|found| found.id.eq_ignore_ascii_case(wanted)).collect()
+    };
+    let same = with_id(id);
+    if !same.is_empty() {
+        return print(&same);
     }
-    let texts: Vec<String> = same.into_iter().map(render).collect();
+    // The end alone is often what is remembered.
+    let ends: BTreeSet<&str> =
+        all.iter().map(|found| found.id).filter(|known| ends_with(known, id)).collect();
+    match ends.iter().collect::<Vec<_>>().as_slice() {
+        [] => {
+            let meant = closest(id, all.iter().map(|found| found.id));
+            Err(UnknownId { id: id.to_owned(), meant }.into())
+        }
+        [only] => print(&with_id(only)),
+        _ => {
+            let found: Vec<&Explanation> = all.iter().filter(|found| ends.contains(found.id)).collect();
+            super::print_result(&format!("Several ids end with `{id}`:\n{}", list(found)))?;
+            Ok(0)
+        }
+    }
+}
+
+fn print(found: &[&Explanation]) -> Result<u8> {
+    let texts: Vec<String> = found.iter().map(|found| render(found)).collect();
     super::print_result(&texts.join("\n"))?;
     Ok(0)
+}
+
+fn ends_with(id: &str, end: &str) -> bool {
+    id.rsplit_once("::").is_some_and(|(_, last)| last.eq_ignore_ascii_case(end))
 }
 
 fn render(found: &Explanation) -> String {
@@ -54,9 +77,12 @@ fn render(found: &Explanation) -> String {
     format!("{id} ({kind})\n\n{title}\n\n{}\n\n{note}See docs/{page}.\n", fix.trim_end())
 }
 
-fn list(all: &[Explanation]) -> String {
-    let width = all.iter().map(|found| found.id.len()).max().unwrap_or_default();
-    all.iter().map(|Explanation { id, title, kind, .. }| format!("{id:width$}  {title} ({kind})\n")).collect()
+fn list(found: Vec<&Explanation>) -> String {
+    let width = found.iter().map(|found| found.id.len()).max().unwrap_or_default();
+    found
+        .into_iter()
+        .map(|Explanation { id, title, kind, .. }| format!("{id:width$}  {title} ({kind})\n"))
+        .collect()
 }
 
 /// Returns every id, sorted. One id can be an error in one place and a warning in another.
@@ -94,7 +120,15 @@ fn explanations() -> Vec<Explanation> {
             note: String::new(),
         }
     });
-    let mut all: Vec<Explanation> = errors.chain(warnings).chain(findings).collect();
+    let heroku = HEROKU_CODES.iter().map(|HerokuCode { code, title, fix }| Explanation {
+        id: code,
+        kind: "Heroku's error code".to_owned(),
+        title,
+        fix,
+        page: "heroku-codes.md",
+        note: String::new(),
+    });
+    let mut all: Vec<Explanation> = errors.chain(warnings).chain(findings).chain(heroku).collect();
     all.sort_by(|a, b| (a.id, &a.kind).cmp(&(b.id, &b.kind)));
     all
 }

@@ -5,6 +5,7 @@ mod catalogue;
 mod code;
 pub(crate) mod escape;
 pub(crate) mod findings;
+mod heroku;
 mod notices;
 mod render;
 
@@ -18,6 +19,8 @@ pub use catalogue::ErrorCode;
 pub(crate) use code::MessageCode;
 pub(crate) use findings::Severity;
 pub use findings::{FindingCode, render_findings_markdown};
+pub(crate) use heroku::HerokuCode;
+pub use heroku::{HEROKU_CODES, render_heroku_codes_markdown};
 pub use notices::{NoticeCode, render_warnings_markdown};
 pub use render::render_catalogue_markdown;
 pub(crate) use render::{render_snippet, render_text};

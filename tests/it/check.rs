@@ -942,11 +942,43 @@ fn ids_are_explained_and_slips_are_recognised() {
     // An error in one place and a note in another.
     let both = app.run(&["explain", "package-manager::not-locked"]).success();
     assert!(both.stdout.contains("(error)"), "{}", both.stdout);
-    for (slip, meant) in [("fixed-port", "command::fixed-port"), ("slug::to-large", "slug::too-large")] {
-        let run = app.run(&["explain", slip]).failure("explain::unknown-id");
-        assert!(run.stderr.contains(&format!("Is `{meant}` meant?")), "{}", run.stderr);
-        assert_eq!(run.code, Some(2));
+    let run = app.run(&["explain", "slug::to-large"]).failure("explain::unknown-id");
+    assert!(run.stderr.contains("Is `slug::too-large` meant?"), "{}", run.stderr);
+    assert_eq!(run.code, Some(2));
+    // U20: the end of an id is enough, if only one ends so.
+    for (end, id) in [
+        ("fixed-port", "command::fixed-port"),
+        ("R10-boot-timeout", ""),
+        ("Server-Error", "boot::server-error"),
+        ("import-failed", "app::import-failed"),
+        ("too-large", "slug::too-large"),
+    ] {
+        let run = app.run(&["explain", end]);
+        assert_eq!(run.code, Some(if id.is_empty() { 2 } else { 0 }), "{end}: {}", run.stdout);
+        assert!(run.stdout.starts_with(id), "{end}: {}", run.stdout);
     }
+    let several = app.run(&["explain", "not-installed"]).success().stdout;
+    for id in ["command::not-installed", "imports::not-installed"] {
+        assert!(several.contains(id), "{several}");
+    }
+    // U02: Heroku's codes, in upper and lower case.
+    for (code, words) in [
+        ("H10", "App crashed"),
+        ("h10", "slugc check SLUG --boot"),
+        ("r10", "Boot timeout"),
+        ("H12", "30 seconds"),
+        ("R14", "Memory quota exceeded"),
+        ("R15", "Memory quota vastly exceeded"),
+        ("h99", "Platform error"),
+        ("L10", "Drain buffer overflow"),
+    ] {
+        let explained = app.run(&["explain", code]).success().stdout;
+        assert!(
+            explained.starts_with(&code.to_uppercase()) && explained.contains(words),
+            "{code}: {explained}"
+        );
+    }
+    assert_eq!(app.run(&["explain", "H55"]).code, Some(2));
     let list = app.run(&["explain"]).success().stdout;
     assert!(list.lines().count() > FindingCode::ALL.len() + 50, "{list}");
 }

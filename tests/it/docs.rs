@@ -27,6 +27,11 @@ fn findings_md_is_up_to_date() {
     check("docs/findings.md", &slugc::testing::error::render_findings_markdown());
 }
 
+#[test]
+fn heroku_codes_md_is_up_to_date() {
+    check("docs/heroku-codes.md", &slugc::testing::error::render_heroku_codes_markdown());
+}
+
 fn pages() -> Vec<(PathBuf, String)> {
     let docs = std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
     let mut pages: Vec<PathBuf> =

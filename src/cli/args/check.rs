@@ -68,7 +68,7 @@ pub(in crate::cli) enum CheckFormat {
 /// `slugc explain`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Explain {
-    /// The id of an error, a warning or a finding; all are listed without one
+    /// The id of an error, a warning or a finding, its end, or a code of Heroku's such as H10; all are listed without one
     #[arg(value_name = "ID")]
     pub(in crate::cli) id: Option<String>,
 }
