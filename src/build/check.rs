@@ -1,23 +1,28 @@
 //! The checks of `slugc check`, on what a build knows: before it, from the layers that the store has; after it,
 //! remembered by what went in.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::execute::{Built, Survey, Workshop};
 use super::layers::{Layer, find_layer};
 use super::left_out::left_out;
+use super::python::Python;
 use super::slug::{SlugRequest, read};
 use super::stage;
 use super::survey::digest_of_source;
 use crate::app::ignored;
 use crate::app::source::AppSource;
+use crate::check::confirm::confirm_syntax;
 use crate::check::facts::{Facts, Installed};
 use crate::check::finding::Finding;
 use crate::check::gather::{LayerFiles, read_app, read_layers};
 use crate::check::{Severity, check, missing_procfile};
 use crate::env::Env;
 use crate::error::{Failure, FindingCode, Result};
+use crate::host::process::{Invocation, RunError, capture_within};
 use crate::plan::Plan;
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -34,6 +39,8 @@ pub(crate) struct Known {
     pub facts: Facts,
     /// Why it can't be built, if that is known already.
     pub failure: Option<Failure>,
+    /// What doesn't compile of what the process types start; none is known of if the store doesn't have the app's Python.
+    pub syntax_errors: Vec<Finding>,
 }
 
 /// Gathers the facts about an app without building it.
@@ -45,8 +52,10 @@ pub(crate) fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Resu
     let plan = Survey::read(source.app, &mut entries, request.settings.clone(), shop)
         .and_then(|survey| survey.plan());
     facts.left_out = left_out;
+    let mut syntax_errors = Vec::new();
     let failure = match plan {
         Ok(plan) => {
+            syntax_errors = find_syntax_errors(&facts, &plan, shop)?;
             if let Some(layers) = known_layers(&plan, shop.store, shop.env)? {
                 let layers: Vec<&Layer> = layers.iter().collect();
                 facts.installed = Some(installed(&layers, &request.settings.lineage, shop.store, shop.env)?);
@@ -55,7 +64,25 @@ pub(crate) fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Resu
         }
         Err(failure) => Some(failure),
     };
-    Ok(Known { facts, failure })
+    Ok(Known { facts, failure, syntax_errors })
+}
+
+/// Lets the app's Python compile what the process types start, if the store has that Python. Nothing of the app is
+/// executed.
+fn find_syntax_errors(facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<Vec<Finding>> {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let Some(runtime) = plan.layer("runtime") else { return Ok(Vec::new()) };
+    let Some(runtime) = find_layer(runtime, shop.store, shop.env)? else { return Ok(Vec::new()) };
+    let python = Python::in_layer(&runtime, plan.runtime.version());
+    confirm_syntax(facts, |arguments, input| {
+        let invocation = Invocation::new(&python.executable).args(arguments).env("HOME", "/app").stdin(input);
+        match capture_within(LIMIT, &invocation, shop.env, shop.output) {
+            Ok(captured) => Ok(captured.stdout),
+            Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
+            // A Python that can't be run here is found by builds.
+            Err(_) => Ok(Vec::new()),
+        }
+    })
 }
 
 /// Returns the layers of a plan if the store has every one.

@@ -7,9 +7,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::catalogue::{FindingCode, Severity};
-use super::finding::Finding;
+use super::facts::Facts;
+use super::finding::{Finding, line_of};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Result, Snippet};
 use crate::host::clock::Stopwatch;
 use crate::host::sockets::{self, is_loopback};
 
@@ -186,6 +187,22 @@ pub(crate) fn last_words(output: &str, most: usize) -> String {
     lines[lines.len().saturating_sub(most)..].join("\n")
 }
 
+/// Returns the last line of the app's own that the last traceback of an output names.
+pub(crate) fn place_in_traceback(output: &str, facts: &Facts) -> Option<Snippet> {
+    let start = output.rfind("Traceback (most recent call last):")?;
+    let mut frames = output[start..].lines().filter_map(|line| {
+        let (path, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
+        let number: usize = rest.split(',').next()?.trim().parse().ok()?;
+        // A dyno has the app in /app, or in a directory of that name.
+        let (_, file) = path.split_once("/app/")?;
+        let text = line_of(facts.texts.get(file)?, number)?;
+        Some((file.to_owned(), number, text))
+    });
+    let (file, line, text) = frames.next_back()?;
+    let span = text.len() - text.trim_start().len()..text.trim_end().len();
+    Some(Snippet { file, line, text, span, label: "raised here".to_owned() })
+}
+
 /// Says what is wrong with a boot; `last_words` is what the process wrote last.
 pub(crate) fn finding(boot: Boot, port: u16, limit: Duration, last_words: &str) -> Option<Finding> {
     let words = if last_words.is_empty() { String::new() } else { format!("\n{last_words}") };
@@ -279,6 +296,30 @@ mod tests {
             assert_eq!(last_words(output, 12).lines().last().unwrap_or_default(), expected, "{output}");
         }
         assert!(last_words(gunicorn, 12).contains("/app/wsgi.py"));
+    }
+
+    // C01
+    #[test]
+    fn the_last_line_of_the_apps_own_is_the_place() {
+        let mut facts = Facts::default();
+        facts.texts.insert("src/wsgi.py".to_owned(), "import os\n    raise ValueError\n".to_owned());
+        let frame = |path: &str, line: usize| format!("  File \"{path}\", line {line}, in <module>\n    x\n");
+        let head = "Traceback (most recent call last):\n";
+        for (frames, expected) in [
+            (frame("/app/src/wsgi.py", 2), Some(2)),
+            (
+                format!("{}{}", frame("/app/src/wsgi.py", 1), frame("/app/.heroku/python/lib/x.py", 9)),
+                Some(1),
+            ),
+            (frame("/tmp/.tmpX/app/src/wsgi.py", 2), Some(2)),
+            (frame("/app/src/wsgi.py", 99), None),
+            (frame("<string>", 1), None),
+            (String::new(), None),
+        ] {
+            let place = place_in_traceback(&format!("{head}{frames}ValueError\n"), &facts);
+            assert_eq!(place.map(|place| place.line), expected, "{frames}");
+        }
+        assert_eq!(place_in_traceback("no luck", &facts), None);
     }
 
     // C01

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use super::command::{Invoked, join, parse_command};
 use super::facts::{Facts, Process};
+use super::loading::{Loading, loading};
 use super::module::{Module, parse_module};
-use super::servers::{is_dotted, server_of, target};
+use super::servers::is_dotted;
 
 /// The app's code, parsed as far as somebody has asked.
 pub(super) struct Code<'a> {
@@ -54,6 +55,11 @@ impl<'a> Code<'a> {
         let parsed = self.facts.texts.get(file).and_then(|text| parse_module(text)).map(Rc::new);
         self.parsed.borrow_mut().insert(file.to_owned(), parsed.clone());
         parsed
+    }
+
+    /// Returns the text of a file of the app; nothing for one that isn't kept.
+    pub(super) fn text(&self, file: &str) -> &str {
+        self.facts.texts.get(file).map(String::as_str).unwrap_or_default()
     }
 
     /// Finds a module of the app, by its name with dots.
@@ -212,16 +218,48 @@ impl<'a> Code<'a> {
                 .into_iter()
                 .collect();
         }
-        let names = match server_of(invoked) {
-            Some(server) => target(server, invoked).map(|word| vec![word.split(':').next().unwrap_or(word)]),
-            None if invoked.program == "celery" => Some(invoked.option(&["-A", "--app"])),
-            None => None,
+        let Some(found) = loading(invoked) else {
+            return if invoked.is_module {
+                self.started_module(&invoked.program, &roots)
+            } else {
+                self.started_file(invoked)
+            };
         };
-        names
-            .unwrap_or_default()
-            .into_iter()
-            .flat_map(|name| self.files_on_the_way(name.split(':').next().unwrap_or(name), &roots))
+        let modules = [&found.module].into_iter().chain(self.more_modules(invoked, &found));
+        modules
+            .filter(|module| !module.is_empty())
+            .flat_map(|module| self.files_on_the_way(module, &roots))
             .collect()
+    }
+
+    /// Modules that are imported beside the one with the app: the words of queues.
+    fn more_modules<'b>(&self, invoked: &Invoked, found: &'b Loading) -> &'b [String] {
+        if ["dramatiq", "taskiq"].contains(&invoked.program.as_str()) { &found.words } else { &[] }
+    }
+
+    /// A module of the app that Python runs: `python -m tools.migrate`. Of a package, it is its `__main__`.
+    fn started_module(&self, module: &str, roots: &[String]) -> Vec<Reached> {
+        if !is_dotted(module) {
+            return Vec::new();
+        }
+        let main = format!("{module}.__main__");
+        let mut reached = self.files_on_the_way(module, roots);
+        reached.extend(self.files_on_the_way(&main, roots));
+        reached
+    }
+
+    /// A file that a server is told to run: `fastapi run app/main.py`, `streamlit run app.py`.
+    fn started_file(&self, invoked: &Invoked) -> Vec<Reached> {
+        let is_server = ["fastapi", "streamlit"].contains(&invoked.program.as_str());
+        let mut words = invoked.args.iter().filter(|_| is_server);
+        let Some(file) = words.find(|word| word.ends_with(".py")).map(|word| join(&invoked.dir, word)) else {
+            return Vec::new();
+        };
+        if !self.facts.has_file(&file) {
+            return Vec::new();
+        }
+        let package = package_of(&file);
+        vec![Reached { roots: vec![package.clone(), invoked.dir.clone(), String::new()], package, file }]
     }
 
     /// Returns a module's file and those of the packages that it is in: all of them are run.
@@ -266,7 +304,7 @@ impl<'a> Code<'a> {
 /// Returns the directories that a program imports from, relative to the app. `PYTHONPATH` has the app's own.
 pub(super) fn roots_of(invoked: &Invoked) -> Vec<String> {
     let mut roots = Vec::new();
-    for option in ["--chdir", "--app-dir", "--pythonpath", "--workdir"] {
+    for option in ["--chdir", "--app-dir", "--pythonpath", "--workdir", "--working-dir", "--path"] {
         roots.extend(
             invoked
                 .option(&[option])

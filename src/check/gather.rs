@@ -105,6 +105,9 @@ pub fn read_slug(slug: &Path, env: &Env) -> Result<Facts> {
             continue;
         }
         if path.starts_with(".heroku/") || path.starts_with(".profile.d/") {
+            if is_file && wants_text(&path, entry.size) && path.starts_with(".profile.d/") {
+                facts.texts.insert(path, to_text(&read_all(&mut entry)?));
+            }
             continue;
         }
         let file = FileFacts {
@@ -177,6 +180,7 @@ fn wants_text(path: &str, size: u64) -> bool {
         "credentials",
         ".envrc",
         ".env",
+        ".profile",
     ];
     let name = path.rsplit('/').next().unwrap_or(path);
     let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);

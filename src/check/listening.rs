@@ -84,6 +84,16 @@ fn check_port(facts: &Facts, server: &Server, told: &Listening, at: &At<'_>) -> 
             ))
         }
         Some(_) => None,
+        // An address without a port: what gunicorn takes then isn't PORT.
+        None if program == "gunicorn" && told.words.last().is_some_and(|bind| lacks_port(bind)) => {
+            let word = told.words.last()?;
+            Some(at(
+                FindingCode::CommandFixedPort,
+                format!("gunicorn listens on port 8000, as `{word}` names an address without a port."),
+                word,
+                "no `:$PORT`",
+            ))
+        }
         None if server.reads_port => None,
         // A file of settings may have it.
         None if program == "streamlit" && facts.has_file(".streamlit/config.toml") => None,
@@ -94,6 +104,12 @@ fn check_port(facts: &Facts, server: &Server, told: &Listening, at: &At<'_>) -> 
             "no `$PORT`",
         )),
     }
+}
+
+/// Whether gunicorn is told an address and no port.
+fn lacks_port(bind: &str) -> bool {
+    let is_elsewhere = ["unix:", "fd:"].iter().any(|kind| bind.starts_with(kind));
+    !is_elsewhere && !bind.is_empty() && !bind.contains(['$', ',']) && split_bind(bind).1.is_none()
 }
 
 fn check_host(server: &Server, told: &Listening, at: &At<'_>) -> Option<Finding> {
@@ -141,6 +157,12 @@ fn check_gunicorn_conf(facts: &Facts, code: &Code<'_>, invoked: &Invoked) -> Vec
             "gunicorn's settings bind it to port {port}, but Heroku sends requests to the port in PORT."
         );
         let place = bind.place.snippet(&file, text, "a fixed port");
+        findings.push(Finding::new(FindingCode::CommandFixedPort, message).at(place));
+    }
+    if lacks_port(value) {
+        let message =
+            format!("gunicorn's settings bind it to {value} without a port, so it listens on port 8000.");
+        let place = bind.place.snippet(&file, text, "no port");
         findings.push(Finding::new(FindingCode::CommandFixedPort, message).at(place));
     }
     if is_loopback(host) {

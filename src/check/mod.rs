@@ -18,6 +18,7 @@ mod imports;
 mod installed;
 mod libraries;
 mod listening;
+mod loading;
 mod module;
 mod pkg_resources;
 mod procfile;

@@ -217,6 +217,11 @@ pub(super) fn server_of(invoked: &Invoked) -> Option<&'static Server> {
     })
 }
 
+/// Returns whether a program is a server.
+pub(super) fn is_server(program: &str) -> bool {
+    SERVERS.iter().any(|server| server.program == program)
+}
+
 /// Reads where a server is told to listen.
 pub(super) fn listening(server: &Server, invoked: &Invoked) -> Listening {
     let mut found = Listening::default();

@@ -1,55 +1,113 @@
 //! Whether the app that a server is told to serve is there: `module:name`, without importing it.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
 use super::absent::left_out_module;
 use super::catalogue::FindingCode;
 use super::code::{Code, Found, roots_of};
 use super::command::{Invoked, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
-use super::servers::{is_dotted, server_of, target};
+use super::loading::{Loading, is_factory, loading};
+use super::module::Import;
+use super::servers::is_dotted;
+use super::standard::is_standard;
 use super::suggest::closest;
 use crate::python::requirements::RequirementKind;
 
-/// An app that a process type serves or works for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A program that a process type starts, and the app that it serves or works for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Target {
     /// The process type.
+    #[serde(skip)]
     pub process: String,
+    /// The word of the command that names the app, or else the program.
+    #[serde(skip)]
+    pub word: String,
+    /// The program.
+    pub program: String,
+    /// Whether it is known what it loads.
+    pub loads: bool,
     /// The module, with dots.
     pub module: String,
-    /// The name in it, without arguments.
+    /// What is looked up in it, or called.
     pub name: Option<String>,
-    /// The directories that it is looked up in, relative to the app.
+    /// Whether the program calls what it finds.
+    pub calls: bool,
+    /// What else the program is told.
+    pub words: Vec<String>,
+    /// Where it runs, relative to the app.
+    pub dir: String,
+    /// The directories that the module is looked up in, relative to the app.
     pub roots: Vec<String>,
+    /// Variables that are set for it alone.
+    pub env: BTreeMap<String, String>,
 }
 
-/// Returns the apps of all process types.
+impl Target {
+    /// Returns whether loading the app means to call something of it.
+    pub(crate) fn is_factory(&self) -> bool {
+        is_factory(self.calls, self.name.as_deref())
+    }
+}
+
+/// Returns what the process types start of what is installed, and the apps that it is for. What a shell would decide
+/// first (`. ./env.sh && gunicorn wsgi`) isn't among it.
 pub(crate) fn targets(facts: &Facts) -> Vec<Target> {
     let mut targets = Vec::new();
     for process in facts.processes() {
+        let mut exported = BTreeMap::new();
         for invoked in parse_command(process.command) {
-            targets.extend(target_of(&process, &invoked).map(|(_, target)| target));
+            match invoked.program.as_str() {
+                "." | "source" | "eval" | "set" => break,
+                "export" => exported.extend(assignments(&invoked.args)),
+                _ => targets.extend(target_of(facts, &process, &invoked, &exported)),
+            }
         }
     }
     targets
 }
 
-fn target_of<'a>(process: &Process<'_>, invoked: &'a Invoked) -> Option<(&'a str, Target)> {
-    let (word, default) = match server_of(invoked) {
-        Some(server) => (target(server, invoked)?, (server.program == "gunicorn").then_some("application")),
-        // Celery looks for several names, and in several modules, by itself.
-        None if invoked.program == "celery" => (invoked.option(&["-A", "--app"]).last().copied()?, None),
-        None => return None,
-    };
-    let (module, name) = match word.split_once(':') {
-        Some((module, name)) => (module, Some(name)),
-        None => (word, default),
-    };
-    let name = name.map(|name| name.split(['(', '.']).next().unwrap_or(name).to_owned());
-    let is_plain = is_dotted(module) && name.as_deref().is_none_or(is_dotted);
-    is_plain.then(|| {
-        let (process, module, roots) = (process.name.to_owned(), module.to_owned(), roots_of(invoked));
-        (word, Target { process, module, name, roots })
+fn assignments(words: &[String]) -> impl Iterator<Item = (String, String)> {
+    words
+        .iter()
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+fn target_of(
+    facts: &Facts,
+    process: &Process<'_>,
+    invoked: &Invoked,
+    exported: &BTreeMap<String, String>,
+) -> Option<Target> {
+    let found = loading(invoked);
+    let is_installed =
+        facts.installed.as_ref().is_some_and(|installed| installed.programs.contains(&invoked.program));
+    if found.is_none() && !is_installed {
+        return None;
+    }
+    let mut env = exported.clone();
+    env.extend(invoked.variables.iter().cloned());
+    // More than a variable's plain value needs a shell.
+    let needs_shell =
+        |value: &String| value.contains(['`', '(']) || value.contains("${") && value.contains([':', '-']);
+    let loads = found.is_some() && !env.values().any(needs_shell) && !invoked.dir.contains(['$', '~']);
+    let Loading { word, module, name, calls, words } = found.unwrap_or_default();
+    Some(Target {
+        process: process.name.to_owned(),
+        word: if word.is_empty() { invoked.program.clone() } else { word },
+        program: invoked.program.clone(),
+        loads,
+        module,
+        name,
+        calls,
+        words,
+        dir: invoked.dir.clone(),
+        roots: roots_of(invoked),
+        env,
     })
 }
 
@@ -58,8 +116,8 @@ pub(super) fn check_targets(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for process in facts.processes() {
         for invoked in parse_command(process.command) {
-            if let Some((word, target)) = target_of(&process, &invoked) {
-                findings.extend(check_target(facts, code, &process, word, &target));
+            if let Some(found) = loading(&invoked).filter(|found| !found.module.is_empty()) {
+                findings.extend(check_target(facts, code, &process, &invoked, &found));
             }
         }
     }
@@ -70,10 +128,13 @@ fn check_target(
     facts: &Facts,
     code: &Code<'_>,
     process: &Process<'_>,
-    word: &str,
-    target: &Target,
+    invoked: &Invoked,
+    loading: &Loading,
 ) -> Option<Finding> {
-    let Target { module, name, roots, .. } = target;
+    let Loading { word, module, .. } = loading;
+    let (name, roots) = (loading.first_name(), roots_of(invoked));
+    let roots = roots.as_slice();
+    let is_celery = invoked.program == "celery";
     let point = |words: &str, label: &str| {
         Some(point_at(
             "Procfile",
@@ -86,7 +147,10 @@ fn check_target(
     match code.find(module, roots) {
         Found::Opaque => None,
         Found::File(file) => {
-            let name = name.as_deref()?;
+            let Some(name) = name else {
+                return check_celery(code, module, &file, roots, is_celery)
+                    .map(|finding| finding.at(point("", "no Celery app")));
+            };
             if code.binds(&file, name, roots) != Some(false) {
                 return None;
             }
@@ -101,6 +165,8 @@ fn check_target(
                     .at(point(&words, "no such name in the module")),
             )
         }
+        // The last part may be a name in the module before it.
+        Found::Partly(_) if is_celery && may_be_attribute(code, module, roots) => None,
         found => {
             if let Some(left_out) = left_out_module(facts, module, roots) {
                 let need = format!("`{word}` asks for the module `{module}`");
@@ -119,6 +185,54 @@ fn check_target(
             }
             Some(Finding::new(FindingCode::AppModuleNotFound, message).at(point(module, "no such module")))
         }
+    }
+}
+
+/// Whether a module surely makes no Celery app: nothing in it, nor in its `celery` module, has anything to do with Celery,
+/// and nothing comes from elsewhere in the app.
+fn check_celery(
+    code: &Code<'_>,
+    module: &str,
+    file: &str,
+    roots: &[String],
+    is_celery: bool,
+) -> Option<Finding> {
+    if !is_celery {
+        return None;
+    }
+    let mut files = vec![file.to_owned()];
+    if file.ends_with("/__init__.py") {
+        match code.find(&format!("{module}.celery"), roots) {
+            Found::File(file) => files.push(file),
+            Found::Opaque => return None,
+            Found::Nothing | Found::Partly(_) => {}
+        }
+    }
+    if !files.iter().all(|file| has_no_celery(code, file)) {
+        return None;
+    }
+    let message = format!("celery looks for its app in `{module}`, and {} makes none.", files.join(" nor "));
+    Some(Finding::new(FindingCode::AppNoWorkerApp, message))
+}
+
+fn has_no_celery(code: &Code<'_>, file: &str) -> bool {
+    let Some(found) = code.module(file) else { return false };
+    let standard = |module: &str| is_standard(module.split('.').next().unwrap_or_default());
+    let is_plain = |import: &Import| !import.module.starts_with('.') && standard(&import.module);
+    !found.is_open
+        && found.stars.is_empty()
+        && found.imports.iter().filter(|import| !import.names.is_empty()).all(is_plain)
+        && !code.text(file).to_lowercase().contains("celery")
+        && !found.names.contains("app")
+}
+
+/// Whether the last part of a dotted name may be a name in the module before it.
+fn may_be_attribute(code: &Code<'_>, module: &str, roots: &[String]) -> bool {
+    let Some((parent, last)) = module.rsplit_once('.') else { return false };
+    match code.find(parent, roots) {
+        Found::File(file) => code.binds(&file, last, roots) != Some(false),
+        Found::Opaque => true,
+        Found::Nothing | Found::Partly(_) => false,
     }
 }
 

@@ -1,28 +1,28 @@
 //! `slugc check`
 
-use std::ffi::OsString;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::args::{Check, CheckFormat, ConfigVarArguments};
+use super::args::{Check, CheckFormat};
+use super::in_dyno::{InDyno, free_port};
 use super::{build, run as run_command};
 use crate::build::check::{Known, facts_of_source};
 use crate::build::execute::Workshop;
 use crate::build::record::Record;
 use crate::build::slug::build_slug;
-use crate::check::boot::{Boot, finding, last_words, wait_for_port, watch};
-use crate::check::confirm::confirm_imports;
+use crate::check::boot::{Boot, finding, last_words, place_in_traceback, wait_for_port, watch};
+use crate::check::confirm::{Confirmed, Request, confirm as confirm_loading, factories, profile_ended};
 use crate::check::facts::Facts;
 use crate::check::finding::Finding;
 use crate::check::gather::read_slug;
 use crate::check::report::{Counts, render_github, render_json, render_sarif, render_text};
 use crate::check::{FindingCode, Severity, check, sort};
+use crate::dyno::ended_by;
 use crate::env::{Env, Interrupt};
 use crate::error::Result;
 use crate::host::files;
-use crate::host::process::{Invocation, RunError, capture};
+use crate::host::process::{RunError, capture};
 use crate::host::scratch::ScratchDir;
 use crate::output::Output;
 use crate::slug::assemble::Layout;
@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
     let mut failure = None;
     // Dropped at the end, when the slug has been tried.
     let mut scratch = None;
+    let mut syntax_errors = Vec::new();
     let (mut facts, slug) = if path.is_file() {
         (read_slug(&path, env)?, Some(path))
     } else {
@@ -48,13 +49,16 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
             scratch = Some(dir);
             (read_slug(&slug, env)?, Some(slug))
         } else {
+            syntax_errors = known.syntax_errors;
             (known.facts, None)
         }
     };
     facts.stack.clone_from(&arguments.stack);
     let mut findings = check(&facts);
-    if let Some(slug) = slug.filter(|_| !arguments.r#static) {
-        confirm(&mut findings, &slug, &facts, arguments, env, output)?;
+    findings.extend(syntax_errors);
+    match slug.filter(|_| !arguments.r#static) {
+        Some(slug) => confirm(&mut findings, &slug, &facts, arguments, env, output)?,
+        None => tell_uncalled(&facts, output),
     }
     drop(scratch);
     sort(&mut findings);
@@ -103,7 +107,7 @@ fn build_in_scratch(arguments: &Check, env: &Env, output: &Output) -> Result<(Sc
     Ok((scratch, slug))
 }
 
-/// Imports the app, and boots it if that is asked for.
+/// Loads what the process types start, and boots the web process if that is asked for.
 fn confirm(
     findings: &mut Vec<Finding>,
     slug: &Path,
@@ -113,32 +117,84 @@ fn confirm(
     output: &Output,
 ) -> Result<()> {
     let vars = run_command::config_vars(&arguments.config_vars, env)?;
-    let silent = Output::silent();
-    // What the text has shown already has a better place there.
-    let told: Vec<FindingCode> = findings.iter().map(|finding| finding.code).collect();
+    // `slugc run` gives up later than this: else its giving up would be found, and not the reason.
+    let patience = (arguments.boot_timeout + 60).to_string();
+    let options = vec!["--no-diagnosis".into(), "--boot-timeout".into(), patience.into()];
+    let dyno = InDyno { slug, config_vars: &arguments.config_vars, options, env };
+    let request = Request { facts, process: None, has_config_vars: !vars.is_empty() };
+    let mut confirmed = confirm_loading(&request, &|command, limit| dyno.run(command, limit))?;
+    confirmed.retain(|found| !is_told(&found.finding, findings));
+    if !arguments.boot {
+        findings.extend(confirmed.into_iter().map(|found| found.finding));
+        return Ok(());
+    }
+    let processes = facts.processes();
+    let (web, others): (Vec<&str>, Vec<&str>) =
+        processes.iter().map(|process| process.name).partition(|name| *name == "web");
+    if !others.is_empty() {
+        output.detail(format!(
+            "Only the process type `web` is booted. {} only loaded, and not run.",
+            match others.as_slice() {
+                [one] => format!("What `{one}` runs was"),
+                several => {
+                    let names: Vec<String> = several.iter().map(|name| format!("`{name}`")).collect();
+                    format!("What {} run was", names.join(", "))
+                }
+            }
+        ));
+    }
+    let booted = if web.is_empty() { None } else { Some(boot(&dyno, facts, arguments, output)?) };
+    let is_web = |found: &Confirmed| found.process.as_deref().is_none_or(|process| process == "web");
+    match booted {
+        // The server has loaded its app, and the app has answered.
+        Some((Boot::Listens(_), _)) => confirmed.retain(|found| !(found.is_served && is_web(found))),
+        // It may have been in doubt as long as config vars could be all that is missing.
+        Some((Boot::Ended | Boot::EndedAfterListening(_), _)) => {
+            let proven = confirmed.iter_mut().filter(|found| is_web(found));
+            proven.for_each(|found| found.finding.severity = Severity::Error);
+        }
+        _ => {}
+    }
+    findings.extend(confirmed.into_iter().map(|found| found.finding));
+    if let Some((boot, found)) = booted {
+        settle(findings, boot, found);
+    }
+    Ok(())
+}
+
+/// Whether reading the files has shown the same already, at a better place.
+fn is_told(finding: &Finding, told: &[Finding]) -> bool {
+    let place = |finding: &Finding| finding.place.as_ref().map(|place| (place.file.clone(), place.line));
+    let is_missing_module = finding.code == FindingCode::AppImportFailed
+        && ["ModuleNotFoundError", "No module named"].iter().any(|words| finding.message.contains(words));
     let explains = [
         FindingCode::AppModuleNotFound,
         FindingCode::ImportNotInstalled,
         FindingCode::SourceNeededFileLeftOut,
     ];
-    for finding in confirm_imports(slug, facts, &vars, env, &silent)? {
-        let is_told = told.contains(&finding.code) || explains.iter().any(|code| told.contains(code));
-        if !is_told {
-            findings.push(finding);
-        }
-    }
-    let has_web =
-        facts.procfile.as_ref().is_some_and(|(procfile, _)| procfile.process_types().contains_key("web"));
-    if arguments.boot && has_web {
-        let (boot, found) = boot(slug, arguments, env, output)?;
-        settle(findings, boot);
-        findings.extend(found);
-    }
-    Ok(())
+    let is_same = |told: &Finding| {
+        let is_explained = explains.contains(&told.code);
+        let is_same_code =
+            told.code == finding.code || (finding.code == FindingCode::AppModuleNotFound && is_explained);
+        (is_same_code && place(told) == place(finding)) || (is_missing_module && is_explained)
+    };
+    told.iter().any(is_same)
 }
 
-/// What the boot has disproved isn't said, and what it has proven isn't doubted.
-fn settle(findings: &mut Vec<Finding>, boot: Boot) {
+/// Tells which apps are made by a call that wasn't made: what it raises isn't known.
+fn tell_uncalled(facts: &Facts, output: &Output) {
+    let words = factories(facts);
+    if !words.is_empty() {
+        let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+        output.detail(format!(
+            "{} wasn't called, so what it raises isn't known: `slugc check --boot` calls it.",
+            words.join(", ")
+        ));
+    }
+}
+
+/// Drops what the boot has disproved, and tells one cause once.
+fn settle(findings: &mut Vec<Finding>, boot: Boot, found: Option<Finding>) {
     const DISPROVED: &[FindingCode] = &[
         FindingCode::CommandNoPort,
         FindingCode::CommandFixedPort,
@@ -146,35 +202,50 @@ fn settle(findings: &mut Vec<Finding>, boot: Boot) {
         FindingCode::CommandNotInstalled,
         FindingCode::CommandFileNotFound,
         FindingCode::CommandNotExecutable,
+        FindingCode::CommandBroken,
         FindingCode::AppModuleNotFound,
         FindingCode::SourceNeededFileLeftOut,
+        FindingCode::AppAttributeNotFound,
     ];
-    match boot {
-        // It listened to PORT for everybody, and lives. Of other process types than web, nothing was seen.
-        Boot::Listens(_) | Boot::Fails(_) | Boot::Silent(_) | Boot::Hangs => {
-            findings.retain(|finding| !DISPROVED.contains(&finding.code) || !is_of_web(finding));
-        }
-        Boot::Ended | Boot::EndedAfterListening(_) => {
-            let failed = |finding: &&mut Finding| finding.code == FindingCode::AppImportFailed;
-            findings.iter_mut().filter(failed).for_each(|finding| finding.severity = Severity::Error);
-        }
-        Boot::ListensOnLoopback | Boot::TimedOut => {}
+    // It listened to PORT for everybody, and lives. Of other process types than web, nothing was seen.
+    if matches!(boot, Boot::Listens(_) | Boot::Fails(_) | Boot::Silent(_) | Boot::Hangs) {
+        findings.retain(|finding| !DISPROVED.contains(&finding.code) || !is_of_web(finding));
     }
+    let Some(mut found) = found else { return };
+    let is_known = |finding: &Finding| finding.code == FindingCode::BootProfileEnded;
+    if found.code == FindingCode::BootFailed && findings.iter().any(is_known) {
+        return;
+    }
+    // The boot's finding has the last words, and the same exception as its last line.
+    let is_same = |finding: &Finding| match (found.code, finding.code) {
+        (FindingCode::BootFailed, FindingCode::AppImportFailed | FindingCode::CommandBroken) => {
+            finding.message.lines().last() == found.message.lines().last()
+        }
+        (new, old) => new == old,
+    };
+    let place = findings.iter().find(|finding| is_same(finding)).and_then(|finding| finding.place.clone());
+    findings.retain(|finding| !is_same(finding));
+    found.place = found.place.or(place);
+    findings.push(found);
 }
 
-/// Whether a finding is about the web process: it points at that line of the Procfile, or at a file.
+/// Whether a finding is about what the web process runs: it points at that line of the Procfile, or at a file.
 fn is_of_web(finding: &Finding) -> bool {
     finding.place.as_ref().is_none_or(|place| {
         place.file != "Procfile" || place.text.split(':').next().is_some_and(|name| name.trim() == "web")
     })
 }
 
-/// Boots the web process as `slugc run` does, in a process of its own: what it writes is kept apart that way, and
-/// however it ends, this one goes on.
-fn boot(slug: &Path, arguments: &Check, env: &Env, output: &Output) -> Result<(Boot, Option<Finding>)> {
-    let limit = Duration::from_secs(arguments.boot_timeout);
+/// Boots the web process.
+fn boot(
+    dyno: &InDyno<'_>,
+    facts: &Facts,
+    arguments: &Check,
+    output: &Output,
+) -> Result<(Boot, Option<Finding>)> {
+    let (env, limit) = (dyno.env, Duration::from_secs(arguments.boot_timeout));
     let port = free_port()?;
-    let invocation = run_invocation(slug, port, arguments, env)?;
+    let invocation = dyno.invocation(Some("web"), &[], port)?;
     let stop = Interrupt::default();
     let inner = Env { interrupt: stop.clone(), ..env.clone() };
     let (running, ended) = mpsc::channel::<()>();
@@ -200,45 +271,22 @@ fn boot(slug: &Path, arguments: &Check, env: &Env, output: &Output) -> Result<(B
         (boot, child.join())
     });
     let boot = boot?;
-    let last_words = match outcome {
-        Ok(Ok(captured)) => words(&[captured.stdout, captured.stderr].concat()),
+    let output = match outcome {
+        Ok(Ok(captured)) => {
+            String::from_utf8_lossy(&[captured.stdout, captured.stderr].concat()).into_owned()
+        }
         Ok(Err(error @ RunError::Start { .. })) => return Err(error.into()),
-        Ok(Err(error)) => words(error.text().as_bytes()),
+        Ok(Err(error)) => error.text(),
         Err(_) => String::new(),
     };
-    Ok((boot, finding(boot, port, limit, &last_words)))
-}
-
-fn run_invocation(slug: &Path, port: u16, arguments: &Check, env: &Env) -> Result<Invocation> {
-    use crate::host::files::FileContext;
-    let program = std::env::current_exe().doing("finding", Path::new("slugc"))?;
-    let mut args: Vec<OsString> =
-        vec!["run".into(), slug.into(), "web".into(), "--port".into(), port.to_string().into()];
-    // Who waits is told to give up later than we do: else it would be its end that is found, and not the reason.
-    let patience = arguments.boot_timeout + 60;
-    args.extend(["--boot-timeout".into(), patience.to_string().into()]);
-    let ConfigVarArguments { env_file, env_dir, set } = &arguments.config_vars;
-    for (option, path) in [("--env-file", env_file), ("--env-dir", env_dir)] {
-        if let Some(path) = path {
-            args.extend([option.into(), env.absolute(path).into()]);
-        }
+    if let Some(script) = ended_by(&output) {
+        return Ok((boot, Some(profile_ended(script, facts, true))));
     }
-    for (name, value) in set {
-        args.extend(["--set".into(), format!("{name}={value}").into()]);
-    }
-    let mut invocation = Invocation::new(program).args(args).current_dir(&env.current_dir);
-    invocation.env.clone_from(&env.vars);
-    Ok(invocation)
-}
-
-fn free_port() -> Result<u16> {
-    use crate::host::files::FileContext;
-    let listener = TcpListener::bind("0.0.0.0:0").and_then(|listener| listener.local_addr());
-    Ok(listener.doing("looking for a free port on", Path::new("0.0.0.0"))?.port())
-}
-
-fn words(bytes: &[u8]) -> String {
-    last_words(&String::from_utf8_lossy(bytes), LAST_LINES)
+    let found = finding(boot, port, limit, &last_words(&output, LAST_LINES));
+    // A traceback is the reason of a failure, and otherwise only something that was logged.
+    let is_failure = matches!(boot, Boot::Ended | Boot::EndedAfterListening(_) | Boot::Fails(_));
+    let place = is_failure.then(|| place_in_traceback(&output, facts)).flatten();
+    Ok((boot, found.map(|found| found.at(place))))
 }
 
 fn report(
@@ -263,4 +311,109 @@ fn report(
     let files = facts.files.values().filter(|file| !file.is_dir).count();
     output.detail(format!("{} in {files} files.", Counts::of(findings).describe()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Snippet;
+
+    fn at(code: FindingCode, file: &str, line: usize, text: &str) -> Finding {
+        let (file, text) = (file.to_owned(), text.to_owned());
+        Finding::new(code, "KeyError: 'KEY'").at(Some(Snippet {
+            file,
+            line,
+            text,
+            span: 0..1,
+            label: String::new(),
+        }))
+    }
+
+    // C04, C17
+    #[test]
+    fn what_the_boot_has_shown_decides() {
+        use FindingCode as Code;
+        let up = Boot::Listens(Duration::ZERO);
+        let web = |code| at(code, "Procfile", 1, "web: gunicorn wsgi:app");
+        for (found, boot, new, expected) in [
+            // What the web process disproves.
+            (vec![web(Code::CommandNoPort), web(Code::CommandLoopback)], up, None, vec![]),
+            (
+                vec![web(Code::CommandBroken)],
+                Boot::Fails(500),
+                Some(Code::BootServerError),
+                vec![Code::BootServerError],
+            ),
+            (vec![web(Code::AppAttributeNotFound)], Boot::Silent(Duration::ZERO), None, vec![]),
+            // What it says nothing about.
+            (
+                vec![web(Code::CommandNoPort)],
+                Boot::TimedOut,
+                Some(Code::BootTimeout),
+                vec![Code::CommandNoPort, Code::BootTimeout],
+            ),
+            (
+                vec![at(Code::AppModuleNotFound, "Procfile", 2, "worker: celery -A work worker")],
+                up,
+                None,
+                vec![Code::AppModuleNotFound],
+            ),
+            (vec![at(Code::AppSyntaxError, "work.py", 1, "def f(:")], up, None, vec![Code::AppSyntaxError]),
+            // One cause is told once.
+            (
+                vec![at(Code::AppImportFailed, "wsgi.py", 2, "x")],
+                Boot::Ended,
+                Some(Code::BootFailed),
+                vec![Code::BootFailed],
+            ),
+            (
+                vec![web(Code::BootProfileEnded)],
+                Boot::Ended,
+                Some(Code::BootFailed),
+                vec![Code::BootProfileEnded],
+            ),
+            (
+                vec![web(Code::BootProfileEnded)],
+                Boot::Ended,
+                Some(Code::BootProfileEnded),
+                vec![Code::BootProfileEnded],
+            ),
+        ] {
+            let message = format!("{found:?} {boot:?}");
+            let mut findings = found;
+            settle(&mut findings, boot, new.map(|code| Finding::new(code, "It ended.\nKeyError: 'KEY'")));
+            assert_eq!(findings.iter().map(|found| found.code).collect::<Vec<_>>(), expected, "{message}");
+        }
+    }
+
+    // C33, C35
+    #[test]
+    fn what_the_files_have_shown_is_not_told_again() {
+        use FindingCode as Code;
+        let missing = |place: Option<usize>| {
+            let finding = Finding::new(
+                Code::AppImportFailed,
+                "It ends with:\nModuleNotFoundError: No module named 'x'",
+            );
+            place.map_or(finding.clone(), |line| Finding {
+                place: at(Code::AppImportFailed, "a.py", line, "x").place,
+                ..finding
+            })
+        };
+        let told = [
+            at(Code::ImportNotInstalled, "a.py", 1, "import x"),
+            at(Code::AppNoWorkerApp, "Procfile", 2, "w: x"),
+        ];
+        for (finding, expected) in [
+            (missing(Some(1)), true),
+            (missing(None), true),
+            (at(Code::AppImportFailed, "a.py", 1, "import x"), false),
+            (at(Code::AppNoWorkerApp, "Procfile", 2, "w: x"), true),
+            (at(Code::AppNoWorkerApp, "Procfile", 3, "w: x"), false),
+            (at(Code::AppSyntaxError, "a.py", 1, "import x"), false),
+        ] {
+            assert_eq!(is_told(&finding, &told), expected, "{finding:?}");
+        }
+        assert!(!is_told(&missing(None), &told[1..]));
+    }
 }

@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod diff;
 mod explain;
+mod in_dyno;
 mod inspect;
 mod inventory;
 mod man;

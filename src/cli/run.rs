@@ -1,19 +1,24 @@
 //! `slugc run`
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{Arguments, ConfigVarArguments, Run};
 use super::build;
+use super::in_dyno::InDyno;
 use crate::app::procfile::Procfile;
+use crate::check::confirm::{Request, confirm};
+use crate::check::finding::Finding;
 use crate::check::gather::read_slug;
-use crate::check::missing_procfile;
-use crate::dyno::{DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
+use crate::check::{Severity, check, missing_procfile};
+use crate::dyno::{Diagnose, DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
 use crate::env::Env;
-use crate::error::{Door, ErrorCode, Failure, Result, UserError};
+use crate::error::{Door, ErrorCode, Failure, Result, UserError, render_snippet};
 use crate::host::cell::Restored;
-use crate::output::Output;
+use crate::output::{Output, shell_quote};
 
 /// Runs a process type, a formation or a command, and returns its exit code.
 pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) -> Result<u8> {
@@ -39,6 +44,7 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         },
         release_first: run.release,
         log: SharedLog::new(std::io::stdout(), color, arguments.quiet),
+        diagnose: (!run.no_diagnosis).then(|| diagnose(run, env)),
     };
     // However the dyno ends, the terminal is as it was.
     let _restored = Restored::remember();
@@ -84,11 +90,47 @@ impl UserError for NothingToRun {
 fn with_suggestion(failure: Failure, slug: &Path, named: &Path, env: &Env) -> Failure {
     match read_slug(slug, env).ok().and_then(|facts| missing_procfile(&facts)) {
         Some(finding) => {
-            let slug = named.display().to_string();
+            let slug = shell_quote(named);
             NothingToRun { failure, suggestion: finding.message, slug }.into()
         }
         None => failure,
     }
+}
+
+/// Finds out why a process type has crashed, as `slugc check` would: by reading the slug, and if that says nothing, by
+/// loading what the process loads in another dyno of the same kind.
+fn diagnose(run: &Run, env: &Env) -> Diagnose {
+    let (slug, given, env) = (env.absolute(&run.slug), run.config_vars.clone(), env.clone());
+    let options: Vec<OsString> = if run.no_isolate { vec!["--no-isolate".into()] } else { Vec::new() };
+    Arc::new(move |process| {
+        let facts = read_slug(&slug, &env).ok()?;
+        let declared = facts.processes().into_iter().find(|declared| declared.name == process)?.line;
+        // What is wrong with this process, or with a file of the app.
+        let is_reason = |finding: &Finding| {
+            let place = finding.place.as_ref();
+            let is_here = place.is_none_or(|place| place.file != "Procfile" || place.line == declared);
+            finding.severity == Severity::Error && is_here && finding.code.ends_process()
+        };
+        let mut found: Vec<Finding> = check(&facts).into_iter().filter(is_reason).collect();
+        if found.is_empty() {
+            let vars = config_vars(&given, &env).ok()?;
+            let dyno = InDyno { slug: &slug, config_vars: &given, options: options.clone(), env: &env };
+            let request =
+                Request { facts: &facts, process: Some(process), has_config_vars: !vars.is_empty() };
+            let confirmed = confirm(&request, &|command, limit| dyno.run(command, limit)).ok()?;
+            found = confirmed.into_iter().map(|found| found.finding).collect();
+        }
+        found.first().map(describe)
+    })
+}
+
+/// Describes a finding in a box of the log.
+fn describe(finding: &Finding) -> String {
+    let entry = finding.code.entry();
+    let place = finding.place.as_ref().map(render_snippet);
+    let parts = [entry.title, finding.message.trim_end()].into_iter().chain(place.as_deref());
+    let id = format!("Finding id: {}", entry.id);
+    parts.chain([entry.fix.trim_end(), &id]).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Reads the config vars as text: `--set` wins over `--env-file`, which wins over `--env-dir`.

@@ -1,6 +1,5 @@
 //! How a dyno boots: its name, its environment, and the script that bash runs. All of it are values.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, TcpListener};
@@ -99,6 +98,17 @@ pub(super) fn command_line(args: &[OsString]) -> Result<OsString, QuoteError> {
     }
 }
 
+/// What is said of a script of `.profile.d` that ends the shell, between its path and the shell's status.
+const PROFILE_ENDED: &str = " ended the shell before the command was run (status ";
+
+/// Returns the script, relative to the app, that has ended the shell of a dyno before its command was run, if the output
+/// says so.
+pub(crate) fn ended_by(output: &str) -> Option<&str> {
+    let line = output.lines().find(|line| line.starts_with(" !     ") && line.contains(PROFILE_ENDED))?;
+    let path = line.strip_prefix(" !     ")?.split(PROFILE_ENDED).next()?;
+    Some(path.find("/.profile").map_or(path, |start| &path[start + 1..]))
+}
+
 /// Writes what bash runs: the scripts of `.profile.d` in order, `.profile`, and then the command in their
 /// place. The command stands in the text: neither an argument nor a variable could be changed by a script on
 /// the way, and nothing of ours is in the command's environment.
@@ -106,19 +116,23 @@ pub(super) fn boot_script(app_dir: &Path, bash: &Path, command: &OsStr) -> Resul
     let app_dir = shlex::bytes::try_quote(app_dir.as_os_str().as_bytes())?;
     let bash = shlex::bytes::try_quote(bash.as_os_str().as_bytes())?;
     let command = shlex::bytes::try_quote(command.as_bytes())?;
-    let pieces: [Cow<'_, [u8]>; 10] = [
-        Cow::Borrowed(b"for slugc_script in "),
-        Cow::Borrowed(&app_dir),
-        Cow::Borrowed(b"/.profile.d/*.sh; do\n  if [ -f \"$slugc_script\" ]; then . \"$slugc_script\"; fi\ndone\nunset slugc_script\nif [ -f "),
-        Cow::Borrowed(&app_dir),
-        Cow::Borrowed(b"/.profile ]; then . "),
-        Cow::Borrowed(&app_dir),
-        Cow::Borrowed(b"/.profile; fi\nexec "),
-        bash,
-        Cow::Borrowed(b" -c "),
-        command,
+    let pieces: [&[u8]; 13] = [
+        b"trap 'slugc_status=$?; [ $slugc_status -gt 128 ] || echo \" !     $slugc_script",
+        PROFILE_ENDED.as_bytes(),
+        b"$slugc_status).\" >&2' EXIT\nfor slugc_script in ",
+        &app_dir,
+        b"/.profile.d/*.sh; do\n  if [ -f \"$slugc_script\" ]; then . \"$slugc_script\"; fi\ndone\nslugc_script=",
+        &app_dir,
+        b"/.profile\nif [ -f ",
+        &app_dir,
+        b"/.profile ]; then . ",
+        &app_dir,
+        b"/.profile; fi\ntrap - EXIT\nunset slugc_script\nexec ",
+        &bash,
+        b" -c ",
     ];
-    Ok(OsString::from_vec(pieces.concat()))
+    let pieces = [&pieces.concat()[..], &command].concat();
+    Ok(OsString::from_vec(pieces))
 }
 
 /// Finds bash: where a dyno has it, or else wherever the user has it.
@@ -223,13 +237,45 @@ mod tests {
             boot_script(Path::new("/tmp/a b/app"), Path::new("/bin/bash"), OsStr::new("echo 'x' \"$PORT\""))
                 .unwrap();
         insta::assert_snapshot!(script.to_str().unwrap(), @r#"
+        trap 'slugc_status=$?; [ $slugc_status -gt 128 ] || echo " !     $slugc_script ended the shell before the command was run (status $slugc_status)." >&2' EXIT
         for slugc_script in '/tmp/a b/app'/.profile.d/*.sh; do
           if [ -f "$slugc_script" ]; then . "$slugc_script"; fi
         done
-        unset slugc_script
+        slugc_script='/tmp/a b/app'/.profile
         if [ -f '/tmp/a b/app'/.profile ]; then . '/tmp/a b/app'/.profile; fi
+        trap - EXIT
+        unset slugc_script
         exec /bin/bash -c "echo 'x' \""'$PORT"'
         "#);
         boot_script(Path::new("/app"), Path::new("/bin/bash"), OsStr::new("a\0b")).unwrap_err();
+    }
+
+    // C17, Y16
+    #[test]
+    fn a_script_that_ends_the_shell_is_named() {
+        let Some(bash) = find_bash([]) else { return };
+        for (profile_d, profile, expected) in [
+            ("exit 1", "", Some(".profile.d/a.sh")),
+            ("exit 0", "", Some(".profile.d/a.sh")),
+            ("set -e\nfalse", "", Some(".profile.d/a.sh")),
+            ("set -e", "false", Some(".profile")),
+            ("", "[ -n \"$NO_SUCH\" ] || exit 3", Some(".profile")),
+            ("return 1", "( exit 1 )", None),
+            ("if then syntax error", "false", None),
+            ("set -e", "true", None),
+            ("trap 'echo x' EXIT", "", None),
+            ("", "", None),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir(dir.path().join(".profile.d")).unwrap();
+            std::fs::write(dir.path().join(".profile.d/a.sh"), profile_d).unwrap();
+            std::fs::write(dir.path().join(".profile"), profile).unwrap();
+            let script = boot_script(dir.path(), &bash, OsStr::new("echo is run")).unwrap();
+            let output = std::process::Command::new(&bash).arg("-c").arg(script).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(ended_by(&said), expected, "{profile_d:?} {profile:?}: {said}");
+            let is_run = String::from_utf8_lossy(&output.stdout).contains("is run");
+            assert_eq!(is_run, expected.is_none(), "{profile_d:?} {profile:?}: {said}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use signal_hook::consts::SIGUSR1;
 
 use super::boot;
+use super::crash::Crash;
 use super::gate::Gate;
 use super::launch::{Launcher, Order, Prepared};
 use super::log::Voice;
@@ -105,6 +106,8 @@ struct Run<'a> {
     /// Why a dyno couldn't be started: all others are stopped then.
     failure: Option<Failure>,
     codes: Vec<u8>,
+    /// The first dyno that has crashed: when all have ended, the reason is looked for.
+    crash: Option<Crash>,
 }
 
 impl<'a> Run<'a> {
@@ -124,6 +127,7 @@ impl<'a> Run<'a> {
             was_stopped: false,
             failure: None,
             codes: Vec::new(),
+            crash: None,
         }
     }
 
@@ -138,6 +142,9 @@ impl<'a> Run<'a> {
             self.look()?;
             self.tell_gate();
             if self.is_empty() {
+                if let Some(crash) = self.crash.take().filter(|_| !self.was_stopped) {
+                    crash.tell(self.launcher.spec, false);
+                }
                 return self.failure.take().map_or_else(|| Ok(self.exit_code()), Err);
             }
             std::thread::sleep(TICK);
@@ -343,6 +350,9 @@ impl<'a> Run<'a> {
         if let Some(first) = delay {
             // A dyno that has run well for long starts afresh.
             slot.crashes = if ending.up_for > first { 0 } else { slot.crashes };
+            if let Some(crash) = Crash::of(&slot.order, &ending, &slot.voice).filter(|_| slot.crashes == 0) {
+                crash.tell(self.launcher.spec, true);
+            }
             let delay = first * BACK_OFF[slot.crashes.min(BACK_OFF.len() - 1)];
             slot.crashes += 1;
             if !delay.is_zero() {
@@ -352,6 +362,9 @@ impl<'a> Run<'a> {
             return;
         }
         self.codes.push(ending.code);
+        if self.crash.is_none() && self.stopping.is_none() {
+            self.crash = Crash::of(&slot.order, &ending, &slot.voice);
+        }
         if self.stopping.is_none() {
             self.stop_all();
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the room that starts the app's own processes")]
 
 mod boot;
+mod crash;
 mod family;
 mod formation;
 mod gate;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::env::Env;
@@ -27,6 +29,7 @@ use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
 use crate::slug::unpack::ParseProcfile;
 
+pub(crate) use boot::ended_by;
 pub(crate) use log::SharedLog;
 pub(crate) use size::DynoSize;
 
@@ -65,7 +68,12 @@ pub(crate) struct DynoSpec {
     pub release_first: bool,
     /// Where the lines of several dynos go.
     pub log: SharedLog,
+    /// Says why a process type has crashed, as far as that can be found out.
+    pub diagnose: Option<Diagnose>,
 }
+
+/// Returns what is found about a process type that has crashed.
+pub(crate) type Diagnose = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 impl DynoSpec {
     /// Returns the port that the router listens on, if there is one.
@@ -244,6 +252,7 @@ mod tests {
                 timing: Timing { boot_timeout: BOOT_TIMEOUT, stop_timeout: STOP_TIMEOUT, restart: None },
                 release_first: false,
                 log: SharedLog::new(log.clone(), false, false),
+                diagnose: None,
             };
             Self { dir, spec, env: Env::for_tests(&[]), log }
         }
@@ -692,6 +701,68 @@ mod tests {
         assert_eq!(dyno.out("starts").lines().count(), 3, "{log}");
         assert_eq!(log.matches("State changed from crashed to starting").count(), 2, "{log}");
         assert!(log.find("Restarting in 0.2 ") < log.find("Restarting in 0.4 "), "{log}");
+    }
+
+    // Y02
+    #[test]
+    fn a_crash_has_a_name_and_what_is_found_about_it() {
+        for (command, process, code, expected) in [
+            (
+                "exit 1",
+                "web",
+                1,
+                "Error H10 (App crashed) -> The web process ended with status 1 before it listened",
+            ),
+            (
+                "exit 0",
+                "web",
+                0,
+                "Error H10 (App crashed) -> The web process ended with status 0 before it listened",
+            ),
+            ("no-such-program", "web", 127, "status 127 (a program wasn't found) before"),
+            ("/etc/passwd", "web", 126, "status 126 (a program can't be executed) before"),
+            ("kill -9 $$", "web", 137, "status 137 (signal 9) before"),
+            (
+                "kill -11 $$",
+                "worker",
+                139,
+                "App crashed -> The process `worker` ended with status 139 (signal 11)",
+            ),
+            ("exit 3", "worker", 3, "App crashed -> The process `worker` ended with status 3"),
+            ("exit 0", "worker", 0, ""),
+        ] {
+            let mut dyno =
+                procfile_dyno(&format!("{process}: {command}\n"), DynoCommand::ProcessType(process.into()));
+            dyno.spec.diagnose = Some(Arc::new(|process| Some(format!("This is wrong with {process}."))));
+            assert_eq!(dyno.run().unwrap(), code, "{command}");
+            let log = dyno.log.text();
+            if expected.is_empty() {
+                assert!(!log.contains("crashed"), "{log}");
+                continue;
+            }
+            assert!(log.contains(expected), "{command}: {log}");
+            assert!(log.contains(&format!("This is wrong with {process}.")), "{command}: {log}");
+            let more = if process == "web" { "slugc explain H10" } else { "slugc explain run::crashed" };
+            assert!(log.contains(more), "{command}: {log}");
+        }
+        // What is asked to end has not crashed.
+        let dyno = TestDyno::web("touch \"$OUT/ready\"\nexec sleep 300\n");
+        dyno.run_and_signal(15);
+        assert!(!dyno.log.text().contains("H10"), "{}", dyno.log.text());
+        // Of several dynos, the one that has ended by itself; and the release phase.
+        let mut dyno =
+            procfile_dyno("worker: exec sleep 300\nclock: sleep 0.3; exit 9\n", formation(&[("all", 1)]));
+        dyno.spec.diagnose = Some(Arc::new(|process| Some(format!("This is wrong with {process}."))));
+        assert_eq!(dyno.run().unwrap(), 9);
+        let log = dyno.log.text();
+        assert!(log.contains("clock.1  > This is wrong with clock."), "{log}");
+        assert!(!log.contains("wrong with worker"), "{log}");
+        let mut dyno =
+            procfile_dyno("release: exit 4\nworker: true\n", DynoCommand::ProcessType("worker".into()));
+        dyno.spec.release_first = true;
+        dyno.spec.diagnose = Some(Arc::new(|process| Some(format!("This is wrong with {process}."))));
+        dyno.run().unwrap_err();
+        assert!(dyno.log.text().contains("This is wrong with release."), "{}", dyno.log.text());
     }
 
     #[test]

@@ -70,6 +70,10 @@ pub(super) struct Ending {
     pub(super) code: u8,
     /// Whether it was asked to.
     pub(super) was_asked: bool,
+    /// Whether it ended by itself, and not well; what it was killed for has a code of its own (R10, R15).
+    pub(super) has_crashed: bool,
+    /// Whether it had been up: a web process had listened on its port.
+    pub(super) was_up: bool,
     /// How long it had been up.
     pub(super) up_for: Duration,
 }
@@ -310,12 +314,16 @@ impl Dyno {
         if !self.parts.rules.is_once {
             self.parts.voice.say(&format!("Process exited with status {code}"));
         }
-        let is_well = self.killed_for.is_none() && (self.was_asked || code == 0);
+        // A web process has no end that is right.
+        let is_well = self.was_asked || (code == 0 && self.parts.rules.boot.is_none());
+        let is_well = is_well && self.killed_for.is_none();
         let from = if self.up.is_some() { "up" } else { "starting" };
         self.say_state(from, if is_well { "complete" } else { "crashed" });
         Ending {
             code: self.killed_for.unwrap_or(code),
             was_asked: self.was_asked,
+            has_crashed: !is_well && self.killed_for.is_none(),
+            was_up: self.up.is_some(),
             up_for: self.up.map_or(Duration::ZERO, |since| since.elapsed()),
         }
     }

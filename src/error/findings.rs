@@ -63,6 +63,27 @@ macro_rules! findings {
     };
 }
 
+impl FindingCode {
+    /// Returns whether this alone ends a process that it is about.
+    pub fn ends_process(self) -> bool {
+        use FindingCode as Code;
+        [
+            Code::ProcfileMissingTool,
+            Code::CommandNotInstalled,
+            Code::CommandFileNotFound,
+            Code::CommandNotExecutable,
+            Code::CommandBroken,
+            Code::AppModuleNotFound,
+            Code::AppAttributeNotFound,
+            Code::AppNoWorkerApp,
+            Code::AppSyntaxError,
+            Code::ImportNotInstalled,
+            Code::LibraryMissing,
+        ]
+        .contains(&self)
+    }
+}
+
 findings! {
     // The Procfile.
     ProcfileMissing => {
@@ -214,6 +235,16 @@ findings! {
             or `python` in front of it.
         "},
     }
+    CommandBroken => {
+        id: "command::broken",
+        severity: Error,
+        title: "A program that the Procfile calls can't start.",
+        fix: indoc! {"
+            See the last line. If a module is missing, add the package that
+            has it to the app's requirements: `pkg_resources` is in
+            `setuptools<81`. Else correct the program's options or settings.
+        "},
+    }
     CommandFixedPort => {
         id: "command::fixed-port",
         severity: Error,
@@ -273,6 +304,25 @@ findings! {
             `'wsgi:create_app()'`.
         "},
     }
+    AppNoWorkerApp => {
+        id: "app::no-worker-app",
+        severity: Error,
+        title: "The module that a worker is told to use makes no app for it.",
+        fix: indoc! {"
+            Name the module that does: for `celery -A mysite worker`, a line
+            `app = Celery(…)` in mysite/__init__.py or mysite/celery.py, or
+            `celery -A mysite.tasks:app worker`.
+        "},
+    }
+    AppSyntaxError => {
+        id: "app::syntax-error",
+        severity: Error,
+        title: "A file of the app isn't valid for its Python.",
+        fix: indoc! {"
+            Correct the line. If it is valid for a newer Python, choose that
+            one in .python-version.
+        "},
+    }
     AppImportFailed => {
         id: "app::import-failed",
         severity: Error,
@@ -307,6 +357,15 @@ findings! {
         fix: indoc! {"
             See its last lines. Config vars are given with `--env-file`,
             `--env-dir` or `--set`.
+        "},
+    }
+    BootProfileEnded => {
+        id: "boot::profile-ended",
+        severity: Error,
+        title: "A boot script ended the shell before the command was run.",
+        fix: indoc! {"
+            .profile and the scripts in .profile.d are sourced: use `return`
+            in place of `exit`, no `exec`, and no `set -e`.
         "},
     }
     BootTimeout => {

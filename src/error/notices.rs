@@ -271,6 +271,14 @@ notices! {
             program, and a handler of the app has to return.
         "},
     }
+    RunCrashed => {
+        id: "run::crashed",
+        title: "A process ended by itself (H10, if it is the web process).",
+        fix: indoc! {"
+            See its last lines, and run `slugc check SLUG --boot`. Config vars
+            are given with `--env-file`, `--env-dir` or `--set`.
+        "},
+    }
     RunManifestMismatch => {
         id: "run::manifest-mismatch",
         title: "The manifest beside the slug isn't that slug's.",

@@ -132,6 +132,36 @@ const ROWS: &[Row] = &[
         "Procfile:1",
         &[("Procfile", "web: gunicorn -b 0.0.0.0:8000 app:app\n"), ("app.py", WSGI)],
     ),
+    // C34: an address without a port.
+    row(
+        "command::fixed-port",
+        "gunicorn.conf.py:1",
+        &[
+            ("Procfile", "web: gunicorn -c gunicorn.conf.py app:app\n"),
+            ("gunicorn.conf.py", "bind = '0.0.0.0'\nport = 8000\n"),
+            ("app.py", WSGI),
+        ],
+    ),
+    row(
+        "command::fixed-port",
+        "Procfile:1",
+        &[("Procfile", "web: gunicorn -b 0.0.0.0 app:app\n"), ("app.py", WSGI)],
+    ),
+    row(
+        "command::fixed-port",
+        "Procfile:1",
+        &[("Procfile", "web: gunicorn --bind=[::] app:app\n"), ("app.py", WSGI)],
+    ),
+    row(
+        "app::no-worker-app",
+        "Procfile:2",
+        &[
+            ("Procfile", "web: gunicorn app:app\nworker: celery -A jobs worker\n"),
+            ("jobs/__init__.py", ""),
+            ("jobs/celery.py", "import os\n"),
+            ("app.py", WSGI),
+        ],
+    ),
     row(
         "command::fixed-port",
         "gunicorn.conf.py:2",
@@ -449,8 +479,11 @@ const ELSEWHERE: &[&str] = &[
     "boot::crashed",
     "boot::loopback",
     "boot::no-answer",
+    "boot::profile-ended",
     "boot::server-error",
     "boot::timeout",
+    "app::syntax-error",
+    "command::broken",
     "files::large",
     "libraries::glibc-too-new",
     "libraries::missing",
@@ -866,6 +899,295 @@ fn importing_says_what_the_text_does_not() {
     assert!(!ids(&found).contains(&"app::import-failed"), "{found:?}");
     let found = findings(&check(&app, &slug, &["--format", "json", "--static"]));
     assert!(!ids(&found).contains(&"app::import-failed"), "{found:?}");
+}
+
+#[test]
+fn what_the_processes_start_is_tried_as_their_programs_do() {
+    const FACTORY: &str = "import os\ndef create_app():\n    return os.environ['CARD_KEY']\n";
+    const BROKEN: &str = "import os\nx = (1,\n\ndef f():\n    return 1\n";
+    let py = |name: &'static str, text: &'static str| (name, text);
+    for (procfile, file, id, place, words) in [
+        // C06: an app that is made by a call.
+        (
+            "web: gunicorn 'site_app:create_app()'",
+            py("site_app.py", FACTORY),
+            "app::import-failed",
+            "site_app.py:3",
+            "CARD_KEY",
+        ),
+        (
+            "web: uvicorn --factory site_app:create_app",
+            py("site_app.py", FACTORY),
+            "app::import-failed",
+            "site_app.py:3",
+            "CARD_KEY",
+        ),
+        (
+            "web: waitress-serve --call site_app:create_app",
+            py("site_app.py", FACTORY),
+            "app::import-failed",
+            "site_app.py:3",
+            "CARD_KEY",
+        ),
+        (
+            "web: cd src && gunicorn 'site_app:create_app()'",
+            py("src/site_app.py", FACTORY),
+            "app::import-failed",
+            "src/site_app.py:3",
+            "CARD_KEY",
+        ),
+        // C20: a worker without an app; C33: each worker's own way to name it.
+        (
+            "worker: celery -A mysite worker",
+            py("mysite/__init__.py", ""),
+            "app::no-worker-app",
+            "Procfile:1",
+            "mysite/__init__.py",
+        ),
+        (
+            "worker: celery --app mysite beat",
+            py("mysite.py", "import os\n"),
+            "app::no-worker-app",
+            "Procfile:1",
+            "mysite.py",
+        ),
+        (
+            "worker: arq tasks.WorkerSettings",
+            py("tasks.py", ""),
+            "app::attribute-not-found",
+            "Procfile:1",
+            "WorkerSettings",
+        ),
+        (
+            "worker: huey_consumer.py tasks.huey",
+            py("tasks.py", ""),
+            "app::attribute-not-found",
+            "Procfile:1",
+            "huey",
+        ),
+        (
+            "worker: taskiq worker tasks:broker",
+            py("tasks.py", ""),
+            "app::attribute-not-found",
+            "Procfile:1",
+            "broker",
+        ),
+        ("worker: dramatiq nowhere", py("tasks.py", ""), "app::module-not-found", "Procfile:1", "nowhere"),
+        (
+            "worker: rq worker -c nowhere",
+            py("tasks.py", ""),
+            "app::module-not-found",
+            "Procfile:1",
+            "nowhere",
+        ),
+        // C35: files that don't compile, whatever starts them.
+        ("web: python srv.py", py("srv.py", BROKEN), "app::syntax-error", "srv.py:2", "never closed"),
+        (
+            "web: fastapi run app/main.py",
+            py("app/main.py", BROKEN),
+            "app::syntax-error",
+            "app/main.py:2",
+            "never closed",
+        ),
+        ("web: gunicorn wsgi:app", py("wsgi.py", BROKEN), "app::syntax-error", "wsgi.py:2", "never closed"),
+        (
+            "web: streamlit run page.py",
+            py("page.py", BROKEN),
+            "app::syntax-error",
+            "page.py:2",
+            "never closed",
+        ),
+    ] {
+        let app = built(&[("Procfile", procfile), ("requirements.txt", ""), file]);
+        let run = check(&app, &app.slug(), &["--format", "json"]);
+        let found = findings(&run);
+        let one = found.iter().find(|finding| finding["id"] == id);
+        let one = one.unwrap_or_else(|| panic!("{procfile}: {found:?}"));
+        assert!(is_at(one, place), "{procfile}: {one}");
+        assert!(one["message"].as_str().unwrap().contains(words), "{procfile}: {one}");
+        if words == "CARD_KEY" {
+            let silent = check(&app, &app.slug(), &["--static"]);
+            assert!(
+                silent.stderr.contains("wasn't called") && silent.stderr.contains("--boot"),
+                "{}",
+                silent.stderr
+            );
+            let given = check(&app, &app.slug(), &["--format", "json", "--set", "CARD_KEY=1"]);
+            assert!(!ids(&findings(&given)).contains(&id), "{procfile}");
+        }
+    }
+    // What works is silent, and a name in a module is no module.
+    for (procfile, file) in [
+        ("worker: celery -A hello.celery_app worker", py("hello.py", "celery_app = object()\n")),
+        ("worker: celery -A hello.app.celery_app worker", py("hello/app.py", "celery_app = object()\n")),
+        ("web: gunicorn 'wsgi:make(1, x=2)'", py("wsgi.py", "def make(n, x): return lambda *_: n\n")),
+    ] {
+        let app = built(&[("Procfile", procfile), ("requirements.txt", ""), file]);
+        let found = findings(&check(&app, &app.slug(), &["--format", "json"]));
+        let about_app: Vec<&str> = ids(&found).into_iter().filter(|id| id.starts_with("app::")).collect();
+        assert_eq!(about_app, &[] as &[&str], "{procfile}");
+    }
+}
+
+// C35: in a directory, too, without executing anything.
+#[test]
+fn a_directory_is_compiled_by_the_python_of_its_last_build() {
+    const MARKER: &str = "open('executed', 'w')\n";
+    let broken = |text: &str| format!("{MARKER}{text}");
+    for (procfile, file, text, place) in [
+        ("web: gunicorn wsgi:app", "wsgi.py", "def f(:\n", Some("wsgi.py:2")),
+        ("web: python srv.py", "srv.py", "x = (1,\n", Some("srv.py:2")),
+        ("worker: celery -A jobs worker", "jobs/__init__.py", "class A\n", Some("jobs/__init__.py:2")),
+        ("release: python -m tools.migrate", "tools/migrate.py", "x = 'a\n", Some("tools/migrate.py:2")),
+        ("web: gunicorn wsgi:app", "unused.py", "def f(:\n", None),
+        ("web: gunicorn wsgi:app", "wsgi.py", "app = None\n", None),
+    ] {
+        let app = TestApp::new(&[("Procfile", procfile), ("requirements.txt", ""), (file, "app = None\n")]);
+        app.build(&[]).success();
+        fs::write(app.dir.join(file), broken(text)).unwrap();
+        let found = findings(&check(&app, &app.dir, &["--format", "json"]));
+        let errors: Vec<&Value> =
+            found.iter().filter(|finding| finding["id"] == "app::syntax-error").collect();
+        assert_eq!(errors.len(), usize::from(place.is_some()), "{file}: {found:?}");
+        assert!(errors.iter().all(|error| is_at(error, place.unwrap_or_default())), "{errors:?}");
+        assert!(!app.dir.join("executed").exists(), "{file}");
+    }
+}
+
+// C33: the app's modules are the app's, and those of the check its own.
+#[test]
+fn a_module_of_the_app_may_have_any_name() {
+    for (file, module) in [
+        ("ast.py", "ast"),
+        ("json/__init__.py", "json"),
+        ("select.py", "select"),
+        ("traceback.py", "traceback"),
+    ] {
+        let wsgi = format!("import {module}\napp = {module}.only_in_the_app\n");
+        let app = built(&[
+            ("Procfile", "web: gunicorn wsgi:app\n"),
+            ("requirements.txt", ""),
+            ("wsgi.py", &wsgi),
+            (file, "def only_in_the_app(): pass\n"),
+        ]);
+        let found = findings(&check(&app, &app.slug(), &["--format", "json"]));
+        let about_app: Vec<&str> = ids(&found).into_iter().filter(|id| id.starts_with("app::")).collect();
+        assert_eq!(about_app, &[] as &[&str], "{file}: {found:?}");
+    }
+}
+
+// C33, C20, C06: each program, as it is in the index, finds its app in a way of its own. What `dyn.py` has can't be read.
+#[test]
+#[ignore = "needs PyPI"]
+fn the_apps_of_real_programs_are_found_as_they_find_them() {
+    const FILES: Files<'_> = &[
+        (
+            "requirements.txt",
+            "flask==3.1.3\ngunicorn==27.0.1\nuvicorn==0.54.0\nhypercorn==0.18.0\ndaphne==4.2.3\nwaitress==3.0.2\n\
+             granian==2.8.9\ncelery==5.7.0\nrq==3.0.0\ndramatiq==2.2.1\narq==0.28.0\nhuey==3.5.4\ntaskiq==0.13.0\n",
+        ),
+        (
+            "Procfile",
+            "web: gunicorn app:app\n\
+             gunicorn: gunicorn 'app:make(\"y\", debug=True)'\n\
+             uvicorn: uvicorn asgi:app\n\
+             factory: uvicorn --factory asgi:make\n\
+             hypercorn: hypercorn asgi:app\n\
+             daphne: daphne asgi:app\n\
+             waitress: waitress-serve --call app:make\n\
+             granian: granian --interface asgi asgi:app\n\
+             celery1: celery -A hello.app.celery_app worker\n\
+             celery2: celery -A hello.app:celery_app worker\n\
+             celery3: celery -A hello.app beat\n\
+             rq1: rq worker -c settings high\n\
+             rq2: rq worker high\n\
+             dramatiq1: dramatiq broker\n\
+             dramatiq2: dramatiq broker:broker\n\
+             arq: arq arqw.WorkerSettings\n\
+             huey: huey_consumer hu.huey\n\
+             taskiq: taskiq worker tq:broker\n\
+             bad-gunicorn: gunicorn dyn:nothing\n\
+             bad-uvicorn: uvicorn dyn:nothing\n\
+             bad-hypercorn: hypercorn dyn:nothing\n\
+             bad-daphne: daphne dyn:nothing\n\
+             bad-waitress: waitress-serve dyn:nothing\n\
+             bad-granian: granian --interface asgi dyn:nothing\n\
+             bad-celery: celery -A dyn worker\n\
+             bad-dramatiq: dramatiq dyn:nothing\n\
+             bad-arq: arq dyn.nothing\n\
+             bad-huey: huey_consumer dyn.nothing\n\
+             bad-taskiq: taskiq worker dyn:nothing\n",
+        ),
+        (
+            "app.py",
+            "from flask import Flask\n\napp = Flask(__name__)\n\n\ndef make(name='x', *, debug=False):\n    return Flask(name)\n",
+        ),
+        ("asgi.py", "async def app(scope, receive, send):\n    pass\n\n\ndef make():\n    return app\n"),
+        ("dyn.py", "globals().update(other=1)\n"),
+        ("hello/__init__.py", ""),
+        ("hello/app.py", "from celery import Celery\n\ncelery_app = Celery('x', broker='memory://')\n"),
+        ("settings.py", "REDIS_URL = 'redis://localhost'\n"),
+        (
+            "broker.py",
+            "import dramatiq\nfrom dramatiq.brokers.stub import StubBroker\n\nbroker = StubBroker()\ndramatiq.set_broker(broker)\n",
+        ),
+        ("arqw.py", "async def work(ctx):\n    pass\n\n\nclass WorkerSettings:\n    functions = [work]\n"),
+        ("hu.py", "from huey import MemoryHuey\n\nhuey = MemoryHuey()\n"),
+        ("tq.py", "from taskiq import InMemoryBroker\n\nbroker = InMemoryBroker()\n"),
+    ];
+    let app = TestApp::online("hooks");
+    fs::remove_dir_all(&app.dir).unwrap();
+    for (name, contents) in FILES {
+        let path = app.dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+    app.build(&[]).success();
+    let found = findings(&check(&app, &app.slug(), &["--format", "json"]));
+    let is_about_loading = |finding: &&Value| {
+        let id = finding["id"].as_str().unwrap();
+        id.starts_with("app::") || id.starts_with("command::broken")
+    };
+    let mut told: Vec<(u64, &str)> = found
+        .iter()
+        .filter(is_about_loading)
+        .map(|finding| (finding["line"].as_u64().unwrap(), finding["id"].as_str().unwrap()))
+        .collect();
+    told.sort_unstable();
+    let expected: Vec<(u64, &str)> = (19..=29)
+        .map(|line| (line, if line == 25 { "app::no-worker-app" } else { "app::attribute-not-found" }))
+        .collect();
+    assert_eq!(told, expected, "{found:?}");
+}
+
+// C17, Y16
+#[test]
+fn a_boot_script_that_ends_the_shell_is_named_and_nothing_else() {
+    for (script, text) in [
+        (".profile.d/agent.sh", "exit 1\n"),
+        (".profile.d/agent.sh", "set -e\nfalse\n"),
+        (".profile", "exit 0\n"),
+        (".profile", "exec true\n"),
+    ] {
+        let app = built(&[
+            ("Procfile", "web: python serve.py\n"),
+            ("requirements.txt", ""),
+            ("serve.py", ""),
+            (script, text),
+        ]);
+        for arguments in [&["--format", "json"][..], &["--format", "json", "--boot"]] {
+            let found = findings(&check(&app, &app.slug(), arguments));
+            assert_eq!(found.len(), 1, "{text}: {found:?}");
+            assert_eq!(
+                (found[0]["id"].as_str(), found[0]["file"].as_str()),
+                (Some("boot::profile-ended"), Some(script))
+            );
+        }
+        let run = app.run(&["run", "slug.tgz"]);
+        let line = format!("{script} ended the shell before the command was run");
+        let is_named = run.stderr.contains(&line) || run.stderr.contains("boot::profile-ended");
+        assert!(is_named, "{text}: {}", run.stderr);
+    }
 }
 
 #[test]

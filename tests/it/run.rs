@@ -281,7 +281,10 @@ fn a_worker_only_app_and_one_that_crashes_at_import() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("No module named 'no_such_module'"), "{}", ran.stderr);
     assert!(
-        ran.stderr.ends_with("Process exited with status 1\n-----> State changed from up to crashed\n"),
+        ran.stderr.contains(
+            "Process exited with status 1\n-----> State changed from up to crashed\n\
+             -----> App crashed -> The process `broken` ended with status 1\n"
+        ),
         "{}",
         ran.stderr
     );
@@ -514,4 +517,40 @@ fn ask_for(port: u16, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+// Y02: however a process ends before it works, the end has Heroku's name, the finding of `slugc check`, and the way on.
+#[test]
+fn a_crash_at_boot_ends_with_its_name_its_cause_and_the_way_on() {
+    for (process, command, code, expected) in [
+        ("web", "python serve.py", 1, &["Error H10 (App crashed)", "status 1"][..]),
+        ("web", "python -c 'import os; os.kill(os.getpid(), 11)'", 139, &["Error H10", "signal 11"]),
+        ("web", "gunicorn wsgi:app", 127, &["Error H10", "command::not-installed", "gunicorn"]),
+        ("web", "python broken.py", 1, &["Error H10", "app::syntax-error", "broken.py:1"]),
+        ("web", "./serve.py", 126, &["Error H10", "command::not-executable"]),
+        (
+            "worker",
+            "celery -A work worker || exit 5",
+            5,
+            &["App crashed", "command::not-installed", "celery"],
+        ),
+        ("worker", "python nowhere.py", 2, &["App crashed", "command::file-not-found"]),
+        ("release", "python broken.py", 1, &["App crashed", "app::syntax-error"]),
+    ] {
+        let app = TestApp::new(&[
+            ("requirements.txt", ""),
+            ("Procfile", &format!("{process}: {command}\n")),
+            ("serve.py", "raise RuntimeError('no luck')\n"),
+            ("wsgi.py", "app = None\n"),
+            ("broken.py", "def f(:\n"),
+        ]);
+        app.build(&[]).success();
+        let run = app.run(&["run", "slug.tgz", process]);
+        let text = format!("{}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, Some(code), "{command}: {text}");
+        let more = if process == "web" { "slugc explain H10" } else { "slugc explain run::crashed" };
+        for words in expected.iter().chain(&[more]) {
+            assert!(text.contains(words), "{command}: no `{words}` in {text}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::build::config_vars::is_variable_name;
 
 /// Where config vars come from: `--set` wins over `--env-file`, which wins over `--env-dir`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ConfigVarArguments {
     /// Config vars from a file of NAME=value lines
     #[arg(long, value_name = "FILE")]

@@ -57,6 +57,10 @@ pub(in crate::cli) struct Run {
     #[arg(long)]
     pub(in crate::cli) no_isolate: bool,
 
+    /// Don't look for the reason of a crash: the caller does
+    #[arg(long, hide = true)]
+    pub(in crate::cli) no_diagnosis: bool,
+
     /// Run the process type `release` first, and nothing else if it fails
     #[arg(long, conflicts_with = "command_line")]
     pub(in crate::cli) release: bool,
