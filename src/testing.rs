@@ -75,7 +75,7 @@ pub mod python {
         };
     }
     pub mod locked {
-        pub use crate::python::locked::Groups;
+        pub use crate::python::locked::{Groups, LockedSet};
     }
     pub mod pdm {
         pub use crate::python::pdm::read_pdm_lock;
@@ -93,7 +93,7 @@ pub mod python {
         pub use crate::python::pyproject::parse_pyproject;
     }
     pub mod requirements {
-        pub use crate::python::requirements::read_requirements;
+        pub use crate::python::requirements::{RequirementKind, read_requirements};
     }
     pub mod requires_python {
         pub use crate::python::requires_python::SupportedPythons;

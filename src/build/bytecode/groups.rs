@@ -54,7 +54,7 @@ fn python_files(tree: &Path) -> Vec<Vec<u8>> {
     // Bytecode would be written through a link that a hook has put in the place of its directory.
     let links = Mutex::new(HashSet::new());
     let visit = |entry: &fs::DirEntry, path: &Path| {
-        if path.ends_with("__pycache__") && entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
+        if path.ends_with("__pycache__") && entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
             let parent = lib.join(path.parent().unwrap_or(path));
             links.lock().unwrap_or_else(PoisonError::into_inner).insert(parent);
         }
