@@ -165,11 +165,15 @@ fn no_trick_is_installed(kind: &str, id: &str) {
     for (trick, files) in locks(kind) {
         let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let app = TestApp::new(&files);
-        // What is asked of the installer is kept.
+        // What is asked of the installer is kept. It installs `x`.
         let asked = app.out.parent().unwrap().join("asked");
         let script = format!(
             "#!/bin/sh\n[ \"$1\" = --version ] && echo 'uv 0.12.5' && exit\n{{ printf '%s\\n' \"$@\"; cat; }} >> '{0}'\n\
-             for file in \"$@\"; do case \"$file\" in *.txt) cat \"$file\" >> '{0}' ;; esac; done\n",
+             for file in \"$@\"; do case \"$file\" in *.txt) cat \"$file\" >> '{0}' ;; esac; done\n\
+             last=; for word in \"$@\"; do\n\
+             case $last in --prefix) prefix=$word ;; --python) python=${{word##*/}} ;; esac\n\
+             last=$word; done\n\
+             [ -z \"$prefix\" ] || mkdir -p \"$prefix/lib/$python/site-packages/x-1.dist-info\"\n",
             asked.display()
         );
         fs::write(app.out.parent().unwrap().join("uv"), script).unwrap();
