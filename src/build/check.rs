@@ -178,9 +178,11 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
     }
     let findings = findings(made, shop)?;
     // What the Procfile's linter says, and what is ignored, has been told at the beginning of the build.
+    // A hook may have made one.
+    let has_types = !made.built.plan.process_types.is_empty();
     let is_new = |finding: &&Finding| {
         finding.severity != Severity::Note
-            && (finding.code == FindingCode::ProcfileMissing
+            && (finding.code == FindingCode::ProcfileMissing && !has_types
                 || !finding.code.entry().id.starts_with("procfile::"))
             && !ignored::CODES.contains(&finding.code)
     };

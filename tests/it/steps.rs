@@ -88,13 +88,15 @@ fn hooks_change_the_slug_and_not_the_users_directory() {
     let before = files_below(&app.dir);
     let build = app.build(&[]).success();
     for line in [
-        "-----> Running bin/pre_compile hook\n       before: HERE\n",
+        "-----> Running bin/pre_compile hook\n",
+        "       before: HERE\n",
         "       to-stderr\n",
         "-----> Running bin/post_compile hook\n       prefix ok True\n       a helper\n",
         "Procfile declares types -> job",
     ] {
         assert!(build.stderr.contains(line), "no {line:?} in\n{}", build.stderr);
     }
+    assert!(!build.stderr.contains("There is no Procfile"), "{}", build.stderr);
     assert_eq!(files_below(&app.dir), before);
     let names = names_in_slug(&app);
     for (name, expected) in [
