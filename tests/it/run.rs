@@ -270,6 +270,13 @@ fn a_dyno_ends_with_slugc_however_that_ends() {
     let line = format!("setsid sleep {word} & echo re''ady; exec sleep {word}");
     let running = Running::start(&mut app().command(&["run", &slug(), "--", &line]));
     running.wait_for("ready", 1);
+    // They are on their way when the line is written.
+    for _ in 0..100 {
+        if !processes_with(&word).is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
     assert!(!processes_with(&word).is_empty());
     running.signal(Signal::KILL);
     assert_gone(&word);
