@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::names::shortened;
 use super::tree::Finding;
 use crate::error::FindingCode;
 
@@ -44,7 +45,7 @@ pub(crate) fn find_ignored(read: impl Fn(&str) -> Option<String>) -> Vec<Finding
     if !packages.is_empty() && !has("apt") {
         findings.push(Finding {
             code: FindingCode::AptNotInList.into(),
-            text: format!("{APTFILE} names what isn't installed: {}.", shortened(&packages)),
+            text: format!("{APTFILE} names what isn't installed: {}.", shortened(&packages, SHOWN)),
         });
     }
     let script = read(PACKAGE_JSON).and_then(|text| build_script(&text));
@@ -68,15 +69,9 @@ fn ignored_list(file: &str, foreign: &[String]) -> Finding {
         code: FindingCode::BuildpackIgnored.into(),
         text: format!(
             "{file} lists buildpacks that aren't run: {}. What they would make isn't in the slug.",
-            shortened(foreign)
+            shortened(foreign, SHOWN)
         ),
     }
-}
-
-fn shortened(names: &[String]) -> String {
-    let more = names.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
 }
 
 /// Lines may be comments, or have several words.

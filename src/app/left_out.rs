@@ -18,3 +18,8 @@ impl fmt::Display for Rule {
         write!(formatter, "{} (line {}: `{}`)", self.file, self.line, self.pattern)
     }
 }
+
+/// Says of a file that decides about a build that it doesn't.
+pub(crate) fn without_effect(name: &str, rule: &str) -> String {
+    format!("{name} is in the directory, but {rule} leaves it out, so it has no effect.")
+}

@@ -26,6 +26,16 @@ fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200d}')
 }
 
+/// Renders a list for a message within a line: of a long one, the first names and how many there are more.
+pub(crate) fn shortened<T: AsRef<str>>(names: &[T], most: usize) -> String {
+    let first: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    let more = match names.len().saturating_sub(most) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    first.join(", ") + &more
+}
+
 /// Renders a list for a message, one name a line; of a long one only its beginning.
 pub(crate) fn bullet_list(names: &[String]) -> String {
     const SHOWN: usize = 5;

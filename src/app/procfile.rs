@@ -100,16 +100,11 @@ impl Procfile {
             let text = "The lines of the Procfile end as on Windows (CRLF). That makes no difference.";
             procfile.find(FindingCode::ProcfileCrlf, Severity::Note, 1, text.to_owned());
         }
-        // The last commands of what is there more than once.
-        let mut again = BTreeMap::new();
+        // Where each process type is among those that were found.
+        let mut places = BTreeMap::new();
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for (index, line) in text.trim_end_matches('\n').split('\n').enumerate() {
-            procfile.parse_line(index + 1, line, &mut again);
-        }
-        for (name, command) in &mut procfile.processes {
-            if let Some(last) = again.remove(name) {
-                *command = last;
-            }
+            procfile.parse_line(index + 1, line, &mut places);
         }
         Ok(procfile)
     }
@@ -123,7 +118,7 @@ impl Procfile {
         self.findings.push(ProcfileFinding { code, severity, line, text });
     }
 
-    fn parse_line(&mut self, number: usize, line: &str, again: &mut BTreeMap<String, String>) {
+    fn parse_line(&mut self, number: usize, line: &str, places: &mut BTreeMap<String, usize>) {
         let Some(Entry { name, has_colon, command }) = parse_entry(line) else {
             self.lint_ignored_line(number, line);
             return;
@@ -142,10 +137,14 @@ impl Procfile {
             );
             self.find(FindingCode::ProcfileNoColon, Severity::Error, number, text);
         }
-        match self.lines.insert(name.to_owned(), number) {
-            None => self.processes.push((name.to_owned(), command.to_owned())),
-            Some(_) => {
-                again.insert(name.to_owned(), command.to_owned());
+        self.lines.insert(name.to_owned(), number);
+        match places.get(name) {
+            None => {
+                places.insert(name.to_owned(), self.processes.len());
+                self.processes.push((name.to_owned(), command.to_owned()));
+            }
+            Some(place) => {
+                command.clone_into(&mut self.processes[*place].1);
                 let text = format!(
                     "Line {number} of the Procfile declares the process type `{name}` again.\n\
                      The command of this line counts."

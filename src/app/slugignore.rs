@@ -9,6 +9,9 @@ use super::pattern::{Candidate, Pattern};
 use super::tree::Finding;
 use crate::error::{ErrorCode, NoticeCode, Snippet, UserError};
 
+/// The file's name.
+pub(crate) const NAME: &str = ".slugignore";
+
 /// A `.slugignore` that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SlugignoreError {
@@ -61,6 +64,20 @@ impl UserError for SlugignoreError {
     }
 }
 
+/// Returns the text of a file of patterns, without a byte order mark.
+pub(super) fn decode<'a>(file: &str, contents: &'a [u8]) -> Result<&'a str, SlugignoreError> {
+    let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
+    std::str::from_utf8(contents).map_err(|error| {
+        let before = &contents[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        SlugignoreError::Unreadable {
+            file: file.to_owned(),
+            reason: format!("isn't UTF-8 text in line {line}"),
+            source: None,
+        }
+    })
+}
+
 /// The patterns of a `.slugignore`, ready to be matched against many paths.
 #[derive(Debug, Clone, Default)]
 pub struct Slugignore {
@@ -83,25 +100,15 @@ impl Slugignore {
 
     /// Parses the contents of `.slugignore`.
     pub fn parse(contents: &[u8]) -> Result<Self, SlugignoreError> {
-        let file = ".slugignore";
-        let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
-        let text = std::str::from_utf8(contents).map_err(|error| {
-            let before = &contents[..error.valid_up_to()];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-            SlugignoreError::Unreadable {
-                file: file.to_owned(),
-                reason: format!("isn't UTF-8 text in line {line}"),
-                source: None,
-            }
-        })?;
+        let text = decode(NAME, contents)?;
         let mut slugignore = Self::default();
         for (index, line) in text.replace("\r\n", "\n").split(['\n', '\r']).enumerate() {
-            slugignore.parse_line(file, index + 1, line)?;
+            slugignore.parse_line(index + 1, line)?;
         }
         Ok(slugignore)
     }
 
-    fn parse_line(&mut self, file: &str, number: usize, line: &str) -> Result<(), SlugignoreError> {
+    fn parse_line(&mut self, number: usize, line: &str) -> Result<(), SlugignoreError> {
         let text = line.trim_matches(|letter: char| letter.is_ascii_whitespace() || letter == '\x0b');
         if text.is_empty() || text.starts_with('#') {
             return Ok(());
@@ -110,7 +117,7 @@ impl Slugignore {
             self.findings.push(Finding {
                 code: NoticeCode::SlugignoreNegation.into(),
                 text: format!(
-                    "Line {number} of {file} has no effect: `{}`\n\
+                    "Line {number} of {NAME} has no effect: `{}`\n\
                      A pattern that starts with `!` isn't supported: Heroku's .slugignore \
                      can't take a file back in. For a name that starts so, write `\\!`.",
                     printable(text.as_bytes())
@@ -121,7 +128,7 @@ impl Slugignore {
         let invalid = |reason| {
             let start = line.find(text).unwrap_or(0);
             SlugignoreError::InvalidPattern {
-                file: file.to_owned(),
+                file: NAME.to_owned(),
                 line: number,
                 text: line.to_owned(),
                 span: start..start + text.len(),
@@ -133,7 +140,7 @@ impl Slugignore {
             self.findings.push(Finding {
                 code: NoticeCode::SlugignoreOutside.into(),
                 text: format!(
-                    "Line {number} of {file} has no effect: `{}`\n\
+                    "Line {number} of {NAME} has no effect: `{}`\n\
                      It stands for the app's top level directory or for something outside of it.",
                     printable(text.as_bytes())
                 ),

@@ -3,7 +3,7 @@
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::slugignore::SlugignoreError;
+use super::slugignore::{SlugignoreError, decode};
 
 /// The file's name.
 pub(crate) const NAME: &str = ".slugignore.post";
@@ -40,16 +40,7 @@ impl SlugignorePost {
 
     /// Parses the contents of the file.
     pub(crate) fn parse(contents: &[u8]) -> Result<Self, SlugignoreError> {
-        let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
-        let text = std::str::from_utf8(contents).map_err(|error| {
-            let before = &contents[..error.valid_up_to()];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-            SlugignoreError::Unreadable {
-                file: NAME.to_owned(),
-                reason: format!("isn't UTF-8 text in line {line}"),
-                source: None,
-            }
-        })?;
+        let text = decode(NAME, contents)?;
         let mut patterns = Vec::new();
         let mut builder = GitignoreBuilder::new("");
         for (index, line) in text.lines().enumerate() {
@@ -58,15 +49,17 @@ impl SlugignorePost {
                 continue;
             }
             let number = index + 1;
-            let matcher = of_line(line).map_err(|reason| SlugignoreError::InvalidPattern {
+            let invalid = |reason| SlugignoreError::InvalidPattern {
                 file: NAME.to_owned(),
                 line: number,
                 text: line.to_owned(),
                 span: 0..pattern.len(),
                 reason,
-            })?;
+            };
+            let glob = without_alternatives(line).map_err(invalid)?;
+            let matcher = of_line(&glob).map_err(invalid)?;
             // It was taken once already.
-            let _ = builder.add_line(None, &without_alternatives(line).unwrap_or_default());
+            let _ = builder.add_line(None, &glob);
             patterns.push(Line { number, text: pattern.to_owned(), matcher });
         }
         let all = builder.build().unwrap_or_else(|_| Gitignore::empty());
@@ -85,10 +78,10 @@ impl SlugignorePost {
     }
 }
 
-fn of_line(line: &str) -> Result<Gitignore, &'static str> {
+fn of_line(glob: &str) -> Result<Gitignore, &'static str> {
     const OTHER: &str = "isn't one that .gitignore could have";
     let mut builder = GitignoreBuilder::new("");
-    builder.add_line(None, &without_alternatives(line)?).map_err(|_| OTHER)?;
+    builder.add_line(None, glob).map_err(|_| OTHER)?;
     builder.build().map_err(|_| OTHER)
 }
 

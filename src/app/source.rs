@@ -6,11 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::ignored::find_ignored;
-use super::left_out::Rule;
 use super::names::printable;
 use super::procfile::{Procfile, ProcfileError};
 use super::reading::{read_capped, read_patterns};
-use super::slugignore::Slugignore;
+use super::slugignore::{self, Slugignore};
 use super::slugignore_post::{self, SlugignorePost};
 pub(crate) use super::source_error::SourceError;
 use super::tree::{Finding, SourceEntry, SourceKind, SourceTree, TreeOptions, read_tree};
@@ -41,8 +40,8 @@ pub(crate) struct AppSource {
     pub findings: Vec<Finding>,
     /// Files and whole directories that git ignores, relative to the root; directories with a slash at the end.
     pub ignored: BTreeSet<Vec<u8>>,
-    /// Those of them that decide about a build, and the line that leaves each out, if git says which.
-    pub ignored_deciders: Vec<(String, Option<Rule>)>,
+    /// Those of them that decide about a build, each with what leaves it out.
+    pub ignored_deciders: Vec<(String, String)>,
 }
 
 /// Reads an app. `ignored` are the paths that git ignores, relative to `root`.
@@ -51,7 +50,7 @@ pub(crate) fn read_source(
     ignored: &BTreeSet<Vec<u8>>,
     interrupt: &Interrupt,
 ) -> Result<AppSource, SourceError> {
-    let slugignore = match read_patterns(root, ".slugignore", ignored)? {
+    let slugignore = match read_patterns(root, slugignore::NAME, ignored)? {
         Some(contents) => Slugignore::parse(&contents)?,
         None => Slugignore::empty(),
     };

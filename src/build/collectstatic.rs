@@ -7,11 +7,11 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::config_vars::ConfigVars;
-use super::confine::stream_step;
+use super::confine::run_step;
 use super::execute::Workshop;
 use super::importable::{can_import, python_in};
 use crate::error::{Door, ErrorCode, NoticeCode, Result, UserError};
-use crate::host::process::{Invocation, RunError};
+use crate::host::process::{Invocation, RunError, stream};
 use crate::output::Output;
 use crate::python::pip_config::without_credentials;
 
@@ -225,7 +225,7 @@ fn collect(
         .args(["collectstatic", "--noinput", "--traceback"])
         .current_dir(build_dir);
     invocation.env = vars.clone();
-    let Err(source) = stream_step(invocation, build_dir, cell, env, output) else { return Ok(()) };
+    let Err(source) = run_step(stream, invocation, build_dir, cell, env, output) else { return Ok(()) };
     let log = source.text();
     if has_no_static_files(&log) {
         record.set("django_collectstatic", "skipped-no-staticfiles");

@@ -12,7 +12,7 @@ use crate::env::Env;
 use crate::error::{NoticeCode, Result};
 use crate::host::cell::{Contents, Isolation, NotHere, Terminal};
 use crate::host::files;
-use crate::host::process::{Captured, Invocation, RunError, capture, stream};
+use crate::host::process::{Captured, Invocation, RunError};
 use crate::host::scratch::ScratchDir;
 use crate::output::Output;
 
@@ -92,40 +92,24 @@ impl StepCell {
     }
 }
 
-/// Runs one of the app's own programs to its end and passes on what it writes. Without a cell, it runs beside everything
-/// else.
-pub(super) fn stream_step(
+/// How a program is run to its end: [`crate::host::process::stream`] passes on what it writes,
+/// [`crate::host::process::capture`] returns it.
+pub(super) type Run = fn(&Invocation, &Env, &Output) -> std::result::Result<Captured, RunError>;
+
+/// Runs one of the app's own programs. Without a cell, it runs beside everything else.
+pub(super) fn run_step(
+    run: Run,
     invocation: Invocation,
     build_dir: &Path,
     cell: Option<&StepCell>,
     env: &Env,
     output: &Output,
 ) -> std::result::Result<Captured, RunError> {
-    run_step(invocation, build_dir, cell, &|invocation| stream(invocation, env, output))
-}
-
-/// Runs one of the app's own programs to its end and returns what it wrote.
-pub(super) fn capture_step(
-    invocation: Invocation,
-    build_dir: &Path,
-    cell: Option<&StepCell>,
-    env: &Env,
-    output: &Output,
-) -> std::result::Result<Captured, RunError> {
-    run_step(invocation, build_dir, cell, &|invocation| capture(invocation, env, output))
-}
-
-fn run_step(
-    invocation: Invocation,
-    build_dir: &Path,
-    cell: Option<&StepCell>,
-    run: &dyn Fn(&Invocation) -> std::result::Result<Captured, RunError>,
-) -> std::result::Result<Captured, RunError> {
-    let Some(cell) = cell else { return run(&invocation) };
+    let Some(cell) = cell else { return run(&invocation, env, output) };
     let program = invocation.name();
     let failed = |source| RunError::Start { program: program.clone(), source };
     let confined = cell.confine(invocation, build_dir).map_err(failed)?;
-    let result = run(&confined.invocation);
+    let result = run(&confined.invocation, env, output);
     let taken_back = cell.isolation.take_back(build_dir).map_err(|error| failed(error.source));
     result.and_then(|captured| taken_back.map(|()| captured))
 }

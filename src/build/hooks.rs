@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::config_vars::ConfigVars;
-use super::confine::stream_step;
+use super::confine::run_step;
 use super::execute::Workshop;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::{self, FileContext, FileError};
-use crate::host::process::{Invocation, RunError};
+use crate::host::process::{Invocation, RunError, stream};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +94,12 @@ pub(crate) fn run_hook(
     vars.extend(config_vars.for_child());
     let invocation = Invocation { env: vars, ..invocation(&path, &first_line, build_dir, python_env) };
     shop.record.time(&format!("{}_duration", hook.field()), || {
-        stream_step(invocation, build_dir, shop.cell, shop.env, shop.output).map_err(|source| HookError {
-            hook,
-            has_carriage_return: first_line.starts_with(b"#!") && first_line.ends_with(b"\r"),
-            source,
+        run_step(stream, invocation, build_dir, shop.cell, shop.env, shop.output).map_err(|source| {
+            HookError {
+                hook,
+                has_carriage_return: first_line.starts_with(b"#!") && first_line.ends_with(b"\r"),
+                source,
+            }
         })
     })?;
     Ok(())

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::confine::capture_step;
+use super::confine::run_step;
 use super::execute::Workshop;
-use crate::host::process::{Invocation, RunError};
+use crate::host::process::{Invocation, RunError, capture};
 use crate::python::requirements::normalised_name;
 
 /// What the files say.
@@ -77,7 +77,7 @@ pub(crate) fn can_import(
             let mut invocation = Invocation::new(python_in(build_dir)).args(["-c", SCRIPT, module]);
             invocation.current_dir = build_dir.to_owned();
             invocation.env = vars.clone();
-            match capture_step(invocation, build_dir, shop.cell, shop.env, shop.output) {
+            match run_step(capture, invocation, build_dir, shop.cell, shop.env, shop.output) {
                 Ok(_) => Ok(true),
                 Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
                 Err(_) => Ok(false),

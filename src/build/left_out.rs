@@ -8,7 +8,7 @@ use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::tracking::ignore_rules;
+use super::tracking::ignored_by;
 use crate::app::left_out::Rule;
 use crate::app::source::AppSource;
 use crate::env::Env;
@@ -43,9 +43,9 @@ pub(super) fn left_out(app: &AppSource, env: &Env, output: &Output) -> BTreeMap<
         .map(|path| (path.as_slice(), worth_telling(&app.root, path)))
         .filter(|(_, files)| !files.is_empty())
         .collect();
-    let rules = ignore_rules(&app.root, ignored.iter().map(|(path, _)| *path), env, output);
+    let mut rules = ignored_by(&app.root, ignored.iter().map(|(path, _)| *path), env, output);
     for (path, files) in ignored {
-        let rule = rules.get(path).map_or_else(|| "git".to_owned(), Rule::to_string);
+        let rule = rules.remove(path).unwrap_or_default();
         found.extend(files.into_iter().map(|file| (file, rule.clone())));
     }
     found

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use super::config_vars::ConfigVars;
-use super::confine::stream_step;
+use super::confine::run_step;
 use super::execute::Workshop;
 use super::importable::{can_import, python_in};
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::FileContext;
-use crate::host::process::{Invocation, RunError};
+use crate::host::process::{Invocation, RunError, stream};
 
 /// Where corpora go, in the app's directory.
 pub(crate) const NLTK_DATA: &str = ".heroku/python/nltk_data";
@@ -112,7 +112,8 @@ pub(crate) fn download(
         .args(packages.iter().cloned())
         .current_dir(build_dir);
     invocation.env = vars;
-    stream_step(invocation, build_dir, cell, env, output).map_err(|source| NltkError { packages, source })?;
+    run_step(stream, invocation, build_dir, cell, env, output)
+        .map_err(|source| NltkError { packages, source })?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::app::names::printable;
+use crate::app::names::{printable, shortened};
 use crate::app::source::AppSource;
 use crate::app::tree::{SourceEntry, SourceKind};
 use crate::host::clock;
@@ -58,13 +58,8 @@ pub(super) fn leave_out_own_output(
 
 fn tell<'a>(own: impl Iterator<Item = &'a Vec<u8>>, output: &Output) {
     let names: Vec<String> = own.map(|path| printable(path)).collect();
-    let more = match names.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     if !names.is_empty() {
-        let shown = names[..names.len().min(SHOWN)].join(", ");
-        output.detail(format!("Left out, as slugc wrote it: {shown}{more}"));
+        output.detail(format!("Left out, as slugc wrote it: {}", shortened(&names, SHOWN)));
     }
 }
 

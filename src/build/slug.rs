@@ -16,6 +16,7 @@ use super::source::{Checkout, export_commit, read_directory};
 use super::stage;
 use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
 use super::tracking::{read_tracking, tell_uncommitted};
+use crate::app::left_out::without_effect;
 use crate::app::procfile::Procfile;
 use crate::app::source::{AppSource, read_source};
 use crate::env::Env;
@@ -205,8 +206,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
 
 /// Says how to see what is in a slug that is too large to be kept: a line to paste.
 fn look_inside(error: &TooLarge, request: &SlugRequest, env: &Env) -> String {
-    // The launcher in `bin` says how it was called.
-    let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
+    let command = env.own_command();
     let source = match request.source.strip_prefix(&env.current_dir) {
         Ok(relative) if relative.as_os_str().is_empty() => Path::new("."),
         Ok(relative) => relative,
@@ -307,13 +307,10 @@ pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> 
     let known = (request.settings.lineage.as_str(), store);
     leave_out_own_output(&mut app, &request.source, &request.output, known, output);
     for (name, rule) in &app.ignored_deciders {
-        let rule = rule.as_ref().map_or("git".to_owned(), ToString::to_string);
+        let text = without_effect(name, rule);
         output.notice(
             FindingCode::SourceFileIgnored,
-            format!(
-                "{name} is in the directory, but {rule} leaves it out, so it has no effect.\n\
-                 If it is to count, commit it: git add -f {name}"
-            ),
+            format!("{text}\nIf it is to count, commit it: git add -f {name}"),
         );
     }
     let tracking = read_tracking(&request.source, env, output);

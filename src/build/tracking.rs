@@ -168,17 +168,20 @@ pub(crate) fn tell_uncommitted(tracking: &Tracking, app: &AppSource, output: &Ou
     );
 }
 
-/// Returns the rule of `.gitignore` and the like that leaves each of these paths out: as far as git says.
-pub(crate) fn ignore_rules<'a>(
+/// Returns what leaves each of these ignored paths out: the rule of `.gitignore` and the like, or just git if that doesn't
+/// say.
+pub(crate) fn ignored_by<'a>(
     dir: &Path,
     paths: impl IntoIterator<Item = &'a [u8]>,
     env: &Env,
     output: &Output,
-) -> BTreeMap<Vec<u8>, Rule> {
-    let names: Vec<u8> = paths.into_iter().flat_map(|path| [path, b"\0"].concat()).collect();
-    if names.is_empty() {
-        return BTreeMap::new();
+) -> BTreeMap<Vec<u8>, String> {
+    let mut found: BTreeMap<Vec<u8>, String> =
+        paths.into_iter().map(|path| (path.to_vec(), "git".to_owned())).collect();
+    if found.is_empty() {
+        return found;
     }
+    let names: Vec<u8> = found.keys().flat_map(|path| [path, b"\0".as_slice()].concat()).collect();
     let ask = || {
         let git = Git::find(env, output)?;
         let call = git.call_in(dir).args(["check-ignore", "--verbose", "-z", "--stdin"]).stdin(names);
@@ -192,9 +195,10 @@ pub(crate) fn ignore_rules<'a>(
             line: std::str::from_utf8(field[1]).ok()?.parse().ok()?,
             pattern: printable(field[2]),
         };
-        Some((field[3].to_vec(), rule))
+        Some((field[3].to_vec(), rule.to_string()))
     });
-    rules.collect()
+    found.extend(rules);
+    found
 }
 
 /// Finds the files that decide about a build, and are there, but are ignored by git.
@@ -211,9 +215,9 @@ pub(crate) fn note_ignored_deciders(
         is_left_out && app.root.join(OsStr::new(name)).is_file()
     };
     let names: Vec<&str> = DECIDERS.iter().filter(is_there).copied().collect();
-    let rules = ignore_rules(&app.root, names.iter().map(|name| name.as_bytes()), env, output);
-    app.ignored_deciders =
-        names.iter().map(|name| ((*name).to_owned(), rules.get(name.as_bytes()).cloned())).collect();
+    let mut rules = ignored_by(&app.root, names.iter().map(|name| name.as_bytes()), env, output);
+    let rule_of = |name: &str| Some((name.to_owned(), rules.remove(name.as_bytes())?));
+    app.ignored_deciders = names.into_iter().filter_map(rule_of).collect();
 }
 
 /// Files that decide about a build by being there.
@@ -368,11 +372,8 @@ mod tests {
             repositories.write(&format!("r/{name}"), "x");
             let dir = repositories.path("r");
             let app = read_directory(&dir, false, &repositories.env, &Output::silent()).unwrap();
-            let found: Vec<String> = app
-                .ignored_deciders
-                .iter()
-                .map(|(name, rule)| format!("{name}: {}", rule.as_ref().unwrap()))
-                .collect();
+            let found: Vec<String> =
+                app.ignored_deciders.iter().map(|(name, rule)| format!("{name}: {rule}")).collect();
             assert_eq!(found, [format!("{name}: {expected}")]);
             // A file that is committed, or isn't ignored, isn't told.
             repositories.git("r", &["add", "--force", name]);

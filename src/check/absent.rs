@@ -7,6 +7,8 @@ use super::command::join;
 use super::facts::Facts;
 use super::finding::Finding;
 use super::module::{Import, string_literal};
+use crate::app::left_out::without_effect;
+use crate::app::names::shortened;
 
 /// How many submodules a message names.
 const SHOWN: usize = 5;
@@ -15,8 +17,7 @@ const SHOWN: usize = 5;
 pub(super) fn check_absent(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let mut findings = imports_of_left_out(facts, code);
     findings.extend(facts.ignored_deciders.iter().map(|(name, rule)| {
-        let message = format!("{name} is in the directory, but {rule} leaves it out, so it has no effect.");
-        Finding::new(FindingCode::SourceFileIgnored, message).in_file(name.as_str())
+        Finding::new(FindingCode::SourceFileIgnored, without_effect(name, rule)).in_file(name.as_str())
     }));
     findings.extend(empty_submodules(facts));
     findings
@@ -131,13 +132,8 @@ fn empty_submodules(facts: &Facts) -> Option<Finding> {
     empty.sort();
     empty.dedup();
     let first = empty.first()?.clone();
-    let more = match empty.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    empty.truncate(SHOWN);
     let verb = if empty.len() == 1 { "is a submodule that isn't" } else { "are submodules that aren't" };
-    let message = format!("{}{more} {verb} checked out: there are no files.", empty.join(", "));
+    let message = format!("{} {verb} checked out: there are no files.", shortened(&empty, SHOWN));
     Some(Finding::new(FindingCode::SourceSubmoduleNotCheckedOut, message).in_file(first))
 }
 

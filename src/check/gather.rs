@@ -47,11 +47,7 @@ pub(crate) fn read_app(app: &AppSource) -> Facts {
         }
         facts.files.insert(shown_name(path), file);
     }
-    facts.ignored_deciders = app
-        .ignored_deciders
-        .iter()
-        .map(|(name, rule)| (name.clone(), rule.as_ref().map_or("git".to_owned(), ToString::to_string)))
-        .collect();
+    facts.ignored_deciders.clone_from(&app.ignored_deciders);
     let procfile = app.procfile.clone();
     facts.procfile = procfile.zip(facts.texts.get("Procfile").cloned());
     add_requirements(&mut facts);

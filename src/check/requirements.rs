@@ -8,6 +8,7 @@ use pep440_rs::{Operator, Version, VersionSpecifiers};
 use super::catalogue::FindingCode;
 use super::facts::{Facts, Installed};
 use super::finding::{Finding, line_of, point_at};
+use crate::app::names::shortened;
 use crate::error::Snippet;
 use crate::python::distribution::{Dependency, MarkerValues};
 use crate::python::requirements::{RequirementEntry, RequirementKind, normalised_name};
@@ -30,10 +31,7 @@ fn unpinned(facts: &Facts) -> Option<Finding> {
     let entry = requirements.entries.iter().find(|entry| {
         matches!(&entry.kind, RequirementKind::Named { name, .. } if name == first) && !entry.constraint
     })?;
-    let more = names.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    let message = format!("Without an exact version: {shown}{more}.");
+    let message = format!("Without an exact version: {}.", shortened(&names, SHOWN));
     Some(Finding::new(FindingCode::RequirementsUnpinned, message).at(place(
         facts,
         entry,

@@ -48,8 +48,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     // Not after a failure or a signal: what isn't noted as written is looked at once more, that is all.
     store.wait_until_written();
     output.detail(format!("SHA256:{}", slug.sha256));
-    // The launcher in `bin` says how it was called.
-    let command = env.text("SLUGC_COMMAND").unwrap_or("slugc");
+    let command = env.own_command();
     // Without a process type there is nothing to run.
     let chosen = match process_types.iter().find(|name| *name == "web").or(process_types.first()) {
         Some(name) if name == "web" => Some(String::new()),

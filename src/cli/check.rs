@@ -34,7 +34,7 @@ const LAST_LINES: usize = 12;
 pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) -> Result<u8> {
     let path = env.absolute(&arguments.app.dir);
     // What is only used to boot is looked at, too: else a wrong name would go by without a word.
-    run_command::config_vars(&arguments.config_vars, env)?;
+    let has_config_vars = !run_command::config_vars(&arguments.config_vars, env)?.is_empty();
     let mut failure = None;
     // Dropped at the end, when the slug has been tried.
     let mut scratch = None;
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
     let mut findings = check(&facts);
     findings.extend(syntax_errors);
     match slug.filter(|_| !arguments.r#static) {
-        Some(slug) => confirm(&mut findings, &slug, &facts, arguments, env, output)?,
+        Some(slug) => confirm(&mut findings, &slug, &facts, (arguments, has_config_vars), env, output)?,
         None => tell_uncalled(&facts, output),
     }
     drop(scratch);
@@ -112,16 +112,15 @@ fn confirm(
     findings: &mut Vec<Finding>,
     slug: &Path,
     facts: &Facts,
-    arguments: &Check,
+    (arguments, has_config_vars): (&Check, bool),
     env: &Env,
     output: &Output,
 ) -> Result<()> {
-    let vars = run_command::config_vars(&arguments.config_vars, env)?;
     // `slugc run` gives up later than this: else its giving up would be found, and not the reason.
     let patience = (arguments.boot_timeout + 60).to_string();
     let options = vec!["--no-diagnosis".into(), "--boot-timeout".into(), patience.into()];
     let dyno = InDyno { slug, config_vars: &arguments.config_vars, options, env };
-    let request = Request { facts, process: None, has_config_vars: !vars.is_empty() };
+    let request = Request { facts, process: None, has_config_vars };
     let mut confirmed = confirm_loading(&request, &|command, limit| dyno.run(command, limit))?;
     confirmed.retain(|found| !is_told(&found.finding, findings));
     if !arguments.boot {

@@ -101,6 +101,11 @@ impl Env {
         self.var(name).and_then(OsStr::to_str)
     }
 
+    /// Returns how this program is called: the launcher in `bin` says how it was.
+    pub fn own_command(&self) -> &str {
+        self.text("SLUGC_COMMAND").unwrap_or("slugc")
+    }
+
     /// Returns whether a switch variable is on: set, not empty, and neither `0`, `false` nor `no`.
     pub fn is_on(&self, name: &str) -> bool {
         self.var(name)
