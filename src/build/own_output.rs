@@ -102,6 +102,8 @@ fn other_files_of_ours(app: &AppSource, lineage: &str, store: &Store) -> BTreeSe
     let last: BTreeMap<String, bool> = store.document(KIND, lineage).unwrap_or_default();
     let settled_ns = i128::from(clock::unix_seconds()) * 1_000_000_000 - COARSEST_NS;
     let (mut own, mut known) = (BTreeSet::new(), BTreeMap::new());
+    // One for all: between what is kept for each file, one for each would leave holes that add up to all of them.
+    let mut head = Vec::new();
     for entry in &app.tree.entries {
         let SourceKind::File { size, mtime_ns, ctime_ns, inode, .. } = &entry.kind else { continue };
         if *size == 0 || !is_candidate(&entry.path) {
@@ -111,7 +113,7 @@ fn other_files_of_ours(app: &AppSource, lineage: &str, store: &Store) -> BTreeSe
         let is_ours = last
             .get(&stamp)
             .copied()
-            .unwrap_or_else(|| begins_as_ours(&app.root.join(OsStr::from_bytes(&entry.path))));
+            .unwrap_or_else(|| begins_as_ours(&app.root.join(OsStr::from_bytes(&entry.path)), &mut head));
         if is_ours {
             own.insert(entry.path.clone());
         }
@@ -133,10 +135,10 @@ fn is_candidate(path: &[u8]) -> bool {
     ending.is_none_or(|ending| ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
 
-fn begins_as_ours(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
-    read.is_ok() && Written::of(&head).is_some()
+fn begins_as_ours(path: &Path, head: &mut Vec<u8>) -> bool {
+    head.clear();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(head));
+    read.is_ok() && Written::of(head).is_some()
 }
 
 #[cfg(test)]

@@ -33,7 +33,12 @@ impl Written {
 
     /// Returns whether a file that begins so is one that slugc wrote. What other programs write in the same format isn't.
     pub(crate) fn is_ours(self, head: &[u8]) -> bool {
+        // Most files are none by their first bytes, which saves looking through the rest.
+        let start = head.trim_ascii_start();
         match self {
+            Self::Page if !start.starts_with(b"<") => false,
+            Self::Components if !start.starts_with(b"{") => false,
+            Self::Buildpack if !head.starts_with(&[0x1f, 0x8b]) => false,
             // Reports of slugc 0.1 name no generator: their one rule for scripts does.
             Self::Page => {
                 contains(head, b"<meta name=\"generator\" content=\"slugc\">")

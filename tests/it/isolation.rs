@@ -241,8 +241,11 @@ impl User {
     }
 }
 
+/// The session as ps(1) has it: 0 where its leader is outside of this namespace of processes, as in a container.
 fn session() -> i32 {
-    rustix::process::getsid(None).unwrap().as_raw_nonzero().get()
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // The name of the program may have anything in it; the state, the parent and the group follow it.
+    stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().parse().unwrap()
 }
 
 fn can_isolate() -> bool {
