@@ -14,23 +14,27 @@ use super::inputs::{self, Reading};
 use super::layers::{Layer, has_layer, provide_layer};
 use super::local::own_entries;
 use super::pip_layer::fill_pip_layer;
+use super::places::{add_places, ignored_indexes};
+use super::preinstalled::without_replaced_tools;
 use super::python::Python;
 use super::record::Record;
 use super::runtime::choose::{RuntimeRequest, choose_runtime};
 use super::survey;
+use super::tool_env::build_settings;
 use super::unreachable;
 use super::uv::{self, Uv};
 use crate::app::ignored;
 use crate::app::source::AppSource;
 use crate::env::Env;
 use crate::error::{Door, ErrorCode, MessageCode, Result};
+use crate::host::libc;
 use crate::output::Output;
 use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
-use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, detect, plan};
+use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, Target, detect, plan};
 use crate::python::distribution::MarkerValues;
 use crate::python::pip_config::PipConfig;
-use crate::python::requirements::normalised_name;
+use crate::python::requirements::{normalised_name, text_of};
 use crate::python::version::PythonVersion;
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -85,6 +89,7 @@ pub(crate) struct Survey {
     pub(super) pip: PipConfig,
     pub(super) version: VersionDecision,
     pub(super) runtime: RuntimeChoice,
+    target: Target,
     pub(super) uv: Option<Uv>,
     pub(super) settings: BuildSettings,
     /// The environment for installers: with the config vars that they may see.
@@ -145,14 +150,17 @@ impl Survey {
             test: settings.test,
         };
         let mut inputs = inputs::read_inputs(&reading)?;
-        let mut files: Vec<&[u8]> = inputs.files.values().map(Vec::as_slice).collect();
-        files.extend(inputs.rendered.iter().map(|rendered| rendered.text.as_bytes()));
+        let mut files: Vec<String> = inputs.files.values().map(|contents| text_of(contents)).collect();
+        files.extend(inputs.rendered.iter().map(|rendered| rendered.text.clone()));
+        let files: Vec<&[u8]> = files.iter().map(String::as_bytes).collect();
         let mut installer_env = env.clone();
         let for_installer = settings.config_vars.for_installer_of(&files);
         installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));
         inputs.variables = inputs::variables(&inputs, &installer_env);
+        inputs.settings = build_settings(&installer_env, &app.root);
         let mut installer_env = with_encoded_credentials(&installer_env);
         installer_env.hidden.extend(inputs.variables.keys().map(Into::into));
+        installer_env.named.extend(inputs.variables.keys().map(Into::into));
         if inputs.needs_source {
             let entries = app_entries(&app)?;
             inputs.source_digest = Some(survey::digest_of_source(&entries));
@@ -165,6 +173,12 @@ impl Survey {
             }
         }
         let pip = survey::read_pip_config(&installer_env);
+        if let Some(provider) = &pip.keyring_provider {
+            installer_env.vars.entry("PIP_KEYRING_PROVIDER".into()).or_insert_with(|| provider.into());
+        }
+        let memory = (store, settings.lineage.as_str());
+        add_places(&mut inputs, package_manager, &pip, &app, &installer_env, memory)?;
+        inputs.notices.extend(ignored_indexes(package_manager, &installer_env));
         let request = RuntimeRequest {
             source: &settings.python_source,
             mirror: settings.python_mirror.as_deref(),
@@ -188,6 +202,11 @@ impl Survey {
             has_build_system: pyproject.is_none_or(|pyproject| pyproject.has_build_system),
             pip,
             version,
+            target: Target {
+                os: std::env::consts::OS,
+                arch: runtime.arch().to_owned(),
+                libc: libc::c_library().to_owned(),
+            },
             runtime,
             uv,
             settings,
@@ -216,6 +235,7 @@ impl Survey {
             pip: &self.pip,
             version: &self.version,
             runtime: &self.runtime,
+            target: &self.target,
             installer: self.settings.installer,
             uv_version: self.uv.as_ref().map_or(UV_VERSION, |uv| &uv.version),
             test: self.settings.test,
@@ -375,30 +395,6 @@ fn can_install_pip_beside(plan: &Plan) -> bool {
 
 pub(super) fn layer_plan<'a>(plan: &'a Plan, name: &str) -> &'a LayerPlan {
     plan.layer(name).expect("every plan has a runtime and dependencies")
-}
-
-/// Leaves pip or setuptools out of their layer when the app brings its own.
-fn without_replaced_tools(mut pip: Layer, installed: &BTreeSet<String>) -> Layer {
-    let mut replaced: Vec<&str> = Vec::new();
-    if installed.contains("pip") {
-        replaced.extend(["pip", "pip3"]);
-    }
-    if installed.contains("setuptools") {
-        replaced.extend(["setuptools", "pkg_resources", "_distutils_hack", "distutils-precedence"]);
-    }
-    pip.entries.retain(|entry| {
-        let path = String::from_utf8_lossy(&entry.path);
-        let name =
-            path.split_once("/site-packages/").or_else(|| path.split_once("/bin/")).map(|(_, rest)| rest);
-        let top = name.unwrap_or_default().split(['/', '-', '.']).next().unwrap_or_default();
-        let top = if name.is_some_and(|name| name.starts_with("distutils-precedence")) {
-            "distutils-precedence"
-        } else {
-            top
-        };
-        !replaced.contains(&top)
-    });
-    pip
 }
 
 /// Returns the normalised names of the distributions in a tree, by their dist-info directories.

@@ -212,7 +212,7 @@ pub(super) fn plain_address(index: &LockedIndex, env: &Env) -> String {
 }
 
 /// Puts in the variables that are set, as pip and uv do.
-fn expanded(text: &str, env: &Env) -> String {
+pub(super) fn expanded(text: &str, env: &Env) -> String {
     let value = |captures: &Captures<'_>| {
         let value = env.text(&captures[1]);
         value.map_or_else(|| captures[0].to_owned(), str::to_owned)

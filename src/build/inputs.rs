@@ -5,10 +5,10 @@ use std::io;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::survey::UnreadableFile;
+use super::tool_env::digest_of_value;
 use crate::app::source::AppSource;
 use crate::app::tree::SourceKind;
 use crate::env::Env;
@@ -24,7 +24,7 @@ use crate::python::pipfile::{read_pipfile, read_pipfile_lock};
 use crate::python::poetry::{self, read_poetry_lock};
 use crate::python::pylock;
 use crate::python::pyproject::Pyproject;
-use crate::python::requirements::{Requirements, read_requirements};
+use crate::python::requirements::{Requirements, read_requirements, text_of};
 
 /// The second requirements file, for the app's tests.
 pub(crate) const TEST_REQUIREMENTS: &str = "requirements-test.txt";
@@ -307,14 +307,13 @@ fn project_files(reading: &Reading<'_>) -> Result<BTreeMap<String, Vec<u8>>> {
 pub(crate) fn variables(inputs: &Inputs, env: &Env) -> BTreeMap<String, String> {
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\$\{([A-Z0-9_]+)\}").expect("the pattern is constant"));
-    let texts = inputs.files.values().map(|contents| String::from_utf8_lossy(contents).into_owned());
+    let texts = inputs.files.values().map(|contents| text_of(contents));
     let texts = texts.chain(inputs.rendered.iter().map(|rendered| rendered.text.clone()));
     let mut found = BTreeMap::new();
     for text in texts {
         for name in NAME.captures_iter(&text).map(|captures| captures[1].to_owned()) {
             if let Some(value) = env.var(&name) {
-                let digest = Sha256::digest(value.as_encoded_bytes());
-                found.insert(name, hex::encode(&digest[..16]));
+                found.insert(name, digest_of_value(value));
             }
         }
     }
@@ -336,6 +335,13 @@ mod tests {
         };
         let read = |value: &str| variables(&inputs, &Env::for_tests(&[("TOKEN", value), ("OTHER", "x")]));
         assert_eq!(read("secret").keys().collect::<Vec<_>>(), ["TOKEN"]);
+        // D05
+        let utf16 = "\u{feff}--index-url https://${TOKEN}@i.test".encode_utf16();
+        let inputs = Inputs {
+            files: BTreeMap::from([("r.txt".to_owned(), utf16.flat_map(u16::to_le_bytes).collect())]),
+            ..Inputs::default()
+        };
+        assert_eq!(variables(&inputs, &Env::for_tests(&[("TOKEN", "x")])).len(), 1);
         assert_ne!(read("secret"), read("another"));
         assert!(!format!("{:?}", read("secret")).contains("secret"));
     }

@@ -8,6 +8,7 @@ use super::dependencies::{InstallTarget, Mode, Tool, install};
 use super::execute::{Survey, Workshop, layer_plan};
 use super::index_access::{Asked, TRUSTED_HOST, plain_address, with_poetry_credentials};
 use super::inputs::TEST_REQUIREMENTS;
+use super::install_error::Hints;
 use super::layers::{Layer, provide_layer};
 use super::local::{left_out, own_source};
 use super::native::{NativeTarget, install_natively, provide_tool};
@@ -142,10 +143,25 @@ impl Survey {
         let Workshop { store, env, output, .. } = shop;
         let Job { tree, python, directory, work, share, preinstalled } = *job;
         let (manager, test) = (self.package_manager, self.settings.test);
+        let (withheld, known_names) = (self.withheld(), self.known_names());
+        let ask = |pinned: &str| match tool {
+            Chosen::Engine(tool) => self.other_pythons(pinned, tool, python, work, shop),
+            Chosen::Native(..) => None,
+        };
+        let hints = Hints {
+            requirements: self.inputs.requirements.as_ref(),
+            can_use_pip: manager.can_use_pip(),
+            withheld: &withheld,
+            known_names: &known_names,
+            other_pythons: Some(&ask),
+            ..Hints::default()
+        };
         match tool {
             Chosen::Native(tool, layer) => {
                 let target = NativeTarget { tree, python, directory, manager, test };
-                install_natively(*tool, layer, &target, &self.pip, shop)
+                let described = tool.describe();
+                let hints = Hints { program: Some(&described), ..hints };
+                install_natively(*tool, layer, &target, &self.pip, &hints, shop)
             }
             Chosen::Engine(Tool::Uv(uv)) if manager == PackageManager::Uv => {
                 let leave_out = match share {
@@ -154,7 +170,7 @@ impl Survey {
                     Share::Own => LeaveOut::Packages(self.inputs.local.iter().flat_map(left_out).collect()),
                 };
                 let target = SyncTarget { tree, python, directory, test, leave_out: &leave_out };
-                sync(uv, &target, &self.pip, store, env, output).or_else(|failure| {
+                sync(uv, &target, &self.pip, store, env, output, &hints).or_else(|failure| {
                     if failure.code() == self.package_manager.install_error() {
                         self.check_indexes(Asked::All, env, output)?;
                     }
@@ -174,6 +190,8 @@ impl Survey {
                     failure: manager.install_error(),
                     quiet: false,
                     has_preinstalled: preinstalled.is_some(),
+                    has_places: !self.inputs.places.is_empty(),
+                    hints,
                 };
                 let pip = if matches!(tool, Tool::Uv(_)) { &self.pip_for_uv() } else { &self.pip };
                 let preinstalled = preinstalled

@@ -207,7 +207,11 @@ mod tests {
         let env = Env::for_tests(&[]);
         let modes = [("plain", 0o600), ("run", 0o700), ("locked", 0o400), ("open", 0o644), ("tool", 0o755)];
         for name in ["runtime", "pip", "dependencies", "project", "corpora", "pre_compile", "stage"] {
-            let plan = LayerPlan { name, contents: String::new(), key: LayerKey::new([]) };
+            let plan = LayerPlan {
+                name,
+                contents: String::new(),
+                key: LayerKey::new::<crate::plan::key::KeyPart>([]),
+            };
             let fill = |tree: &Path| {
                 for (file, mode) in modes {
                     fs::write(tree.join(file), "").unwrap();

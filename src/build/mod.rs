@@ -1,6 +1,7 @@
 //! Carries a plan out: runtime, dependencies, bytecode, and the slug or the build directory made of them.
 
 pub(crate) mod bytecode;
+mod cause;
 pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod collectstatic;
@@ -11,21 +12,26 @@ pub(crate) mod dependencies;
 mod excluded;
 pub(crate) mod execute;
 pub(crate) mod explain;
+mod fault_places;
 pub(crate) mod git;
+mod hints;
 pub(crate) mod hooks;
 pub(crate) mod importable;
 pub(crate) mod index_access;
 pub(crate) mod inputs;
 pub(crate) mod install;
+pub(crate) mod install_error;
 pub(crate) mod layers;
 mod left_out;
 mod local;
+mod missing;
 pub(crate) mod native;
 pub(crate) mod nltk;
 pub(crate) mod normalise;
 mod own_output;
 pub(crate) mod package;
 pub(crate) mod pip_layer;
+mod places;
 mod preinstalled;
 pub(crate) mod python;
 mod python_layer;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::dependencies::install_error;
 use super::execute::Workshop;
+use super::install_error::{Hints, InstallError};
 use super::layers::{Layer, provide_layer};
 use super::pip_layer::{PinnedTools, install_pinned};
 use super::python::Python;
@@ -20,18 +20,23 @@ use super::venv::Venv;
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result, UserError};
 use crate::host::files::{self, FileError};
+use crate::host::libc::c_library;
 use crate::host::process::{Invocation, stream};
+use crate::plan::key::Single;
 use crate::plan::{LayerKey, LayerPlan, NativeTool, PackageManager};
 use crate::python::pip_config::PipConfig;
 
-/// Variables of the tools that only say where packages come from. The others could change what is installed, and
-/// nobody else would have them.
+/// Variables of the tools that say where packages come from, or that are in the key. The others could change what is
+/// installed, and nobody else would have them.
 const PASSED: &[&str] = &[
     "PIPENV_PYPI_MIRROR",
     "POETRY_CERTIFICATES_",
     "POETRY_HTTP_BASIC_",
     "POETRY_REPOSITORIES_",
     "PDM_PYPI_",
+    // Of build back ends, in the key of the layer.
+    "PDM_BUILD_",
+    "POETRY_DYNAMIC_VERSIONING",
 ];
 const OF_TOOLS: &[&str] = &["PIPENV_", "POETRY_", "PDM_", "VIRTUALENV_"];
 
@@ -81,9 +86,11 @@ pub(crate) fn plan_tool(tool: NativeTool, runtime: &LayerKey) -> LayerPlan {
     LayerPlan {
         name: tool.command(),
         key: LayerKey::new([
-            ("Python runtime", runtime.digest()),
-            ("set of tools", tool.describe()),
-            ("list of their versions", hex::encode(Sha256::digest(pinned(tool)))),
+            (Single::Runtime, runtime.digest()),
+            // Some of what they need is compiled.
+            (Single::Target, c_library().to_owned()),
+            (Single::Tools, tool.describe()),
+            (Single::ToolVersions, hex::encode(Sha256::digest(pinned(tool)))),
         ]),
         contents: tool.describe(),
     }
@@ -118,6 +125,7 @@ pub(crate) fn install_natively(
     layer: &Layer,
     target: &NativeTarget<'_>,
     pip: &PipConfig,
+    hints: &Hints<'_>,
     shop: Workshop<'_>,
 ) -> Result<PathBuf> {
     let Workshop { store, env, output, .. } = shop;
@@ -130,7 +138,7 @@ pub(crate) fn install_natively(
     let mut invocation = invocation(tool, &own, target);
     invocation.env = environment(tool, &prefix, work.path(), pip, env);
     stream(&with_python(invocation, python), env, output)
-        .map_err(|source| install_error(target.manager.install_error(), source))?;
+        .map_err(|source| InstallError::new(target.manager.install_error(), source, hints))?;
     venv.take_away()?;
     remove_leftovers(target)?;
     Ok(prefix)
@@ -284,6 +292,10 @@ mod tests {
             ("VIRTUAL_ENV", "/h/venv"),
             ("PIP_INDEX_URL", "https://i.test/simple"),
             ("PYTHONPATH", "/h"),
+            ("CFLAGS", "-O2"),
+            ("SETUPTOOLS_SCM_PRETEND_VERSION", "1"),
+            ("UV_INDEX_URL", "https://i.test"),
+            ("MY_MODE", "x"),
         ]);
         let vars = [("PIP_INDEX_URL", "https://i.test/simple"), ("PIP_CERT", "/c.pem")];
         let pip = PipConfig::parse(&[], &vars.map(|(name, value)| (name.into(), value.into())).into());
@@ -303,6 +315,17 @@ mod tests {
             ("REQUESTS_CA_BUNDLE", Some("/c.pem")),
         ] {
             assert_eq!(value(&poetry, name).as_deref(), expected, "{name}");
+        }
+        // D09, D35
+        for tool in NativeTool::ALL {
+            for (name, is_passed) in [
+                ("CFLAGS", true),
+                ("SETUPTOOLS_SCM_PRETEND_VERSION", true),
+                ("UV_INDEX_URL", false),
+                ("MY_MODE", false),
+            ] {
+                assert_eq!(value(&of(tool), name).is_some(), is_passed, "{tool:?}: {name}");
+            }
         }
         let pipenv = of(NativeTool::Pipenv);
         assert_eq!(value(&pipenv, "PIPENV_SYSTEM"), None);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::dependencies::{InstallTarget, install};
 use super::execute::Workshop;
+use super::install_error::Hints;
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
 use super::uv::Uv;
@@ -65,6 +66,8 @@ pub(super) fn install_pinned(tools: &PinnedTools<'_>, shop: Workshop<'_>) -> Res
         failure: ErrorCode::InstallPip,
         quiet: true,
         has_preinstalled: false,
+        has_places: false,
+        hints: Hints::default(),
     };
     let installer = match uv {
         Some(uv) => dependencies::Tool::Uv(uv),

@@ -1,11 +1,13 @@
 //! What is in site-packages before the app's packages: pip and, up to Python 3.12, setuptools. As in Heroku's buildpack,
 //! it counts as installed, so that nothing that merely depends on setuptools replaces it by a newer one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::layers::Layer;
 use crate::host::files::{self, FileContext, FileError};
 
 /// Links to the files of the layer with pip, in a tree that packages are installed into.
@@ -58,6 +60,30 @@ fn is_same(file: &Path, link: &Path) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
         || (one.len() == other.len()
             && fs::read(file).ok().is_some_and(|text| fs::read(link).ok() == Some(text)))
+}
+
+/// Leaves pip or setuptools out of their layer when the app brings its own.
+pub(super) fn without_replaced_tools(mut pip: Layer, installed: &BTreeSet<String>) -> Layer {
+    let mut replaced: Vec<&str> = Vec::new();
+    if installed.contains("pip") {
+        replaced.extend(["pip", "pip3"]);
+    }
+    if installed.contains("setuptools") {
+        replaced.extend(["setuptools", "pkg_resources", "_distutils_hack", "distutils-precedence"]);
+    }
+    pip.entries.retain(|entry| {
+        let path = String::from_utf8_lossy(&entry.path);
+        let name =
+            path.split_once("/site-packages/").or_else(|| path.split_once("/bin/")).map(|(_, rest)| rest);
+        let top = name.unwrap_or_default().split(['/', '-', '.']).next().unwrap_or_default();
+        let top = if name.is_some_and(|name| name.starts_with("distutils-precedence")) {
+            "distutils-precedence"
+        } else {
+            top
+        };
+        !replaced.contains(&top)
+    });
+    pip
 }
 
 #[cfg(test)]

@@ -28,8 +28,10 @@ use crate::check::gather::DEFAULT_STACK;
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files::{self, FileContext, FileError};
+use crate::host::libc::c_library;
 use crate::host::scratch::ScratchDir;
 use crate::plan::environment::{compile_environment, profile_scripts, render_python_sh};
+use crate::plan::key::{KeyPart, Single};
 use crate::plan::{LayerKey, LayerPlan};
 use crate::slug::tree::Entry;
 
@@ -78,9 +80,11 @@ pub(crate) fn run_pre_compile(
         contents: "the app, after bin/pre_compile".to_owned(),
         key: LayerKey::new(
             [
-                ("content of the app", digest_of_source(&index_app(&app, env)?)),
-                ("set of config vars", digest_of_vars(steps.config_vars, &base)),
-                ("commit", steps.commit.unwrap_or_default().to_owned()),
+                // The hook may compile something.
+                (Single::Target, c_library().to_owned()),
+                (Single::App, digest_of_source(&index_app(&app, env)?)),
+                (Single::ConfigVars, digest_of_vars(steps.config_vars, &base)),
+                (Single::Commit, steps.commit.unwrap_or_default().to_owned()),
             ]
             .into_iter()
             .chain(isolation_part(steps.settings)),
@@ -130,8 +134,8 @@ pub(crate) fn run_steps(
 }
 
 /// What a step makes may depend on what it can see.
-fn isolation_part(settings: &BuildSettings) -> Option<(&'static str, String)> {
-    (!settings.isolates_steps).then(|| ("isolation of steps", "off".to_owned()))
+fn isolation_part(settings: &BuildSettings) -> Option<(Single, String)> {
+    (!settings.isolates_steps).then(|| (Single::Isolation, "off".to_owned()))
 }
 
 /// Returns the path that a directory has however it is named: no links and no `..` are in it, which a cell doesn't have.
@@ -210,21 +214,18 @@ fn stage_plan(
         scripts.update(format!("\0{name}\0{contents}"));
     }
     let mut parts = vec![
-        ("content of the app".to_owned(), digest_of_source(app_entries)),
-        ("set of config vars".to_owned(), digest_of_vars(steps.config_vars, base)),
-        ("set of boot scripts".to_owned(), hex::encode(&scripts.finalize()[..16])),
-        ("list of steps".to_owned(), wanted.join(", ")),
-        ("commit".to_owned(), steps.commit.unwrap_or_default().to_owned()),
+        (KeyPart::from(Single::App), digest_of_source(app_entries)),
+        (Single::ConfigVars.into(), digest_of_vars(steps.config_vars, base)),
+        (Single::BootScripts.into(), hex::encode(&scripts.finalize()[..16])),
+        (Single::Steps.into(), wanted.join(", ")),
+        (Single::Commit.into(), steps.commit.unwrap_or_default().to_owned()),
     ];
-    parts.extend(built.layers.iter().map(|layer| (format!("{} layer", layer.name), layer.key.clone())));
+    parts.extend(built.layers.iter().map(|layer| (KeyPart::Layer(layer.name.to_owned()), layer.key.clone())));
     LayerPlan {
         name: "stage",
         contents: format!("what is made with {}", wanted.join(", ")),
         key: LayerKey::new(
-            parts
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.clone()))
-                .chain(isolation_part(steps.settings)),
+            parts.into_iter().chain(isolation_part(steps.settings).map(|(part, value)| (part.into(), value))),
         ),
     }
 }

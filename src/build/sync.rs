@@ -4,17 +4,18 @@
 //! what made it a virtual environment is taken away: what is left is a tree like those that `--prefix` gives.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::dependencies::{install_error, with_uv_settings};
+use super::dependencies::{own_uv_cache, with_uv_settings};
+use super::install_error::{Hints, InstallError};
 use super::python::Python;
 use super::tool_env::{tool_environment, with_python};
 use super::uv::Uv;
 use crate::env::Env;
-use crate::error::{ErrorCode, Result};
+use crate::error::{ErrorCode, Failure, Result};
 use crate::host::files;
 use crate::host::process::{Invocation, stream};
 use crate::output::Output;
@@ -69,12 +70,13 @@ pub(crate) fn sync(
     store: &Store,
     env: &Env,
     output: &Output,
+    hints: &Hints<'_>,
 ) -> Result<PathBuf> {
     let prefix = target.tree.join(".heroku/python");
     let run = |invocation: Invocation| {
-        let invocation = with_environment(invocation, &prefix, pip, store, env);
+        let invocation = with_environment(invocation, target.tree, pip, store, env);
         stream(&with_python(invocation, target.python), env, output)
-            .map_err(|source| install_error(ErrorCode::InstallUvProject, source))
+            .map_err(|source| Failure::from(InstallError::new(ErrorCode::InstallUvProject, source, hints)))
     };
     run(venv_invocation(uv, target, &prefix))?;
     let scaffold: Vec<PathBuf> = WalkDir::new(&prefix)
@@ -85,6 +87,7 @@ pub(crate) fn sync(
         .map(walkdir::DirEntry::into_path)
         .collect();
     run(sync_invocation(uv, target))?;
+    files::remove_dir_all(&own_uv_cache(target.tree))?;
     scaffold.iter().try_for_each(|path| files::remove_file(path))?;
     Ok(prefix)
 }
@@ -124,22 +127,21 @@ pub(super) fn network_settings(pip: &PipConfig) -> impl Iterator<Item = (OsStrin
 
 fn with_environment(
     mut invocation: Invocation,
-    prefix: &Path,
+    tree: &Path,
     pip: &PipConfig,
     store: &Store,
     env: &Env,
 ) -> Invocation {
     invocation.env = tool_environment(env);
     invocation.env.extend(network_settings(pip));
-    // Another index or other local packages than those the project was locked with would make the lock stale.
-    for name in ["UV_INDEX_URL", "UV_INDEX_STRATEGY"] {
-        invocation.env.remove(OsStr::new(name));
-    }
-    with_uv_settings(invocation, store).env("UV_PROJECT_ENVIRONMENT", prefix.as_os_str())
+    with_uv_settings(invocation, tree, store)
+        .env("UV_PROJECT_ENVIRONMENT", tree.join(".heroku/python").as_os_str())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]

@@ -205,9 +205,19 @@ pub(crate) fn pip_environment(env: &Env) -> BTreeMap<OsString, OsString> {
         }
     }
     // Where things go is for slugc to say.
-    for name in ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON"] {
+    for name in [
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_ROOT",
+        "PIP_USER",
+        "PIP_REQUIRE_VIRTUALENV",
+        "PIP_PYTHON",
+        "PIP_REPORT",
+    ] {
         vars.remove(std::ffi::OsStr::new(name));
     }
+    // A configuration file may say it, too.
+    vars.insert("PIP_DRY_RUN".into(), "0".into());
     vars.insert("PIP_DISABLE_PIP_VERSION_CHECK".into(), "1".into());
     vars.insert("PIP_ROOT_USER_ACTION".into(), "ignore".into());
     vars

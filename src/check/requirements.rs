@@ -11,7 +11,10 @@ use super::finding::{Finding, line_of, point_at};
 use crate::app::names::shortened;
 use crate::error::Snippet;
 use crate::python::distribution::{Dependency, MarkerValues};
-use crate::python::requirements::{RequirementEntry, RequirementKind, normalised_name};
+use crate::python::requirements::{
+    RequirementEntry, RequirementKind, name_in_location, normalised_name, text_of,
+};
+use crate::python::url::{with_masked_credentials, without_credentials};
 
 /// How many names a message lists.
 const SHOWN: usize = 6;
@@ -26,11 +29,20 @@ pub(super) fn check_requirements(facts: &Facts) -> Vec<Finding> {
 
 fn unpinned(facts: &Facts) -> Option<Finding> {
     let requirements = facts.requirements.as_ref()?;
-    let names = requirements.unpinned();
-    let first = names.first()?;
-    let entry = requirements.entries.iter().find(|entry| {
-        matches!(&entry.kind, RequirementKind::Named { name, .. } if name == first) && !entry.constraint
-    })?;
+    let repositories = requirements.moving_repositories();
+    let mut names: Vec<String> = requirements.unpinned().into_iter().map(str::to_owned).collect();
+    let entry = names.first().and_then(|first| {
+        requirements.entries.iter().find(|entry| {
+            matches!(&entry.kind, RequirementKind::Named { name, .. } if name == first) && !entry.constraint
+        })
+    });
+    let entry = entry.or(repositories.first().copied())?;
+    names.extend(repositories.iter().filter_map(|entry| match &entry.kind {
+        RequirementKind::Vcs { url, .. } => {
+            Some(name_in_location(url).unwrap_or_else(|| without_credentials(url)))
+        }
+        _ => None,
+    }));
     let message = format!("Without an exact version: {}.", shortened(&names, SHOWN));
     Some(Finding::new(FindingCode::RequirementsUnpinned, message).at(place(
         facts,
@@ -41,8 +53,12 @@ fn unpinned(facts: &Facts) -> Option<Finding> {
 
 fn place(facts: &Facts, entry: &RequirementEntry, label: &str) -> Option<Snippet> {
     let requirements = facts.requirements.as_ref()?;
-    let text = String::from_utf8_lossy(requirements.files.get(&entry.file)?).into_owned();
+    let text = text_of(requirements.files.get(&entry.file)?);
     let line = line_of(&text, entry.line)?;
+    if let RequirementKind::Vcs { url, .. } = &entry.kind {
+        let (line, words) = (with_masked_credentials(&line), with_masked_credentials(url));
+        return Some(point_at(&entry.file, entry.line, &line, &words, "no commit is named"));
+    }
     // Options of the line may hold credentials.
     let words = match &entry.kind {
         RequirementKind::Named { text, .. } if !text.contains("://") => {

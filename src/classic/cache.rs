@@ -16,6 +16,7 @@ use crate::build::native::plan_tool;
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
+use crate::plan::key::Single;
 use crate::plan::manager::{PIP_VERSION, UV_VERSION};
 use crate::plan::{LayerKey, NativeTool, PackageManager, Plan};
 use crate::python::version::PythonVersion;
@@ -244,9 +245,9 @@ fn key_reasons(plan: &Plan, store: &Store) -> Vec<String> {
         let Some(last) = store.document::<LayerKey>("keys", &format!("{LINEAGE}-{}", layer.name)) else {
             continue;
         };
-        for reason in layer.key.differences(&last) {
+        for (part, reason) in layer.key.changes(&last) {
             // A layer above the runtime has only its digest, which says nothing to a reader.
-            if !reason.starts_with("The Python runtime") && !reasons.contains(&reason) {
+            if part != Single::Runtime.into() && !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }

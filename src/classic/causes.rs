@@ -1,8 +1,8 @@
 //! Known causes in the words of an installer that failed: a hint before the error itself.
 
+use crate::build::install_error::Ended;
 use crate::build::record::Record;
 use crate::error::{ErrorCode, Failure, NoticeCode};
-use crate::host::process::RunError;
 
 /// A cause that has a better answer than the installer's own words.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ fn find_known_cause(failure: &Failure) -> Option<&'static KnownCause> {
     }
     let mut source = failure.error().source();
     while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<RunError>() {
-            return find_in(&error.text());
+        if let Some(ended) = error.downcast_ref::<Ended>() {
+            return find_in(&ended.error.text());
         }
         source = error.source();
     }

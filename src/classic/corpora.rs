@@ -13,6 +13,7 @@ use crate::build::nltk::{NLTK_DATA, download, wanted_corpora, with_config_vars};
 use crate::build::stage::{Transfer, put_layer};
 use crate::error::Result;
 use crate::host::files::FileContext;
+use crate::plan::key::Single;
 use crate::plan::{LayerKey, LayerPlan};
 
 /// The layer's name.
@@ -33,8 +34,8 @@ pub(super) fn put_corpora(
         name: LAYER,
         contents: format!("NLTK's {}", packages.join(", ")),
         key: LayerKey::new([
-            ("list of NLTK packages", packages.join(" ")),
-            ("NLTK version", nltk_version(built)),
+            (Single::NltkPackages, packages.join(" ")),
+            (Single::NltkVersion, nltk_version(built)),
         ]),
     };
     if has_layer(&plan, store) {

@@ -38,6 +38,8 @@ pub struct Env {
     pub hidden: BTreeSet<OsString>,
     /// The permissions that the user's own files aren't to have. What goes into slugs doesn't depend on it.
     pub umask: u32,
+    /// The variables that the app's requirements name: installers get them, whatever they are called.
+    pub named: BTreeSet<OsString>,
 }
 
 impl Env {
@@ -57,6 +59,7 @@ impl Env {
             interrupt: Interrupt::default(),
             hidden: BTreeSet::new(),
             umask: 0o022,
+            named: BTreeSet::new(),
         }
     }
 
@@ -75,6 +78,7 @@ impl Env {
             interrupt: Interrupt::default(),
             hidden: BTreeSet::new(),
             umask: 0o022,
+            named: BTreeSet::new(),
         }
     }
 

@@ -640,8 +640,8 @@ catalogue! {
         id: "install-dependencies::pip",
         title: "The app's dependencies couldn't be installed.",
         fix: indoc! {"
-            The installer's own message above says why. If it doesn't fail on
-            your machine, compare the Python versions.
+            The installer's own message is in the log above. Change what it is
+            about in requirements.txt, or in a file that this one names.
         "},
         exit_code: 1,
     }

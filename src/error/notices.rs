@@ -356,6 +356,14 @@ notices! {
             every build installs the same versions.
         "},
     }
+    InstallerUvIndexIgnored => {
+        id: "installer::uv-index-ignored",
+        title: "A variable names a package index for uv alone.",
+        fix: indoc! {"
+            Name the index in PIP_INDEX_URL, PIP_EXTRA_INDEX_URL or
+            PIP_FIND_LINKS: they count whichever program installs.
+        "},
+    }
     PackageManagerUvRecommended => {
         id: "package-manager::uv-recommended",
         title: "Another package manager than uv is used.",

@@ -16,6 +16,7 @@ pub(crate) mod files;
 mod hidden;
 mod http;
 mod invocation;
+pub(crate) mod libc;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod scratch;

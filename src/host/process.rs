@@ -94,6 +94,14 @@ impl UserError for RunError {
 }
 
 impl RunError {
+    /// Says how the program ended, which may be better known by another name, without its words.
+    pub(crate) fn ending(&self, name: Option<&str>) -> String {
+        match self {
+            Self::Failed { program, status, .. } => describe_ending(name.unwrap_or(program), *status),
+            _ => self.to_string(),
+        }
+    }
+
     /// Returns the text the program had written to both streams.
     pub(crate) fn text(&self) -> String {
         match self {
@@ -105,12 +113,16 @@ impl RunError {
     }
 }
 
-fn describe(program: &str, status: ExitStatus, captured: &Captured) -> String {
-    let ending = match (status.code(), status.signal()) {
+fn describe_ending(program: &str, status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
         (Some(code), _) => format!("{program} ended with exit code {code}."),
         (None, Some(signal)) => format!("{program} was ended by signal {signal}."),
         (None, None) => format!("{program} failed."),
-    };
+    }
+}
+
+fn describe(program: &str, status: ExitStatus, captured: &Captured) -> String {
+    let ending = describe_ending(program, status);
     let last = String::from_utf8_lossy(&captured.stderr);
     match last.lines().rev().find(|line| !line.trim().is_empty()) {
         Some(line) => format!("{ending} Its last words: {}", line.trim()),

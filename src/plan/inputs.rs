@@ -38,6 +38,10 @@ pub(crate) struct Inputs {
     pub unlocked: Vec<String>,
     /// The variables that the files name, with a digest of each value.
     pub variables: BTreeMap<String, String>,
+    /// The settings of compilers and build back ends, with a digest of each value.
+    pub settings: BTreeMap<String, String>,
+    /// The directories and files besides these that installers read, with a digest of each content.
+    pub places: BTreeMap<String, String>,
     /// What was noticed on the way.
     pub notices: Vec<Notice>,
 }

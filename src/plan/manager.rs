@@ -244,6 +244,14 @@ pub(crate) fn choose_package_manager(
     }
 }
 
+/// Names the tools in the layer with pip for this Python by their versions, for keys.
+pub(crate) fn pip_layer_versions(version: PythonVersion) -> String {
+    match needs_setuptools(version) {
+        true => format!("pip={PIP_VERSION} setuptools={SETUPTOOLS_VERSION}"),
+        false => format!("pip={PIP_VERSION}"),
+    }
+}
+
 /// Says in one line what the layer with pip holds for this Python.
 pub(crate) fn pip_layer_contents(version: PythonVersion) -> String {
     if needs_setuptools(version) {
@@ -284,9 +292,18 @@ pub(crate) fn reasons_for_pip(
         reasons.extend(shown.map(|found| {
             format!("uv doesn't read {} as pip does ({}, line {}).", found.what, found.file, found.line)
         }));
-        let has_other_indexes = !pip.extra_index_urls.is_empty() || !pip.constraints.is_empty();
+        let has_other_indexes = [&pip.extra_index_urls, &pip.find_links, &pip.constraints]
+            .iter()
+            .any(|places| !places.is_empty());
         // What is installed before needs no hash for pip; uv wants one for it, too.
         let is_beyond = has_other_indexes || needs_setuptools(python) || !requirements.has_plain_hashes();
+        if pip.constraints.iter().any(|path| path.contains("://")) {
+            reasons.push(
+                "The constraints that pip's setting names are only known during the installation, so pip itself \
+                 reads them."
+                    .to_owned(),
+            );
+        }
         if requirements.has_hashes() && is_beyond {
             reasons.push("There are hashes, and uv wouldn't check them all as strictly as pip.".to_owned());
         }
@@ -297,6 +314,13 @@ pub(crate) fn reasons_for_pip(
                 "an editable requirement from version control".to_owned()
             }
             RequirementKind::Option(GlobalOption::UseFeature(feature)) => format!("--use-feature {feature}"),
+            RequirementKind::RemoteFile { .. } => {
+                reasons.push(format!(
+                    "What {}, line {}, names is only known during the installation, so pip itself reads it.",
+                    entry.file, entry.line
+                ));
+                continue;
+            }
             _ => continue,
         };
         reasons.push(format!("uv can't install {what} ({}, line {}).", entry.file, entry.line));

@@ -11,6 +11,7 @@ pub(crate) mod lock;
 pub(crate) mod manager;
 pub(crate) mod runtime;
 pub(crate) mod suggest;
+pub(crate) mod target;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub(crate) use lock::Lock;
 pub(crate) use manager::ManagerError;
 pub use manager::PackageManager;
 pub(crate) use runtime::{RuntimeChoice, VersionDecision};
+pub(crate) use target::Target;
 
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
@@ -45,6 +47,8 @@ pub(crate) struct Facts<'a> {
     pub version: &'a VersionDecision,
     /// Where Python comes from.
     pub runtime: &'a RuntimeChoice,
+    /// What packages are installed for.
+    pub target: &'a Target,
     /// What the caller asked for; uv unless there is a reason.
     pub installer: Option<Installer>,
     /// The uv that a user named or that was found, by version; the pinned one if none.
@@ -144,9 +148,10 @@ fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
     let pip_key = key::pip_key(&runtime_key, version.version);
     let has_setuptools = package_manager.has_setuptools_before(version.version);
     let installed_before =
-        if has_setuptools { manager::pip_layer_contents(version.version) } else { String::new() };
+        if has_setuptools { manager::pip_layer_versions(version.version) } else { String::new() };
     let facts_of_key = key::DependencyFacts {
         runtime: &runtime_key,
+        target: facts.target,
         package_manager,
         installed_before: &installed_before,
         inputs,

@@ -15,7 +15,7 @@ pub(crate) fn without_credentials(url: &str) -> String {
 }
 
 /// Replaces credentials by as many asterisks, so that places in the text stay where they are.
-pub(super) fn with_masked_credentials(text: &str) -> String {
+pub(crate) fn with_masked_credentials(text: &str) -> String {
     let mut masked = text.to_owned();
     for range in credentials(text) {
         masked.replace_range(range.clone(), &"*".repeat(range.len()));

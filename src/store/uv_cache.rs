@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use super::lock::Lock;
 use super::sharing::Sharing;
 use super::{Store, durable};
+use crate::host::libc::c_library;
 
 impl Store {
     /// Returns the directory that uv may use as its cache. uv trusts what is in it, so it starts anew if that may be what
@@ -60,16 +61,22 @@ impl Store {
         Lock::wait(&self.root.join("locks/uv-cache"), self.sharing).ok()
     }
 
-    /// uv writes by its own umask, so users of one store can't share its cache.
+    /// uv writes by its own umask, so users of one store can't share its cache. Neither can machines with different C
+    /// libraries: what uv has built is in it.
     pub(super) fn uv_path(&self) -> PathBuf {
+        let libc = c_library();
         match self.sharing.is_among_users() {
-            true => self.root.join(format!("uv-{}", rustix::process::geteuid().as_raw())),
-            false => self.root.join("uv"),
+            true => self.root.join(format!("uv-{libc}-{}", rustix::process::geteuid().as_raw())),
+            false => self.root.join(format!("uv-{libc}")),
         }
     }
 
     pub(super) fn uv_mark(&self) -> PathBuf {
-        self.uv_path().with_extension(durable::MARK)
+        // The C library's version has dots.
+        let mut mark = self.uv_path().into_os_string();
+        mark.push(".");
+        mark.push(durable::MARK);
+        mark.into()
     }
 
     fn sharing_of_uv(&self) -> Sharing {

@@ -276,7 +276,10 @@ fn a_cache_does_not_grow_from_build_to_build() {
     fs::write(uv, script).unwrap();
     let store = cached.cache.join(".slugc/v1");
     let uv_cache = || {
-        let files = fs::read_dir(store.join("uv")).into_iter().flatten();
+        let caches = fs::read_dir(&store).into_iter().flatten().flatten();
+        let files = caches
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("uv-"))
+            .flat_map(|entry| fs::read_dir(entry.path()).into_iter().flatten());
         files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>()
     };
     let (mut largest, mut counts) = (0, Vec::new());

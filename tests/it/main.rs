@@ -38,6 +38,7 @@ mod preinstalled;
 mod projects;
 mod real_tools;
 mod report_page;
+mod requirements;
 mod router;
 mod run;
 mod secrets;

@@ -17,7 +17,6 @@ const UNMAPPABLE: &[&str] = &[
     "all-releases",
     "build-option",
     "check-build-dependencies",
-    "dry-run",
     "editable",
     "global-option",
     "group",

@@ -38,8 +38,11 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Looks at what a file as such has.
-pub(super) fn of_file(contents: &[u8]) -> Option<&'static str> {
-    let Ok(text) = std::str::from_utf8(contents) else { return Some("another encoding than UTF-8") };
+pub(super) fn of_file(contents: &[u8], text: &str) -> Option<&'static str> {
+    let unmarked = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
+    if unmarked != text.as_bytes() {
+        return Some("another encoding than UTF-8");
+    }
     let is_odd_end = |letter: char| {
         matches!(letter, '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}')
     };

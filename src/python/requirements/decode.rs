@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use encoding_rs::Encoding;
 use regex::bytes::Regex;
 
 static CODING: LazyLock<Regex> =
@@ -15,8 +16,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, String> {
         [0, 0, 0xfe, 0xff, rest @ ..] => utf32(rest, u32::from_be_bytes),
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        _ if is_latin1(bytes) => Ok(bytes.iter().copied().map(char::from).collect()),
-        _ => utf8(bytes),
+        _ => match named_encoding(bytes) {
+            Some(name) => in_encoding(bytes, &name),
+            None => utf8(bytes),
+        },
     }
 }
 
@@ -43,13 +46,40 @@ fn utf32(bytes: &[u8], from: fn([u8; 4]) -> u32) -> Result<String, String> {
         .ok_or_else(|| "the file starts as UTF-32 text does, but isn't".to_owned())
 }
 
-/// Python knows many encodings; of those that a comment can name, this is the one that is met.
-fn is_latin1(bytes: &[u8]) -> bool {
+/// Returns the encoding that a comment in the first two lines names, in lower case and with hyphens.
+fn named_encoding(bytes: &[u8]) -> Option<String> {
     let comments = bytes.split(|byte| *byte == b'\n').take(2).filter(|line| line.starts_with(b"#"));
-    comments.filter_map(|line| CODING.captures(line)).next().is_some_and(|captures| {
-        let name = String::from_utf8_lossy(&captures[1]).to_ascii_lowercase().replace('_', "-");
-        ["latin-1", "latin1", "iso-8859-1", "iso8859-1", "l1"].contains(&name.as_str())
-    })
+    let name = comments.filter_map(|line| CODING.captures(line)).next()?;
+    Some(String::from_utf8_lossy(&name[1]).to_ascii_lowercase().replace('_', "-"))
+}
+
+/// Decodes as Python does. The web's names mean other encodings in two cases: it reads Latin-1 and ASCII as Windows does.
+fn in_encoding(bytes: &[u8], name: &str) -> Result<String, String> {
+    const LATIN1: &[&str] = &["latin-1", "latin1", "iso-8859-1", "iso8859-1", "8859", "cp819", "l1", "latin"];
+    let stated = |found: &str| Err(format!("its comment says that it is {name} text, {found}"));
+    if LATIN1.contains(&name) {
+        return Ok(bytes.iter().copied().map(char::from).collect());
+    }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && text.is_ascii()
+    {
+        return Ok(text.to_owned());
+    }
+    if ["ascii", "us-ascii", "646"].contains(&name) {
+        return stated("and it isn't");
+    }
+    if ["utf-8", "utf8", "u8", "utf", "utf-8-sig"].contains(&name) {
+        return utf8(bytes);
+    }
+    // `cp1252` has a name of its own there, `iso8859-15` is spelt with one more hyphen.
+    let label = name.strip_prefix("iso8859").map_or(name.to_owned(), |rest| format!("iso-8859{rest}"));
+    let Some(encoding) = Encoding::for_label(label.as_bytes()) else {
+        return stated("which isn't supported: save it as UTF-8");
+    };
+    match encoding.decode_without_bom_handling_and_without_replacement(bytes) {
+        Some(text) => Ok(text.into_owned()),
+        None => stated("and it isn't"),
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +100,23 @@ mod tests {
             (b"\0\0\xfe\xff\0\0\0f", Ok("f")),
             (b"# -*- coding: latin-1 -*-\n# caf\xe9", Ok("# -*- coding: latin-1 -*-\n# café")),
             (b"# coding=utf-8\nf", Ok("# coding=utf-8\nf")),
+            // D05
+            (b"# coding=latin1\n# caf\xe9\nbeta-lib==1.0", Ok("# coding=latin1\n# caf\u{e9}\nbeta-lib==1.0")),
+            (b"# -*- coding: cp1252 -*-\n# \x93x\x94", Ok("# -*- coding: cp1252 -*-\n# \u{201c}x\u{201d}")),
+            (
+                b"# x\n# vim: set fileencoding=iso-8859-15 :\n# \xa4",
+                Ok("# x\n# vim: set fileencoding=iso-8859-15 :\n# \u{20ac}"),
+            ),
+            (b"# coding: iso8859_15\n# \xa4", Ok("# coding: iso8859_15\n# \u{20ac}")),
+            (b"# coding: koi8-r\n# \xc1", Ok("# coding: koi8-r\n# \u{430}")),
+            (b"# coding: shift_jis\n# \x82\xa0", Ok("# coding: shift_jis\n# \u{3042}")),
+            (b"# coding: latin-1\n\x93", Ok("# coding: latin-1\n\u{93}")),
+            (b"# coding: no-such\nf", Ok("# coding: no-such\nf")),
+            (b"# coding: ascii\n# \xe9", Err("its comment says that it is ascii text, and it isn't")),
+            (
+                b"# coding: cp437\n# \x82",
+                Err("its comment says that it is cp437 text, which isn't supported: save it as UTF-8"),
+            ),
             (b"flask\n# caf\xe9", Err("line 2 isn't UTF-8 text")),
             (b"flask\nx\n# coding: latin-1\n\xe9", Err("line 4 isn't UTF-8 text")),
             (b"\xff\xfef", Err("the file starts as UTF-16 text does, but isn't")),

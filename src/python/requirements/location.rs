@@ -22,6 +22,7 @@ pub(super) const VERSION_CONTROLS: [&str; 4] = ["git", "hg", "svn", "bzr"];
 pattern!(VARIABLE, r"\$\{[A-Z0-9_]+\}");
 pattern!(SCHEME, r"^([A-Za-z][A-Za-z0-9+.-]*):");
 pattern!(FULL_COMMIT, r"@[0-9a-f]{40}(?:#|$)");
+pattern!(SVN_REVISION, r"@\d+(?:#|$)");
 pattern!(EGG, r"[#&]egg=([A-Za-z0-9._-]+)");
 pattern!(SOURCE_ARCHIVE, r"^(.+?)-\d");
 pattern!(NAME, r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$");
@@ -73,6 +74,12 @@ pub(super) fn local_path(text: &str) -> String {
     percent_decoded(without_extras(path))
 }
 
+/// Returns the path of a `file:` URL.
+pub(crate) fn file_url_path(url: &str) -> Option<String> {
+    let (scheme, _) = split_scheme(url);
+    scheme.filter(|scheme| scheme == "file").map(|_| local_path(url))
+}
+
 fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -95,6 +102,7 @@ pub(super) fn is_local(location: &str) -> bool {
 /// Tells whether what is at a URL is always the same.
 pub(super) fn is_fixed(location: &str) -> bool {
     match split_scheme(location).0 {
+        Some(scheme) if scheme.starts_with("svn") => SVN_REVISION.is_match(location),
         Some(scheme) if is_version_control(&scheme) => FULL_COMMIT.is_match(location),
         Some(scheme) => scheme != "file",
         None => false,
@@ -112,7 +120,7 @@ pub(super) fn is_file_url(name: &str) -> bool {
 }
 
 /// Finds the name of a distribution in the URL or path of a repository or an archive.
-pub(super) fn name_in_location(location: &str) -> Option<String> {
+pub(crate) fn name_in_location(location: &str) -> Option<String> {
     if let Some(egg) = EGG.captures(location) {
         return Some(normalised_name(&egg[1]));
     }

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 pub(crate) use error::{Place, RequirementsError};
-pub(crate) use location::normalised_name;
+pub(crate) use location::{file_url_path, name_in_location, normalised_name};
 pub(super) use marker::is_marker;
 
 pub(crate) use beyond::BeyondUv;
@@ -211,6 +211,15 @@ impl Requirements {
             .collect()
     }
 
+    /// Lists the repositories of which whatever is the newest is installed, or what a branch or a tag leads to.
+    pub(crate) fn moving_repositories(&self) -> Vec<&RequirementEntry> {
+        let moves = |entry: &&RequirementEntry| match &entry.kind {
+            RequirementKind::Vcs { url, .. } => !entry.constraint && !location::is_fixed(url),
+            _ => false,
+        };
+        self.entries.iter().filter(moves).collect()
+    }
+
     /// Returns the normalised names of what is asked for, constraints excepted. The names of repositories and
     /// archives are known if their URL tells.
     pub fn names(&self) -> BTreeSet<String> {
@@ -221,7 +230,7 @@ impl Requirements {
                 RequirementKind::Named { name, .. } => Some(name.clone()),
                 RequirementKind::Vcs { url: location, .. }
                 | RequirementKind::Url { url: location }
-                | RequirementKind::LocalPath { path: location, .. } => location::name_in_location(location),
+                | RequirementKind::LocalPath { path: location, .. } => name_in_location(location),
                 RequirementKind::RemoteFile { .. } | RequirementKind::Option(_) => None,
             })
             .collect()
@@ -268,7 +277,7 @@ impl Reader<'_> {
             |reason| RequirementsError::Unreadable { file: file.to_owned(), reason, source: None };
         let text = decode::decode(contents).map_err(unreadable)?;
         let physical = physical_lines(&text);
-        if let Some(what) = beyond::of_file(contents) {
+        if let Some(what) = beyond::of_file(contents, &text) {
             self.find_beyond(file, 1, what.to_owned());
         }
         for line in logical_lines(&physical) {
@@ -377,6 +386,11 @@ impl Reader<'_> {
         self.requirements.files.insert(file.to_owned(), contents.clone());
         Ok(contents)
     }
+}
+
+/// Returns the text of a requirements file as far as it can be read: for a search, not for decisions.
+pub(crate) fn text_of(contents: &[u8]) -> String {
+    decode::decode(contents).unwrap_or_else(|_| String::from_utf8_lossy(contents).into_owned())
 }
 
 /// Takes `.` and `..` out of a path, without looking at the disk.
