@@ -18,6 +18,6 @@ fuzz_target!(|data: &[u8]| {
     let parsed = Procfile::parse(procfile).ok();
     facts.procfile = parsed.map(|parsed| (parsed, String::from_utf8_lossy(procfile).into_owned()));
     let findings = check(&facts);
-    let _ = (report::render_text(&findings, true, 80), report::render_json(&findings, "x"));
+    let _ = (report::render_text(&findings, true, 80), report::render_json(&findings, &[], "x"));
     let _ = (report::render_sarif(&findings), report::render_github(&findings));
 });

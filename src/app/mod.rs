@@ -5,6 +5,7 @@ pub(crate) mod env_file;
 pub(crate) mod ignored;
 pub(crate) mod left_out;
 mod links;
+mod manager_files;
 pub(crate) mod names;
 mod pattern;
 pub(crate) mod procfile;

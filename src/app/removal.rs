@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::manager_files::{is_complete, is_of_manager};
 use super::names::{bullet_list, printable};
 use super::slugignore::Slugignore;
 use super::tree::{Finding, SourceEntry};
@@ -109,12 +110,21 @@ impl<'a> Removal<'a> {
         Some(Finding { code: NoticeCode::SlugignoreNoMatch.into(), text })
     }
 
-    /// Says what is odd about the patterns, now that all paths are known; `left` is what they left.
-    pub(super) fn findings(&self, left: &[SourceEntry]) -> Vec<Finding> {
+    /// Says what is odd about the patterns, now that all paths are known; `left` is what they left, and `read` reads a
+    /// file of it.
+    pub(super) fn findings(
+        &self,
+        left: &[SourceEntry],
+        read: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<Finding> {
         let mut findings = self.slugignore.findings().to_vec();
         findings.extend(self.unmatched());
         let mut needed: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
-        for (index, path) in &self.needed {
+        // Of several package managers' files, those of one are enough, and more are an error.
+        let has =
+            |name: &str| left.binary_search_by(|entry| entry.path.as_slice().cmp(name.as_bytes())).is_ok();
+        let is_chosen = !self.needed.is_empty() && is_complete(has, read);
+        for (index, path) in self.needed.iter().filter(|(_, path)| !(is_chosen && is_of_manager(path))) {
             needed.entry(*index).or_default().push(path);
         }
         if !needed.is_empty() {

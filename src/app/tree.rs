@@ -288,7 +288,8 @@ impl<'a> Walk<'a> {
             });
         }
         self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let mut findings = self.removal.findings(&self.entries);
+        let read = |name: &str| fs::read_to_string(self.absolute(name.as_bytes())).ok();
+        let mut findings = self.removal.findings(&self.entries, &read);
         findings.extend(file_finding(
             NoticeCode::SourceSpecialFile,
             "Sockets, pipes and devices can't be in a slug, and are left out:",

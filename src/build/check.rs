@@ -19,7 +19,7 @@ use crate::check::confirm::confirm_syntax;
 use crate::check::facts::{Facts, Installed};
 use crate::check::finding::Finding;
 use crate::check::gather::{LayerFiles, read_app, read_layers};
-use crate::check::{Severity, check, missing_procfile};
+use crate::check::{Severity, accept, check, missing_procfile};
 use crate::env::Env;
 use crate::error::{Failure, FindingCode, Result};
 use crate::host::process::{Invocation, RunError, capture_within};
@@ -191,7 +191,7 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
         let entry = finding.code.entry();
         let place = finding.place.as_ref().map(|place| format!("{}, line {}: ", place.file, place.line));
         let place = place.unwrap_or_default();
-        let text = format!("{}\n{place}{}\n\n{}", entry.title, finding.message, entry.fix.trim_end());
+        let text = format!("{}\n{place}{}\n\n{}", entry.title, finding.message, finding.fix());
         shop.output.warning(finding.code, text);
     }
     for finding in new.iter().skip(SHOWN) {
@@ -224,8 +224,9 @@ fn findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
     }
     let mut facts = read_app(app);
     facts.left_out = left_out(app, shop.env, shop.output);
+    facts.is_built = true;
     facts.installed = Some(installed(&layers, lineage, shop.store, shop.env)?);
-    let known = RememberedFindings { key, findings: check(&facts) };
+    let known = RememberedFindings { key, findings: accept(check(&facts), &facts).0 };
     shop.store.put_document("findings", lineage, &known)?;
     Ok(known.findings)
 }

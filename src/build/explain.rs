@@ -69,7 +69,7 @@ impl UserError for ExplainedFailure {
 
     fn fix(&self, door: Door) -> Option<String> {
         Some(match (&self.lack, &self.finding) {
-            (_, Some(finding)) => finding.code.entry().fix.to_owned(),
+            (_, Some(finding)) => finding.fix().to_owned(),
             (Lack::Variable(name), None) => {
                 let other_way = match is_hook(self.code()) {
                     true => String::new(),

@@ -9,6 +9,7 @@ use super::facts::{Facts, Process};
 use super::loading::{Loading, loading};
 use super::module::{Module, parse_module};
 use super::servers::is_dotted;
+use super::settings_module::named_outside;
 
 /// The app's code, parsed as far as somebody has asked.
 pub(super) struct Code<'a> {
@@ -208,7 +209,7 @@ impl<'a> Code<'a> {
     }
 
     /// Returns the file that a program starts with.
-    fn entry(&self, invoked: &Invoked) -> Vec<Reached> {
+    pub(super) fn entry(&self, invoked: &Invoked) -> Vec<Reached> {
         let roots = roots_of(invoked);
         if let Some(script) = invoked.script() {
             let dir = script.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned();
@@ -292,6 +293,14 @@ impl<'a> Code<'a> {
 
     /// Django imports the module that `DJANGO_SETTINGS_MODULE` names.
     fn django_settings(&self, from: &Reached, module: &Module) -> Vec<Reached> {
+        // What isn't code wins over a default.
+        let sets = module.calls.iter().any(|call| {
+            call.callee.ends_with("environ.setdefault")
+                && call.args.first().is_some_and(|name| name.contains("DJANGO_SETTINGS_MODULE"))
+        });
+        if let Some(settings) = named_outside(self.facts).filter(|_| sets) {
+            return self.files_on_the_way(&settings, &from.roots);
+        }
         let named = module.calls.iter().filter(|call| call.callee.ends_with("environ.setdefault"));
         named
             .filter(|call| call.args.first().is_some_and(|name| name.contains("DJANGO_SETTINGS_MODULE")))
@@ -320,7 +329,7 @@ pub(super) fn roots_of(invoked: &Invoked) -> Vec<String> {
 }
 
 /// Returns the directory of a file as a package's path.
-fn package_of(file: &str) -> String {
+pub(super) fn package_of(file: &str) -> String {
     file.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned())
 }
 

@@ -24,6 +24,10 @@ pub struct Facts {
     pub left_out: BTreeMap<String, String>,
     /// Files that decide about a build, are there, and are ignored; each with what leaves it out.
     pub ignored_deciders: Vec<(String, String)>,
+    /// The config vars of this call.
+    pub config_vars: BTreeMap<String, String>,
+    /// Whether it was built: then its own steps have run.
+    pub is_built: bool,
     /// The stack that the slug is for.
     pub stack: String,
 }

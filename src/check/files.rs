@@ -18,6 +18,9 @@ const RARELY_NEEDED_KINDS: &[&str] = &[
     "rar", "iso", "dmg", "sql", "dump", "bak", "log", "sqlite3", "db", "ipynb", "pdf", "pptx", "core",
 ];
 
+/// Less than this in all doesn't matter for a slug.
+const MATTERS: u64 = 3_000_000;
+
 /// How many files a message lists.
 const SHOWN: usize = 5;
 
@@ -26,6 +29,7 @@ pub(super) fn check_files(facts: &Facts) -> Vec<Finding> {
     let dirs = unwanted_dirs(facts);
     let mut findings: Vec<Finding> = dirs.iter().filter_map(|dir| unwanted(facts, dir)).collect();
     findings.extend(large(facts, &dirs));
+    findings.extend(below_the_top(facts, &dirs));
     findings
 }
 
@@ -71,8 +75,18 @@ fn unwanted(facts: &Facts, dir: &str) -> Option<Finding> {
     };
     (count > 0).then(|| {
         let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-        Finding::new(code, format!("{dir} has {files} of {} in all.", megabytes(bytes)))
-            .in_file(dir.to_owned())
+        let finding = Finding::new(code, format!("{dir} has {files} of {} in all.", megabytes(bytes)));
+        let take_out = format!("git rm -r --cached {dir}");
+        finding.in_file(dir.to_owned()).with_fix(match code {
+            FindingCode::FilesVirtualEnvironment => format!(
+                "Add {dir}/ to .gitignore, and take it out of git:\n{take_out}\n\
+                 The packages are installed by the build."
+            ),
+            _ => format!(
+                "Add {dir}/ to .gitignore, and take it out of git:\n{take_out}\n\
+                 If another build needs it and the app doesn't: to .slugignore."
+            ),
+        })
     })
 }
 
@@ -85,12 +99,15 @@ fn large(facts: &Facts, dirs: &BTreeSet<String>) -> Option<Finding> {
             let rarely = kind(path).is_some_and(|kind| RARELY_NEEDED_KINDS.contains(&kind.as_str()));
             !file.is_dir && file.size >= if rarely { RARELY_NEEDED } else { LARGE }
         })
-        .filter(|(path, _)| !dirs.iter().any(|dir| is_below(path, dir)))
+        .filter(|(path, _)| !dirs.iter().any(|dir| is_below(path, dir)) && !is_used(facts, path))
         .map(|(path, file)| (file.size, path.as_str()))
         .collect();
     large.sort_unstable_by(|a, b| b.cmp(a));
     let (_, first) = *large.first()?;
     let total: u64 = large.iter().map(|(size, _)| size).sum();
+    if total < MATTERS {
+        return None;
+    }
     let mut list: Vec<String> =
         large.iter().take(SHOWN).map(|(size, path)| format!("{path} ({})", megabytes(*size))).collect();
     if large.len() > SHOWN {
@@ -100,9 +117,133 @@ fn large(facts: &Facts, dirs: &BTreeSet<String>) -> Option<Finding> {
     Some(Finding::new(FindingCode::FilesLarge, message).in_file(first.to_owned()))
 }
 
+/// Whether a file is served to browsers, or the code names it.
+fn is_used(facts: &Facts, path: &str) -> bool {
+    const SERVED: &[&str] = &["static", "staticfiles", "assets", "public", "media", "www", "dist"];
+    let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if dirs.split('/').any(|dir| SERVED.contains(&dir)) {
+        return true;
+    }
+    // A name with an expression in it (`f"{name}.db"`) is found by its end only: too many are taken for used.
+    facts.texts.iter().any(|(file, text)| {
+        let is_code = ["py", "sh", "toml", "cfg", "ini", "yml", "yaml", "json", "html", "conf"]
+            .iter()
+            .any(|end| file.rsplit_once('.').is_some_and(|(_, kind)| kind == *end));
+        (is_code || file == "Procfile") && text.contains(name)
+    })
+}
+
+/// Files that count in the top level directory only, and are below it.
+fn below_the_top(facts: &Facts, dirs: &BTreeSet<String>) -> Option<Finding> {
+    const TOP_ONLY: &[&str] =
+        &[".slugignore", ".slugignore.post", "Procfile", "app.json", ".python-version", "runtime.txt"];
+    const OTHERS: &[&str] =
+        &["tests", "test", "examples", "example", "node_modules", "docs", "fixtures", "vendor"];
+    let found: Vec<&str> = facts
+        .files
+        .iter()
+        .filter(|(path, file)| {
+            let Some((parent, name)) = path.rsplit_once('/') else { return false };
+            let is_elsewhere = parent.split('/').any(|dir| OTHERS.contains(&dir) || dir.starts_with('.'));
+            // Where the top has one, the other is another app's.
+            let counts = name.starts_with(".slugignore") || !facts.has_file(name);
+            TOP_ONLY.contains(&name)
+                && !file.is_dir
+                && counts
+                && !is_elsewhere
+                && !dirs.iter().any(|dir| is_below(path, dir))
+        })
+        .map(|(path, _)| path.as_str())
+        .collect();
+    let first = *found.first()?;
+    let more = found.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown = found[..found.len().min(SHOWN)].join(", ");
+    let message = format!("Only in the app's top level directory would these have an effect: {shown}{more}.");
+    Some(Finding::new(FindingCode::FilesBelowTop, message).in_file(first))
+}
+
 fn megabytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
         _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tests::app;
+
+    fn found(files: &[(&str, &str)], large: &[(&str, u64)]) -> Vec<Finding> {
+        let mut facts = app(files);
+        for (path, size) in large {
+            let (text, dir) = (String::new(), path.rsplit_once('/').map_or("", |(dir, _)| dir));
+            facts.files.insert(
+                (*path).to_owned(),
+                super::super::facts::FileFacts { size: *size, ..Default::default() },
+            );
+            facts.texts.entry(dir.to_owned()).or_insert(text);
+        }
+        check_files(&facts)
+    }
+
+    // C12
+    #[test]
+    fn large_files_that_the_app_uses_are_left_alone() {
+        for (path, size, text, expected) in [
+            ("trailer.mp4", 3_500_000, "", true),
+            ("backup/dump.sql", 9_000_000, "", true),
+            ("data.bin", 12_000_000, "", true),
+            ("terms.pdf", 1_300_000, "", false),
+            ("data.bin", 9_000_000, "", false),
+            ("static/terms.pdf", 30_000_000, "", false),
+            ("shop/static/shop/intro.mp4", 30_000_000, "", false),
+            ("staticfiles/intro.mp4", 30_000_000, "", false),
+            ("public/a.zip", 30_000_000, "", false),
+            ("model.pt", 90_000_000, "torch.load('model.pt')\n", false),
+            ("data/cities.db", 30_000_000, "PATH = BASE / 'data' / 'cities.db'\n", false),
+        ] {
+            let found = found(&[("app.py", text)], &[(path, size)]);
+            assert_eq!(!found.is_empty(), expected, "{path} {size} {text} {found:?}");
+        }
+    }
+
+    // C28
+    #[test]
+    fn advice_names_the_directory_that_was_found() {
+        for (files, words) in [
+            (&[(".venv/pyvenv.cfg", "x")][..], "git rm -r --cached .venv\n"),
+            (&[("env/pyvenv.cfg", "x")], "git rm -r --cached env\n"),
+            (&[("backend/venv/pyvenv.cfg", "x")], "git rm -r --cached backend/venv\n"),
+            (&[("web/node_modules/x/index.js", "x")], "git rm -r --cached web/node_modules\n"),
+        ] {
+            let found = found(files, &[]);
+            let [found] = found.as_slice() else { panic!("{files:?}: {found:?}") };
+            assert!(found.fix().contains(words), "{files:?}: {}", found.fix());
+        }
+    }
+
+    // C31
+    #[test]
+    fn files_that_count_at_the_top_only_are_noted_below_it() {
+        for (files, expected) in [
+            (&["sub/.slugignore"][..], Some("sub/.slugignore")),
+            (&[".slugignore", "sub/.slugignore"], Some("sub/.slugignore")),
+            (&["backend/Procfile"], Some("backend/Procfile")),
+            (&["a/app.json", "a/.python-version"], Some("a/.python-version, a/app.json")),
+            (&["backend/runtime.txt"], Some("backend/runtime.txt")),
+            (&["Procfile", "backend/Procfile"], None),
+            (&["Procfile", ".slugignore", ".python-version"], None),
+            (&["tests/app/Procfile", "examples/x/app.json", "node_modules/x/app.json"], None),
+        ] {
+            let files: Vec<(&str, &str)> = files.iter().map(|file| (*file, "")).collect();
+            let found = found(&files, &[]);
+            let note = found.iter().find(|finding| finding.code == FindingCode::FilesBelowTop);
+            assert_eq!(note.is_some(), expected.is_some(), "{files:?} {found:?}");
+            if let (Some(note), Some(words)) = (note, expected) {
+                assert!(note.message.contains(words), "{files:?} {note:?}");
+            }
+        }
     }
 }

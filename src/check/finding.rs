@@ -19,12 +19,33 @@ pub struct Finding {
     pub place: Option<Snippet>,
     /// The file at fault, where it has no lines.
     pub file: Option<String>,
+    /// What to do about it in this app, where that is more than what the entry says.
+    #[serde(default)]
+    pub fix: Option<String>,
 }
 
 impl Finding {
     /// Makes a finding of the entry's severity.
     pub fn new(code: FindingCode, message: impl Into<String>) -> Self {
-        Self { code, severity: code.entry().severity, message: message.into(), place: None, file: None }
+        Self {
+            code,
+            severity: code.entry().severity,
+            message: message.into(),
+            place: None,
+            file: None,
+            fix: None,
+        }
+    }
+
+    /// Says what to do about it in this app.
+    pub fn with_fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// Returns what to do about it.
+    pub fn fix(&self) -> &str {
+        self.fix.as_deref().unwrap_or(self.code.entry().fix).trim_end()
     }
 
     /// Says where it is.

@@ -24,6 +24,9 @@ pub(crate) const DEFAULT_STACK: &str = "heroku-24";
 /// A text above this isn't read: nobody wrote it.
 const MAX_TEXT: u64 = 512 << 10;
 
+/// A lock above this isn't read.
+const MAX_LOCK: u64 = 16 << 20;
+
 /// Files that are left by a package manager: then requirements.txt isn't what is installed.
 pub(super) const LOCK_FILES: &[&str] = &["Pipfile.lock", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"];
 
@@ -84,7 +87,7 @@ pub(crate) fn read_layers(layers: &[LayerFiles<'_>], env: &Env) -> Result<Instal
 
 /// Gathers what is in a slug.
 pub fn read_slug(slug: &Path, env: &Env) -> Result<Facts> {
-    let mut facts = Facts { stack: DEFAULT_STACK.to_owned(), ..Facts::default() };
+    let mut facts = Facts { stack: DEFAULT_STACK.to_owned(), is_built: true, ..Facts::default() };
     let mut gatherer = Gatherer::default();
     let mut reader = SlugReader::open_interruptible(slug, &env.interrupt)?;
     for entry in reader.entries()? {
@@ -176,16 +179,19 @@ fn wants_text(path: &str, size: u64) -> bool {
         "credentials",
         ".envrc",
         ".env",
+        ".flaskenv",
         ".profile",
     ];
     let name = path.rsplit('/').next().unwrap_or(path);
     let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
     let is_elsewhere = path.split('/').any(|part| ["node_modules", "site-packages"].contains(&part));
-    size <= MAX_TEXT
+    let limit = if LOCK_FILES.contains(&path) { MAX_LOCK } else { MAX_TEXT };
+    size <= limit
         && !is_elsewhere
         && (KINDS.contains(&kind)
             || NAMES.contains(&name)
             || LOCK_FILES.contains(&path)
+            || path.starts_with("bin/")
             || name.starts_with(".env.")
             || name.starts_with("id_"))
 }

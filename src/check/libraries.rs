@@ -20,7 +20,7 @@ fn missing(facts: &Facts, installed: &Installed) -> Vec<Finding> {
     let mut missing: BTreeMap<&str, Vec<&ObjectFacts>> = BTreeMap::new();
     for object in installed.objects.iter().filter(|object| is_of_a_package(object)) {
         for name in &object.needed {
-            if !installed.libraries.contains(name) && debian_package(name).is_some() {
+            if !installed.libraries.contains(name) && debian_package(name, &facts.stack).is_some() {
                 missing.entry(name).or_default().push(object);
             }
         }
@@ -33,7 +33,7 @@ fn missing(facts: &Facts, installed: &Installed) -> Vec<Finding> {
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let of =
                 distribution_of(first, installed).map(|found| format!(" of {found}")).unwrap_or_default();
-            let package = debian_package(name)
+            let package = debian_package(name, &facts.stack)
                 .map(|package| format!(" The Debian package {package} has it."))
                 .unwrap_or_default();
             let file = short(first);
@@ -60,7 +60,15 @@ fn too_new(facts: &Facts, installed: &Installed) -> Option<Finding> {
         short(&newest.path),
         facts.stack
     );
-    Some(Finding::new(FindingCode::LibraryGlibc, message).in_file(newest.path.clone()))
+    let finding = Finding::new(FindingCode::LibraryGlibc, message).in_file(newest.path.clone());
+    Some(if is_of_a_package(newest) {
+        finding
+    } else {
+        finding.with_fix(
+            "Use a newer stack, or build again with the catalogue's Python\n\
+             (`--python-source catalogue`): this one was taken from a newer machine.",
+        )
+    })
 }
 
 /// The runtime's own libraries were tried when it was made.

@@ -6,10 +6,14 @@
 //! A check that can't be sure says nothing: an alarm that is wrong once isn't heeded the next time.
 
 mod absent;
+mod accepted;
 pub(crate) mod boot;
 mod code;
+mod collectstatic;
 mod command;
+mod config_vars;
 pub(crate) mod confirm;
+mod django;
 pub(crate) mod facts;
 mod files;
 pub(crate) mod finding;
@@ -20,44 +24,67 @@ mod libraries;
 mod listening;
 mod loading;
 mod module;
+mod needed_files;
+mod options;
 mod pkg_resources;
+mod process_line;
 mod procfile;
 mod programs;
 pub mod report;
+mod required;
 mod requirements;
+mod script_server;
 mod secrets;
 mod servers;
+mod settings_module;
+mod shell;
+mod sources;
 mod stack;
 mod standard;
 mod storage;
 mod suggest;
 mod target;
+#[cfg(test)]
+mod tests;
+mod usage;
 
 use code::Code;
 use facts::Facts;
 use finding::Finding;
 
 pub(crate) use crate::error::{FindingCode, Severity, findings as catalogue};
+pub(crate) use accepted::Accepted;
+pub(crate) use accepted::accept;
 pub(crate) use procfile::missing_procfile;
+pub(crate) use stack::stack_names;
 pub(crate) use suggest::closest;
 
 /// Checks an app by its facts: no disk, no clock, nothing is executed. The worst findings come first.
 pub fn check(facts: &Facts) -> Vec<Finding> {
     let code = Code::new(facts);
+    let usage = usage::check_usage(facts);
+    // Of a command that can't work, it isn't asked where it listens.
+    let is_web =
+        |finding: &Finding| finding.place.as_ref().is_some_and(|place| place.text.starts_with("web:"));
+    let is_asked =
+        !usage.iter().any(|finding| finding.code == FindingCode::CommandInvalid && is_web(finding));
     let mut findings = [
         procfile::check_procfile(facts),
         programs::check_programs(facts),
+        usage,
         target::check_targets(facts, &code),
-        listening::check_listening(facts, &code),
+        if is_asked { listening::check_listening(facts, &code) } else { Vec::new() },
         imports::check_imports(facts, &code),
         requirements::check_requirements(facts),
         pkg_resources::check_pkg_resources(facts),
         storage::check_storage(facts, &code),
+        collectstatic::check_collectstatic(facts, &code).into_iter().collect(),
         libraries::check_libraries(facts),
         files::check_files(facts),
         files::check_ignored(facts),
         absent::check_absent(facts, &code),
         secrets::check_secrets(facts),
+        config_vars::check_config_vars(facts).into_iter().collect(),
     ]
     .concat();
     sort(&mut findings);

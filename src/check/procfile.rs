@@ -5,6 +5,8 @@ use super::command::{PACKAGE_MANAGERS, parse_command};
 use super::facts::Facts;
 use super::finding::{Finding, point_at};
 use super::gather::LOCK_FILES;
+use super::required::lacking;
+use super::servers::server_of;
 use crate::app::procfile::lines_of;
 use crate::plan::suggest::{Packages, Suggestion, describe_missing_procfile, suggest};
 use crate::python::requirements::{RequirementKind, normalised_name};
@@ -34,14 +36,25 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
             None => message,
         };
         let close = declared.iter().find(|name| name.eq_ignore_ascii_case("web"));
-        findings.push(match close {
-            Some(name) => Finding::new(
-                FindingCode::ProcfileNoWeb,
-                format!("It declares `{name}`, but Heroku routes requests to `web` only, in lower case."),
-            )
-            .with_severity(Severity::Error)
-            .in_file("Procfile"),
-            None => Finding::new(FindingCode::ProcfileNoWeb, message).in_file("Procfile"),
+        let has_web_line = text.lines().any(|line| line.split_whitespace().next() == Some("web"));
+        let misnamed = if close.is_none() { misnamed_server(facts) } else { None };
+        // A line without its colon has been told, with the same advice.
+        findings.extend(if has_web_line {
+            None
+        } else {
+            misnamed.or_else(|| {
+                Some(match close {
+                    Some(name) => Finding::new(
+                        FindingCode::ProcfileNoWeb,
+                        format!(
+                            "It declares `{name}`, but Heroku routes requests to `web` only, in lower case."
+                        ),
+                    )
+                    .with_severity(Severity::Error)
+                    .in_file("Procfile"),
+                    None => Finding::new(FindingCode::ProcfileNoWeb, message).in_file("Procfile"),
+                })
+            })
         });
     }
     findings.extend(missing_tools(facts));
@@ -55,7 +68,17 @@ pub(crate) fn missing_procfile(facts: &Facts) -> Option<Finding> {
 
 /// Suggests a line for the Procfile.
 fn suggestion(facts: &Facts) -> Option<Suggestion> {
-    let sources = facts.texts.iter().filter(|(path, _)| path.ends_with(".py"));
+    suggestion_from(facts, |_| true)
+}
+
+/// Suggests a web server's line for what is in some of the app's files.
+pub(super) fn suggest_server(facts: &Facts, is_meant: impl Fn(&str) -> bool) -> Option<Suggestion> {
+    let is_server = |line: &str| line.starts_with("web:") && !line.contains("python ");
+    suggestion_from(facts, is_meant).filter(|suggestion| is_server(&suggestion.line))
+}
+
+fn suggestion_from(facts: &Facts, is_meant: impl Fn(&str) -> bool) -> Option<Suggestion> {
+    let sources = facts.texts.iter().filter(|(path, _)| path.ends_with(".py") && is_meant(path));
     suggest(&sources.map(|(path, text)| (path.as_str(), text.as_str())).collect(), &packages(facts))
 }
 
@@ -102,10 +125,28 @@ fn missing(facts: &Facts) -> Finding {
     }
 }
 
+/// Finds a web server under another name than `web`: it gets no requests.
+fn misnamed_server(facts: &Facts) -> Option<Finding> {
+    facts.processes().into_iter().find_map(|process| {
+        let commands = parse_command(process.command);
+        let server = commands.iter().filter(|invoked| !invoked.is_conditional).find_map(server_of)?;
+        let name = process.name;
+        let message = format!(
+            "`{name}` runs {}, a web server, but Heroku routes requests to `web` only. Is `web` meant?",
+            server.name()
+        );
+        let place = point_at("Procfile", process.line, process.text, name, "gets no requests");
+        let finding = Finding::new(FindingCode::ProcfileNoWeb, message).with_severity(Severity::Warning);
+        Some(finding.with_fix(format!("Name it `web`:\nweb: {}", process.command)).at(Some(place)))
+    })
+}
+
 /// Finds calls of package managers that aren't in the slug.
 fn missing_tools(facts: &Facts) -> Vec<Finding> {
-    let has =
-        |tool: &str| facts.installed.as_ref().is_some_and(|installed| installed.programs.contains(tool));
+    let has = |tool: &str| match &facts.installed {
+        Some(installed) => installed.programs.contains(tool),
+        None => may_have(facts, tool),
+    };
     let mut findings = Vec::new();
     for process in facts.processes() {
         for invoked in parse_command(process.command) {
@@ -127,4 +168,96 @@ fn missing_tools(facts: &Facts) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether the app may require a package manager as one of its packages.
+fn may_have(facts: &Facts, tool: &str) -> bool {
+    if lacking(facts, tool).is_some() {
+        return false;
+    }
+    let is_locked = LOCK_FILES.iter().any(|name| facts.has_file(name));
+    if is_locked || facts.requirements.is_some() {
+        return true;
+    }
+    let table = |name: &str| facts.texts.get(name).and_then(|text| text.parse::<toml::Table>().ok());
+    let has_name = |text: &str| {
+        text.split(|letter: char| !(letter.is_alphanumeric() || "-_.".contains(letter))).next() == Some(tool)
+    };
+    let pipfile = table("Pipfile").is_some_and(|table| {
+        table
+            .get("packages")
+            .and_then(toml::Value::as_table)
+            .is_some_and(|packages| packages.contains_key(tool))
+    });
+    let project = table("pyproject.toml");
+    let project = project.as_ref().and_then(|table| table.get("project"));
+    let named = project.and_then(|project| project.get("dependencies")).and_then(toml::Value::as_array);
+    let project = named.is_some_and(|named| named.iter().filter_map(toml::Value::as_str).any(has_name));
+    pipfile || project
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::check;
+    use crate::check::tests::app;
+
+    // C19, C23
+    #[test]
+    fn a_server_that_is_not_named_web_gets_no_requests() {
+        for (procfile, expected) in [
+            ("wbe: gunicorn wsgi:app\n", Some((Severity::Warning, "`wbe` runs gunicorn"))),
+            ("server: uvicorn main:app --port $PORT\n", Some((Severity::Warning, "`server` runs uvicorn"))),
+            ("www: daphne a:b\nworker: rq worker\n", Some((Severity::Warning, "`www` runs daphne"))),
+            (
+                "app: cd src && waitress-serve --port=$PORT a:b\n",
+                Some((Severity::Warning, "runs waitress-serve")),
+            ),
+            ("ui: streamlit run app.py\n", Some((Severity::Warning, "`ui` runs streamlit run"))),
+            ("Web: gunicorn wsgi:app\n", Some((Severity::Error, "lower case"))),
+            ("worker: celery -A a worker\n", Some((Severity::Note, "It declares worker."))),
+            ("web: gunicorn wsgi:app\nadmin: gunicorn admin:app\n", None),
+            ("web gunicorn wsgi:app\n", None),
+        ] {
+            let found = check_procfile(&app(&[("Procfile", procfile)]));
+            let no_web = found.iter().find(|finding| finding.code == FindingCode::ProcfileNoWeb);
+            assert_eq!(
+                no_web.map(|found| found.severity),
+                expected.map(|(severity, _)| severity),
+                "{procfile}"
+            );
+            if let (Some(found), Some((_, words))) = (no_web, expected) {
+                assert!(found.message.contains(words), "{procfile} {found:?}");
+            }
+        }
+    }
+
+    // C09
+    #[test]
+    fn a_tool_that_is_required_is_there() {
+        for (files, expected) in [
+            (&[("requirements.txt", "poetry==1.8.3\ngunicorn==23.0.0\n")][..], 0),
+            (&[("requirements.txt", "-r base.txt\n"), ("base.txt", "poetry==1.8.3\ngunicorn==23.0.0\n")], 0),
+            (&[("requirements.txt", "gunicorn==23.0.0\n")], 1),
+            (
+                &[
+                    ("poetry.lock", "[[package]]\nname = \"gunicorn\"\n"),
+                    ("pyproject.toml", "[tool.poetry]\n"),
+                ],
+                1,
+            ),
+            (&[("poetry.lock", "[[package]]\nname = \"gunicorn\"\n[[package]]\nname = \"poetry\"\n")], 0),
+            (&[("Pipfile", "[packages]\npoetry = \"*\"\ngunicorn = \"*\"\n")], 0),
+            (&[("Pipfile", "[packages]\ngunicorn = \"*\"\n")], 1),
+            (&[("pyproject.toml", "[project]\ndependencies = [\"poetry>=1.8\", \"gunicorn\"]\n")], 0),
+            (&[("requirements.txt", "gunicorn==23.0.0\n"), ("bin/post_compile", "pip install poetry\n")], 0),
+        ] {
+            let wsgi = ("wsgi.py", "app = 1\n");
+            let procfile = ("Procfile", "web: poetry run gunicorn wsgi:app\n");
+            let found = check(&app(&[files, &[wsgi, procfile]].concat()));
+            let tools =
+                found.iter().filter(|finding| finding.code.entry().id == "procfile::missing-tool").count();
+            assert_eq!(tools, expected, "{files:?} {found:#?}");
+        }
+    }
 }

@@ -5,8 +5,8 @@ use super::catalogue::FindingCode;
 use super::command::{Invoked, is_python, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
-use super::suggest::closest;
-use crate::python::requirements::{RequirementKind, normalised_name};
+use super::required::lacking;
+use super::suggest::{closest, closest_file};
 
 /// Programs of Python packages, and the package of each. A program that isn't here may be the stack's, or another
 /// buildpack's.
@@ -51,39 +51,19 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("waitress-serve", "waitress"),
 ];
 
-/// Packages that bring servers with them, as far as is known: their presence leaves it open whether a server is.
-const BRINGS_SERVERS: &[&str] = &[
-    "apache-airflow",
-    "chainlit",
-    "dash",
-    "fastapi",
-    "fastapi-cli",
-    "gradio",
-    "jupyter",
-    "kedro",
-    "litestar",
-    "marimo",
-    "mlflow",
-    "nicegui",
-    "panel",
-    "prefect",
-    "reflex",
-    "sanic",
-    "starlette",
-    "streamlit",
-    "uvicorn-worker",
-    "zappa",
-];
-
 /// Checks every program of every process type.
 pub(super) fn check_programs(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for process in facts.processes() {
-        for invoked in parse_command(process.command) {
+        // What an earlier command of the line installs isn't known.
+        let commands = parse_command(process.command);
+        let known = commands.iter().take_while(|invoked| !installs(invoked)).cloned();
+        for invoked in known {
             for wrapper in &invoked.wrappers {
                 findings.extend(check_program(facts, &process, wrapper));
             }
             findings.extend(check_script(facts, &process, &invoked));
+            findings.extend(check_shell(facts, &process, &invoked));
             if invoked.is_module {
                 findings.extend(check_module(facts, &process, &invoked));
             } else if let Some(path) = own_file(&invoked) {
@@ -96,20 +76,29 @@ pub(super) fn check_programs(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+/// Whether a command installs packages.
+pub(super) fn installs(invoked: &Invoked) -> bool {
+    const INSTALLERS: &[&str] = &["pip", "pip3", "poetry", "pipenv", "uv", "pdm"];
+    INSTALLERS.contains(&invoked.program.as_str())
+        && invoked.args.iter().any(|word| ["install", "sync"].contains(&word.as_str()))
+}
+
 fn check_program(facts: &Facts, process: &Process<'_>, program: &str) -> Option<Finding> {
     let known = PROGRAMS.iter().find(|(name, _)| *name == program);
+    let why;
     let (why, label) = match &facts.installed {
         Some(installed) if installed.programs.contains(program) => return None,
         Some(_) if known.is_some() => ("no package that is installed has it", "isn't installed"),
-        None if known.is_some_and(|(_, package)| isnt_required(facts, package)) => {
-            ("requirements.txt doesn't name it", "isn't required")
+        None if known.is_some() => {
+            let (_, package) = known?;
+            why = format!("{} doesn't name it", lacking(facts, package)?);
+            (why.as_str(), "isn't required")
         }
-        None if known.is_some() => return None,
         _ => {
             // What is one letter off a program that everybody knows was hardly meant.
             // A web server of Ruby's.
-            let meant =
-                closest(program, PROGRAMS.iter().map(|(name, _)| *name)).filter(|_| program != "unicorn")?;
+            let meant = closest(program, PROGRAMS.iter().map(|(name, _)| *name).chain(["python", "python3"]))
+                .filter(|_| program != "unicorn" && !is_python(program) && !program.contains([' ', '$']))?;
             let message =
                 format!("The process type `{}` calls `{program}`. Is `{meant}` meant?", process.name);
             return Some(finding(FindingCode::CommandNotInstalled, process, message, program, "isn't known"));
@@ -123,26 +112,13 @@ fn check_program(facts: &Facts, process: &Process<'_>, program: &str) -> Option<
     Some(finding(FindingCode::CommandNotInstalled, process, message, program, label))
 }
 
-/// Returns whether a server surely isn't among the requirements: they are all known by name, and none is known to
-/// bring it.
-fn isnt_required(facts: &Facts, package: &str) -> bool {
-    const SERVERS: &[&str] = &["gunicorn", "waitress", "hypercorn", "daphne", "granian", "uwsgi"];
-    let package = normalised_name(package.split('[').next().unwrap_or(package));
-    let Some(requirements) = &facts.requirements else { return false };
-    let all_are_named = requirements
-        .entries
-        .iter()
-        .all(|entry| matches!(entry.kind, RequirementKind::Named { .. } | RequirementKind::Option(_)));
-    let names = requirements.names();
-    SERVERS.contains(&package.as_str())
-        && all_are_named
-        && !names.contains(&package)
-        && !names.iter().any(|name| BRINGS_SERVERS.contains(&name.as_str()))
-}
-
 /// `python -m gunicorn`.
 fn check_module(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Option<Finding> {
-    let installed = facts.installed.as_ref()?;
+    let Some(installed) = facts.installed.as_ref() else {
+        let is_known = PROGRAMS.iter().any(|(name, _)| *name == invoked.program);
+        let in_app = facts.has_dir(&invoked.program) || facts.has_file(&format!("{}.py", invoked.program));
+        return (is_known && !in_app).then(|| check_program(facts, process, &invoked.program)).flatten();
+    };
     let top = invoked.program.split('.').next().unwrap_or_default();
     let in_app = [invoked.dir.as_str(), ""].iter().any(|dir| {
         let path = join(dir, top);
@@ -181,7 +157,15 @@ fn check_script(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
         return Some(pointed(left_out.finding(&need), process, word));
     }
     let message = format!("The process type `{}` runs {script}, which the app doesn't have.", process.name);
+    let message = message + &meant(facts, &script);
     Some(finding(FindingCode::CommandFileNotFound, process, message, word, "isn't there"))
+}
+
+/// A script that a shell runs or reads: `bash start.sh`.
+fn check_shell(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Option<Finding> {
+    let path = invoked.shell_script().filter(|_| !invoked.program.contains('/'))?;
+    let word = invoked.args.first()?;
+    ends_with_carriage_return(facts, &path, false).then(|| carriage_return(process, word, &path))
 }
 
 /// Returns the path of a program that is a file of the app.
@@ -200,7 +184,9 @@ fn check_own_file(facts: &Facts, process: &Process<'_>, word: &str, path: &str) 
     let may_be_built =
         path.starts_with('.') || path.starts_with("vendor/") || path.starts_with("node_modules/");
     match facts.files.get(path) {
-        Some(file) if file.is_dir || file.is_link || file.executable => None,
+        Some(file) if file.is_dir || file.is_link => None,
+        Some(_) if ends_with_carriage_return(facts, path, true) => Some(carriage_return(process, word, path)),
+        Some(file) if file.executable => None,
         Some(_) if is_python(word) => None,
         Some(_) => {
             let message = format!("The process type `{}` runs {path}, which isn't executable.", process.name);
@@ -214,6 +200,7 @@ fn check_own_file(facts: &Facts, process: &Process<'_>, word: &str, path: &str) 
             }
             let message =
                 format!("The process type `{}` runs {path}, which the app doesn't have.", process.name);
+            let message = message + &meant(facts, path);
             Some(finding(FindingCode::CommandFileNotFound, process, message, word, "isn't there"))
         }
     }
@@ -223,6 +210,34 @@ fn pointed(finding: Finding, process: &Process<'_>, word: &str) -> Finding {
     finding.at(Some(point_at("Procfile", process.line, process.text, word, "isn't in the slug")))
 }
 
+/// Says which file may have been meant.
+pub(super) fn meant(facts: &Facts, path: &str) -> String {
+    let files = facts.files.iter().filter(|(_, file)| !file.is_dir).map(|(name, _)| name.as_str());
+    closest_file(path, files).map(|meant| format!(" Is `{meant}` meant?")).unwrap_or_default()
+}
+
+fn carriage_return(process: &Process<'_>, word: &str, path: &str) -> Finding {
+    let message = format!(
+        "The process type `{}` runs {path}, whose lines end as on Windows: the carriage return becomes a part of the words.",
+        process.name
+    );
+    finding(FindingCode::CommandNotExecutable, process, message, word, "can't be executed").with_fix(format!(
+        "Run `dos2unix {path}` and commit it. `{path} text eol=lf` in .gitattributes\nkeeps it so."
+    ))
+}
+
 fn finding(code: FindingCode, process: &Process<'_>, message: String, word: &str, label: &str) -> Finding {
     Finding::new(code, message).at(Some(point_at("Procfile", process.line, process.text, word, label)))
+}
+
+/// Returns whether a script can't be run because its lines end as on Windows.
+fn ends_with_carriage_return(facts: &Facts, path: &str, is_executed: bool) -> bool {
+    let Some(text) = facts.texts.get(path) else { return false };
+    let mut lines = text.split('\n');
+    let first = lines.next().unwrap_or_default();
+    if is_executed && first.starts_with("#!") {
+        return first.ends_with('\r');
+    }
+    let last = text.split('\n').rfind(|line| !line.trim().is_empty());
+    !is_python(path) && last.is_some_and(|line| line.ends_with('\r')) && first.ends_with('\r')
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use anstyle::{AnsiColor, Color, Style};
 use serde_json::{Value, json};
 
+use super::accepted::Accepted;
 use super::catalogue::{FindingCode, Severity};
 use super::finding::Finding;
 use crate::error::escape::{escape, escape_lines};
@@ -47,11 +48,11 @@ impl Counts {
     }
 }
 
-/// Renders findings for people, whose terminal is so wide. What to do is said once for each kind of finding.
+/// Renders findings for people, whose terminal is so wide. What to do is said once where it is the same.
 pub fn render_text(findings: &[Finding], color: bool, width: usize) -> String {
-    let mut last_of: BTreeMap<FindingCode, usize> = BTreeMap::new();
+    let mut last_of: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
-        last_of.insert(finding.code, index);
+        last_of.insert(finding.fix(), index);
     }
     let mut text = String::new();
     for (index, finding) in findings.iter().enumerate() {
@@ -66,8 +67,8 @@ pub fn render_text(findings: &[Finding], color: bool, width: usize) -> String {
         } else if let Some(file) = &finding.file {
             text.push_str(&format!(" --> {}\n", one_line(file)));
         }
-        if last_of.get(&finding.code) == Some(&index) {
-            text.push_str(&indent(entry.fix.trim_end(), "  = ", width));
+        if last_of.get(finding.fix()) == Some(&index) {
+            text.push_str(&indent(finding.fix(), "  = ", width));
         }
         text.push('\n');
     }
@@ -94,7 +95,7 @@ fn indent(text: &str, margin: &str, width: usize) -> String {
 }
 
 /// Renders findings as JSON.
-pub fn render_json(findings: &[Finding], checked: &str) -> String {
+pub fn render_json(findings: &[Finding], accepted: &[Accepted], checked: &str) -> String {
     let Counts { errors, warnings, notes } = Counts::of(findings);
     let value = json!({
         "schema": 1,
@@ -103,8 +104,19 @@ pub fn render_json(findings: &[Finding], checked: &str) -> String {
         "warnings": warnings,
         "notes": notes,
         "findings": findings.iter().map(json_of).collect::<Vec<_>>(),
+        "accepted": accepted.iter().map(accepted_of).collect::<Vec<_>>(),
     });
     format!("{value:#}\n")
+}
+
+fn accepted_of(accepted: &Accepted) -> Value {
+    let Accepted { finding, reason } = accepted;
+    json!({
+        "id": finding.code.entry().id,
+        "file": finding.file_name(),
+        "line": finding.place.as_ref().map(|place| place.line),
+        "reason": reason,
+    })
 }
 
 fn json_of(finding: &Finding) -> Value {
@@ -114,7 +126,7 @@ fn json_of(finding: &Finding) -> Value {
         "severity": finding.severity.to_string(),
         "title": entry.title,
         "message": finding.message,
-        "fix": entry.fix.trim_end(),
+        "fix": finding.fix(),
     });
     if let Some(file) = finding.file_name() {
         value["file"] = json!(file);
@@ -225,7 +237,7 @@ pub fn render_github(findings: &[Finding]) -> String {
                 properties.push(format!("line={line},col={start},endColumn={end}"));
             }
             properties.push(format!("title={}", property(entry.id)));
-            let message = format!("{}\n{}", finding.message, entry.fix.trim_end());
+            let message = format!("{}\n{}", finding.message, finding.fix());
             format!("::{command} {}::{}\n", properties.join(","), data(&message))
         })
         .collect()

@@ -20,6 +20,10 @@ pub(super) struct Server {
     pub(super) elsewhere: &'static [&'static str],
     /// Variables that tell it the host and the port.
     pub(super) variables: [&'static str; 2],
+    /// How the names of all variables start that tell it where to listen.
+    pub(super) prefix: &'static str,
+    /// Files that set such variables by themselves.
+    pub(super) configuration: &'static [&'static str],
     /// Whether it listens for its own machine only unless it is told otherwise.
     pub(super) default_is_loopback: bool,
     /// Whether it takes the variable PORT by itself.
@@ -41,6 +45,8 @@ const PLAIN: Server = Server {
     port: NONE,
     elsewhere: NONE,
     variables: ["", ""],
+    prefix: "",
+    configuration: NONE,
     default_is_loopback: true,
     reads_port: false,
     is_for_development: false,
@@ -51,6 +57,7 @@ const PLAIN: Server = Server {
 pub(super) const SERVERS: &[Server] = &[
     Server {
         program: "gunicorn",
+        prefix: "GUNICORN_CMD_ARGS",
         bind: &["-b", "--bind"],
         elsewhere: &["--paste", "--paster"],
         default_is_loopback: false,
@@ -84,6 +91,7 @@ pub(super) const SERVERS: &[Server] = &[
         port: &["--port"],
         elsewhere: &["--uds", "--fd"],
         variables: ["UVICORN_HOST", "UVICORN_PORT"],
+        prefix: "UVICORN_",
         flags: &[
             "--reload",
             "--factory",
@@ -132,6 +140,7 @@ pub(super) const SERVERS: &[Server] = &[
         port: &["--port"],
         elsewhere: &["--uds"],
         variables: ["GRANIAN_HOST", "GRANIAN_PORT"],
+        prefix: "GRANIAN_",
         flags: &["--reload", "--factory", "--access-log", "--no-ws", "--ws"],
         ..PLAIN
     },
@@ -141,6 +150,8 @@ pub(super) const SERVERS: &[Server] = &[
         host: &["-h", "--host"],
         port: &["-p", "--port"],
         variables: ["FLASK_RUN_HOST", "FLASK_RUN_PORT"],
+        prefix: "FLASK_RUN_",
+        configuration: &[".flaskenv", ".env"],
         is_for_development: true,
         ..PLAIN
     },
@@ -149,6 +160,8 @@ pub(super) const SERVERS: &[Server] = &[
         subcommand: Some("run"),
         host: &["-h", "--host"],
         port: &["-p", "--port"],
+        prefix: "QUART_",
+        configuration: &[".flaskenv", ".env"],
         is_for_development: true,
         ..PLAIN
     },
@@ -176,6 +189,7 @@ pub(super) const SERVERS: &[Server] = &[
         host: &["--server.address"],
         port: &["--server.port"],
         variables: ["STREAMLIT_SERVER_ADDRESS", "STREAMLIT_SERVER_PORT"],
+        prefix: "STREAMLIT_SERVER_",
         default_is_loopback: false,
         ..PLAIN
     },
@@ -188,6 +202,7 @@ pub(super) const SERVERS: &[Server] = &[
     },
     Server {
         program: "uwsgi",
+        prefix: "UWSGI_",
         bind: &["--http", "--http-socket", "--http11-socket"],
         elsewhere: &["--ini", "--yaml", "--json", "--xml", "--socket", "-s"],
         default_is_loopback: false,
@@ -232,12 +247,13 @@ pub(super) fn listening(server: &Server, invoked: &Invoked) -> Listening {
         found.port = port;
         found.words.push(bind.to_owned());
     }
+    // An option beats a variable.
     let [host_variable, port_variable] = server.variables;
-    for host in invoked.option(server.host).into_iter().chain(invoked.variable(host_variable)) {
+    for host in invoked.variable(host_variable).into_iter().chain(invoked.option(server.host)) {
         found.host = host_of(host);
         found.words.push(host.to_owned());
     }
-    for port in invoked.option(server.port).into_iter().chain(invoked.variable(port_variable)) {
+    for port in invoked.variable(port_variable).into_iter().chain(invoked.option(server.port)) {
         found.port = Some(port.to_owned());
         found.words.push(port.to_owned());
     }
@@ -282,28 +298,32 @@ pub(super) fn is_fixed(port: &str) -> bool {
     !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+impl Server {
+    /// Returns the options that make it listen where requests arrive.
+    pub(super) fn advice(&self) -> String {
+        match (self.bind, self.host, self.port) {
+            ([.., bind], _, []) => format!("{bind} 0.0.0.0:$PORT"),
+            (_, [.., host], [.., port]) => format!("{host} 0.0.0.0 {port} $PORT"),
+            _ => "$PORT".to_owned(),
+        }
+    }
+
+    /// Returns its name as it is called.
+    pub(super) fn name(&self) -> String {
+        match self.subcommand {
+            Some(word) => format!("{} {word}", self.program),
+            None => self.program.to_owned(),
+        }
+    }
+}
+
 /// Returns the app that a server is told to serve: `module:name`, or a module alone for those that have a default.
 pub(super) fn target<'a>(server: &Server, invoked: &'a Invoked) -> Option<&'a str> {
     const WITH_TARGET: &[&str] = &["gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "waitress-serve"];
     if !WITH_TARGET.contains(&server.program) {
         return None;
     }
-    let is_free = |index: usize| {
-        index.checked_sub(1).and_then(|before| invoked.args.get(before)).is_none_or(|before| {
-            // `-w4` and `--bind=x` have their value with them.
-            !before.starts_with('-')
-                || before.contains('=')
-                || server.flags.contains(&before.as_str())
-                || (!before.starts_with("--") && before.len() > 2)
-        })
-    };
-    let free: Vec<&str> = invoked
-        .args
-        .iter()
-        .enumerate()
-        .filter(|(index, word)| !word.starts_with('-') && is_free(*index))
-        .map(|(_, word)| word.as_str())
-        .collect();
+    let free = free_words(server, invoked);
     let with_name = free.iter().find(|word| {
         word.split_once(':').is_some_and(|(module, name)| {
             let name = name.split(['(', '.']).next().unwrap_or_default();
@@ -316,6 +336,23 @@ pub(super) fn target<'a>(server: &Server, invoked: &'a Invoked) -> Option<&'a st
         None if server.program == "gunicorn" => free.last().copied().filter(|word| is_dotted(word)),
         None => None,
     }
+}
+
+/// Returns the words that are neither options nor, as far as is known, their values.
+pub(super) fn free_words<'a>(server: &Server, invoked: &'a Invoked) -> Vec<&'a str> {
+    let is_free = |index: usize| {
+        index.checked_sub(1).and_then(|before| invoked.args.get(before)).is_none_or(|before| {
+            // `-w4` and `--bind=x` have their value with them.
+            !before.starts_with('-')
+                || before.contains('=')
+                || server.flags.contains(&before.as_str())
+                || (!before.starts_with("--") && before.len() > 2)
+        })
+    };
+    let args = invoked.args.iter().enumerate();
+    args.filter(|(index, word)| !word.starts_with('-') && is_free(*index))
+        .map(|(_, word)| word.as_str())
+        .collect()
 }
 
 /// Returns whether a text is names with dots between them.

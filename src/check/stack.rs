@@ -84,9 +84,49 @@ const ABSENT: &[(&str, &str)] = &[
     ("libcrypto.so.1.1", "(none: OpenSSL 1.1 is gone)"),
 ];
 
-/// Returns the Debian package of a library that no stack has.
-pub(super) fn debian_package(name: &str) -> Option<&'static str> {
-    ABSENT.iter().find(|(start, _)| is_library(name, start)).map(|(_, package)| *package)
+/// What each stack has of its own: its glibc, and libraries that only it has or lacks.
+struct Stack {
+    name: &'static str,
+    glibc: (u32, u32),
+    /// Libraries of the list above that it has.
+    present: &'static [&'static str],
+    /// Libraries that newer or older stacks have.
+    absent: &'static [(&'static str, &'static str)],
+}
+
+const OF_NEWER: &str = "(none: a newer stack has it)";
+const OF_OLDER: &str = "(none: an older stack had it)";
+
+/// The stacks, from the lists of packages that Heroku publishes.
+const STACKS: &[Stack] = &[
+    Stack {
+        name: "heroku-20",
+        glibc: (2, 31),
+        present: &["libssl.so.1.1", "libcrypto.so.1.1"],
+        absent: &[("libssl.so.3", OF_NEWER), ("libcrypto.so.3", OF_NEWER), ("libffi.so.8", OF_NEWER)],
+    },
+    Stack { name: "heroku-22", glibc: (2, 35), present: &[], absent: &[("libffi.so.7", OF_OLDER)] },
+    Stack { name: "heroku-24", glibc: (2, 39), present: &[], absent: &[("libffi.so.7", OF_OLDER)] },
+    Stack { name: "heroku-26", glibc: (2, 43), present: &[], absent: &[("libffi.so.7", OF_OLDER)] },
+];
+
+/// The names of the stacks.
+pub(crate) fn stack_names() -> impl Iterator<Item = &'static str> {
+    STACKS.iter().map(|stack| stack.name)
+}
+
+fn stack(name: &str) -> Option<&'static Stack> {
+    STACKS.iter().find(|stack| stack.name == name)
+}
+
+/// Returns the Debian package of a library that a stack doesn't have.
+pub(super) fn debian_package(name: &str, stack_name: &str) -> Option<&'static str> {
+    let stack = stack(stack_name);
+    if stack.is_some_and(|stack| stack.present.contains(&name)) {
+        return None;
+    }
+    let own = stack.map_or(&[][..], |stack| stack.absent);
+    own.iter().chain(ABSENT).find(|(start, _)| is_library(name, start)).map(|(_, package)| *package)
 }
 
 fn is_library(name: &str, start: &str) -> bool {
@@ -96,11 +136,7 @@ fn is_library(name: &str, start: &str) -> bool {
 
 /// Returns the glibc of a stack.
 pub(super) fn glibc_of(stack: &str) -> Option<(u32, u32)> {
-    match stack {
-        "heroku-22" => Some((2, 35)),
-        "heroku-24" => Some((2, 39)),
-        _ => None,
-    }
+    self::stack(stack).map(|stack| stack.glibc)
 }
 
 #[cfg(test)]
@@ -119,7 +155,23 @@ mod tests {
             ("libssl.so.3", None),
             ("libssl.so.1.1", Some("(none: OpenSSL 1.1 is gone)")),
         ] {
-            assert_eq!(debian_package(name), package, "{name}");
+            assert_eq!(debian_package(name, "heroku-24"), package, "{name}");
+        }
+    }
+
+    // C32
+    #[test]
+    fn each_stack_is_judged_by_its_own_libraries() {
+        for (stack, glibc, name, is_absent) in [
+            ("heroku-20", Some((2, 31)), "libssl.so.1.1", false),
+            ("heroku-20", Some((2, 31)), "libssl.so.3", true),
+            ("heroku-22", Some((2, 35)), "libssl.so.3", false),
+            ("heroku-22", Some((2, 35)), "libssl.so.1.1", true),
+            ("heroku-24", Some((2, 39)), "libGL.so.1", true),
+            ("heroku-99", None, "libssl.so.3", false),
+        ] {
+            assert_eq!(glibc_of(stack), glibc, "{stack}");
+            assert_eq!(debian_package(name, stack).is_some(), is_absent, "{stack} {name}");
         }
     }
 }

@@ -16,6 +16,31 @@ pub(crate) fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
     near.first().map(|(_, name)| *name)
 }
 
+/// As [`closest`] for the few names that an app has: there, short words mean something, too.
+pub(super) fn closest_own<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = match word.chars().count() {
+        0..=2 => return None,
+        3..=7 => 1,
+        _ => 2,
+    };
+    let near = names.into_iter().map(|name| (distance(word, name), name));
+    near.filter(|(distance, _)| (1..=allowed).contains(distance)).min().map(|(_, name)| name)
+}
+
+/// Returns the file of the app that may have been meant by another path: a slip in its name, upper and lower case, or
+/// another directory.
+pub(super) fn closest_file<'a>(path: &str, files: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let files: Vec<&str> = files.into_iter().collect();
+    let name = |path: &'a str| path.rsplit('/').next().unwrap_or(path);
+    let is_same = |file: &&&str| file.eq_ignore_ascii_case(path);
+    let wanted = path.rsplit('/').next().unwrap_or(path);
+    let elsewhere: Vec<&str> = files.iter().copied().filter(|file| name(file) == wanted).collect();
+    match elsewhere.as_slice() {
+        [one] => Some(*one),
+        _ => files.iter().find(is_same).copied().or_else(|| closest_own(path, files.iter().copied())),
+    }
+}
+
 /// Counts the letters that have to be added, removed or replaced, or swapped with the next one (the restricted
 /// Damerau-Levenshtein distance).
 fn distance(a: &str, b: &str) -> usize {
@@ -43,6 +68,27 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // C21
+    #[test]
+    fn an_apps_own_names_are_recognised_by_less() {
+        for (word, expected) in
+            [("wsgl", Some("wsgi")), ("man", Some("main")), ("wsgi", None), ("app", None), ("xy", None)]
+        {
+            assert_eq!(closest_own(word, ["wsgi", "main"]), expected, "{word}");
+        }
+        let files = ["start.sh", "bin/run.sh", "src/web/app.py", "Worker.py", "conf/gunicorn.py"];
+        for (path, expected) in [
+            ("strat.sh", Some("start.sh")),
+            ("worker.py", Some("Worker.py")),
+            ("run.sh", Some("bin/run.sh")),
+            ("web/app.py", Some("src/web/app.py")),
+            ("conf/gunicron.py", Some("conf/gunicorn.py")),
+            ("other.py", None),
+        ] {
+            assert_eq!(closest_file(path, files), expected, "{path}");
+        }
+    }
 
     #[test]
     fn a_slip_is_recognised_and_another_word_is_not() {

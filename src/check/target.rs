@@ -14,7 +14,7 @@ use super::loading::{Loading, is_factory, loading};
 use super::module::Import;
 use super::servers::is_dotted;
 use super::standard::is_standard;
-use super::suggest::closest;
+use super::suggest::closest_own;
 use crate::python::requirements::RequirementKind;
 
 /// A program that a process type starts, and the app that it serves or works for.
@@ -271,7 +271,7 @@ fn meant(code: &Code<'_>, found: &Found, module: &str, roots: &[String]) -> Opti
     };
     let same_but_case = names.iter().find(|name| name.eq_ignore_ascii_case(last) && *name != last);
     let near =
-        same_but_case.map(String::as_str).or_else(|| closest(last, names.iter().map(String::as_str)))?;
+        same_but_case.map(String::as_str).or_else(|| closest_own(last, names.iter().map(String::as_str)))?;
     Some(parent.map_or(near.to_owned(), |parent| format!("{parent}.{near}")))
 }
 

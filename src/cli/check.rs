@@ -17,7 +17,7 @@ use crate::check::facts::Facts;
 use crate::check::finding::Finding;
 use crate::check::gather::read_slug;
 use crate::check::report::{Counts, render_github, render_json, render_sarif, render_text};
-use crate::check::{FindingCode, Severity, check, sort};
+use crate::check::{Accepted, FindingCode, Severity, accept, check, sort};
 use crate::dyno::ended_by;
 use crate::env::{Env, Interrupt};
 use crate::error::Result;
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
         }
     };
     facts.stack.clone_from(&arguments.stack);
+    facts.config_vars = run_command::config_vars(&arguments.config_vars, env)?;
     let mut findings = check(&facts);
     findings.extend(syntax_errors);
     match slug.filter(|_| !arguments.r#static) {
@@ -62,8 +63,9 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
     }
     drop(scratch);
     sort(&mut findings);
+    let (findings, accepted) = accept(findings, &facts);
     let width = Env::width(env.stdout_columns) - 1;
-    report(&findings, arguments, &facts, (color, width), output)?;
+    report(&findings, &accepted, arguments, &facts, (color, width), output)?;
     match failure {
         Some(failure) => Err(failure),
         None => Ok(exit_code(&findings, arguments)),
@@ -170,12 +172,18 @@ fn is_told(finding: &Finding, told: &[Finding]) -> bool {
         FindingCode::AppModuleNotFound,
         FindingCode::ImportNotInstalled,
         FindingCode::SourceNeededFileLeftOut,
+        FindingCode::CommandInvalid,
     ];
     let is_same = |told: &Finding| {
         let is_explained = explains.contains(&told.code);
-        let is_same_code =
-            told.code == finding.code || (finding.code == FindingCode::AppModuleNotFound && is_explained);
-        (is_same_code && place(told) == place(finding)) || (is_missing_module && is_explained)
+        let is_here = place(told) == place(finding);
+        let is_command = told.code == FindingCode::CommandInvalid;
+        let is_same_code = told.code == finding.code
+            || (finding.code == FindingCode::AppModuleNotFound && is_explained)
+            || (finding.code == FindingCode::CommandBroken && is_command);
+        // A command explains what its own process lacks, and not what another's does.
+        let is_its_own = !is_command || is_here || finding.place.is_none();
+        (is_same_code && is_here) || (is_missing_module && is_explained && is_its_own)
     };
     told.iter().any(is_same)
 }
@@ -202,6 +210,8 @@ fn settle(findings: &mut Vec<Finding>, boot: Boot, found: Option<Finding>) {
         FindingCode::CommandFileNotFound,
         FindingCode::CommandNotExecutable,
         FindingCode::CommandBroken,
+        FindingCode::CommandInvalid,
+        FindingCode::CommandInBackground,
         FindingCode::AppModuleNotFound,
         FindingCode::SourceNeededFileLeftOut,
         FindingCode::AppAttributeNotFound,
@@ -290,6 +300,7 @@ fn boot(
 
 fn report(
     findings: &[Finding],
+    accepted: &[Accepted],
     arguments: &Check,
     facts: &Facts,
     (color, width): (bool, usize),
@@ -298,7 +309,7 @@ fn report(
     let checked = arguments.app.dir.display().to_string();
     let text = match arguments.format {
         CheckFormat::Text => render_text(findings, color, width),
-        CheckFormat::Json => render_json(findings, &checked),
+        CheckFormat::Json => render_json(findings, accepted, &checked),
         CheckFormat::Sarif => render_sarif(findings),
         CheckFormat::Github => render_github(findings),
     };
@@ -308,7 +319,11 @@ fn report(
         CheckFormat::Json | CheckFormat::Sarif => super::print_result(&text)?,
     }
     let files = facts.files.values().filter(|file| !file.is_dir).count();
-    output.detail(format!("{} in {files} files.", Counts::of(findings).describe()));
+    let accepted = match accepted.len() {
+        0 => String::new(),
+        count => format!(" {count} accepted, each with a reason."),
+    };
+    output.detail(format!("{} in {files} files.{accepted}", Counts::of(findings).describe()));
     Ok(())
 }
 
@@ -344,6 +359,7 @@ mod tests {
                 vec![Code::BootServerError],
             ),
             (vec![web(Code::AppAttributeNotFound)], Boot::Silent(Duration::ZERO), None, vec![]),
+            (vec![web(Code::CommandInvalid), web(Code::CommandInBackground)], up, None, vec![]),
             // What it says nothing about.
             (
                 vec![web(Code::CommandNoPort)],
@@ -402,6 +418,7 @@ mod tests {
         let told = [
             at(Code::ImportNotInstalled, "a.py", 1, "import x"),
             at(Code::AppNoWorkerApp, "Procfile", 2, "w: x"),
+            at(Code::CommandInvalid, "Procfile", 4, "v: x"),
         ];
         for (finding, expected) in [
             (missing(Some(1)), true),
@@ -410,9 +427,14 @@ mod tests {
             (at(Code::AppNoWorkerApp, "Procfile", 2, "w: x"), true),
             (at(Code::AppNoWorkerApp, "Procfile", 3, "w: x"), false),
             (at(Code::AppSyntaxError, "a.py", 1, "import x"), false),
+            (at(Code::AppModuleNotFound, "Procfile", 4, "v: x"), true),
+            (at(Code::CommandBroken, "Procfile", 4, "v: x"), true),
+            (at(Code::CommandBroken, "Procfile", 3, "w: x"), false),
         ] {
             assert_eq!(is_told(&finding, &told), expected, "{finding:?}");
         }
-        assert!(!is_told(&missing(None), &told[1..]));
+        assert!(!is_told(&missing(None), &told[1..2]));
+        assert!(is_told(&missing(None), &told[2..]));
+        assert!(!is_told(&missing(Some(1)), &told[2..]));
     }
 }

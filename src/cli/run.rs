@@ -130,7 +130,7 @@ fn describe(finding: &Finding) -> String {
     let place = finding.place.as_ref().map(render_snippet);
     let parts = [entry.title, finding.message.trim_end()].into_iter().chain(place.as_deref());
     let id = format!("Finding id: {}", entry.id);
-    parts.chain([entry.fix.trim_end(), &id]).collect::<Vec<_>>().join("\n\n")
+    parts.chain([finding.fix(), &id]).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Reads the config vars as text: `--set` wins over `--env-file`, which wins over `--env-dir`.

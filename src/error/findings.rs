@@ -73,10 +73,13 @@ impl FindingCode {
             Code::CommandFileNotFound,
             Code::CommandNotExecutable,
             Code::CommandBroken,
+            Code::CommandInvalid,
+            Code::CommandInBackground,
             Code::AppModuleNotFound,
             Code::AppAttributeNotFound,
             Code::AppNoWorkerApp,
             Code::AppSyntaxError,
+            Code::AppCollectstatic,
             Code::ImportNotInstalled,
             Code::LibraryMissing,
         ]
@@ -245,6 +248,24 @@ findings! {
             `setuptools<81`. Else correct the program's options or settings.
         "},
     }
+    CommandInvalid => {
+        id: "command::invalid",
+        severity: Error,
+        title: "A command of the Procfile can't work as it is written.",
+        fix: indoc! {"
+            Write the command as it works in bash, with the options that the
+            program has.
+        "},
+    }
+    CommandInBackground => {
+        id: "command::in-background",
+        severity: Error,
+        title: "A process goes into the background, which ends its dyno.",
+        fix: indoc! {"
+            Let the program stay in the foreground. Of several programs, each
+            gets a process type of its own.
+        "},
+    }
     CommandFixedPort => {
         id: "command::fixed-port",
         severity: Error,
@@ -350,6 +371,15 @@ findings! {
             settings and source code to whoever causes an error.
         "},
     }
+    AppCollectstatic => {
+        id: "app::collectstatic",
+        severity: Error,
+        title: "Django's settings make collectstatic fail, and the build with it.",
+        fix: indoc! {"
+            Correct the setting. If nobody needs the static files, set the
+            config var DISABLE_COLLECTSTATIC to 1.
+        "},
+    }
     BootFailed => {
         id: "boot::crashed",
         severity: Error,
@@ -432,6 +462,16 @@ findings! {
         fix: indoc! {"
             Run `git submodule update --init --recursive`. Heroku fetches
             submodules, and so does `--commit`; a directory is taken as it is.
+        "},
+    }
+    ConfigVarPort => {
+        id: "config-vars::port",
+        severity: Note,
+        title: "There is a config var named PORT.",
+        fix: indoc! {"
+            Unset it: the dyno sets PORT itself, to another port each time. An
+            app that gets the config var's port is stopped after 60 seconds
+            (R10).
         "},
     }
     // Imports and requirements.
@@ -534,7 +574,7 @@ findings! {
     SecretsEnvFile => {
         id: "secrets::env-file",
         severity: Warning,
-        title: "A file of config vars is about to ship in the slug.",
+        title: "A file with credentials is about to ship in the slug.",
         fix: indoc! {"
             Add it to .gitignore or .slugignore, set the values as config vars
             of the app, and change those that were committed.
@@ -585,6 +625,15 @@ findings! {
         fix: indoc! {"
             Name them in .slugignore, or keep them in an object store. Every
             dyno fetches the whole slug before it boots.
+        "},
+    }
+    FilesBelowTop => {
+        id: "files::below-top",
+        severity: Note,
+        title: "Files have no effect where they are.",
+        fix: indoc! {"
+            Move them to the top level directory if they are to count. As on
+            Heroku, they aren't read anywhere else.
         "},
     }
     FilesVirtualEnvironment => {

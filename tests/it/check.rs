@@ -126,6 +126,22 @@ const ROWS: &[Row] = &[
         "Procfile:1",
         &[("Procfile", "web: ./start.sh\n"), ("start.sh", "#!/bin/sh\n")],
     ),
+    // C16: what can't work as it is written.
+    row(
+        "command::invalid",
+        "Procfile:1",
+        &[("Procfile", "web: gunicorn -b '0.0.0.0:$PORT' app:app\n"), ("app.py", WSGI)],
+    ),
+    row(
+        "command::invalid",
+        "Procfile:2",
+        &[("Procfile", "web: gunicorn app:app\nadmin: gunicorn --port 5000 app:app\n"), ("app.py", WSGI)],
+    ),
+    row(
+        "command::in-background",
+        "Procfile:1",
+        &[("Procfile", "web: gunicorn --daemon app:app\n"), ("app.py", WSGI)],
+    ),
     // Where it listens.
     row(
         "command::fixed-port",
@@ -440,6 +456,8 @@ const ROWS: &[Row] = &[
             ("Procfile", "web: gunicorn site_.wsgi\n"),
             ("site_/settings.py", "MEDIA_ROOT = BASE_DIR / 'media'\n"),
             ("site_/wsgi.py", DJANGO_WSGI),
+            // C11: the setting alone is a template's.
+            ("site_/models.py", "photo = models.ImageField()\n"),
         ],
     ),
     row(
@@ -449,8 +467,24 @@ const ROWS: &[Row] = &[
             ("Procfile", "web: gunicorn app:app\n"),
             (
                 "app.py",
-                "from flask import Flask\napp = Flask(__name__)\napp.config['UPLOAD_FOLDER'] = 'static/uploads'\n",
+                "from flask import Flask, request\napp = Flask(__name__)\napp.config['UPLOAD_FOLDER'] = 'static/uploads'\ndef up(): request.files['x'].save('y')\n",
             ),
+        ],
+    ),
+    // C31
+    row(
+        "files::below-top",
+        "backend/.slugignore",
+        &[("Procfile", "web: gunicorn app:app\n"), ("app.py", WSGI), ("backend/.slugignore", "docs\n")],
+    ),
+    // C30
+    row(
+        "config-vars::port",
+        "app.json",
+        &[
+            ("Procfile", "web: gunicorn app:app\n"),
+            ("app.py", WSGI),
+            ("app.json", "{\"env\": {\"PORT\": \"5000\"}}"),
         ],
     ),
     row(
@@ -474,6 +508,7 @@ const DJANGO_WSGI: &str =
 
 /// Findings whose apps are in other tests, of this file and of `foreign`.
 const ELSEWHERE: &[&str] = &[
+    "app::collectstatic",
     "app::import-failed",
     "app::import-too-long",
     "boot::crashed",
@@ -590,6 +625,19 @@ fn nothing_is_said_of_what_only_looks_wrong() {
         ],
         &[("Procfile", "web: bin/start-nginx gunicorn -b unix:/tmp/nginx.socket app:app\n"), flask],
         &[("Procfile", "web: cd src && gunicorn app:app\n"), ("src/app.py", WSGI)],
+        // C03
+        &[
+            ("Procfile", "web: uvicorn app:app\n"),
+            (".profile.d/a.sh", "export UVICORN_PORT=$PORT UVICORN_HOST=0.0.0.0\n"),
+            flask,
+        ],
+        &[("Procfile", "web: export UVICORN_PORT=$PORT; uvicorn app:app --host 0.0.0.0\n"), flask],
+        &[
+            ("Procfile", "web: . ./env.sh && uvicorn app:app\n"),
+            ("env.sh", "export UVICORN_PORT=$PORT UVICORN_HOST=0.0.0.0\n"),
+            flask,
+        ],
+        &[("Procfile", "web: cd /app/src && gunicorn app:app\n"), ("src/app.py", WSGI)],
         &[("Procfile", "web: gunicorn --chdir src app:app\n"), ("src/app.py", WSGI)],
         &[
             ("Procfile", "web: gunicorn 'pkg:app'\n"),
@@ -674,6 +722,7 @@ fn nothing_is_said_of_what_only_looks_wrong() {
         &[
             ("Procfile", "web: hypercorn -c hypercorn.toml app:app\n"),
             flask,
+            ("hypercorn.toml", "bind = '0.0.0.0:5000'\n"),
             (".heroku/python/bin/hypercorn", ""),
         ],
         &[("Procfile", "web: gunicorn legacy:app\n"), ("legacy.py", "app = = 1\nimport nowhere\n")],

@@ -8,6 +8,7 @@ mod build;
 mod buildpack;
 mod bytecode;
 mod check;
+mod check_directory;
 mod classic;
 mod classic_cache;
 mod classic_doors;

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates that compile C, and why they may: there is no TLS and no grammar of Python without.
-const COMPILE_C: &[&str] = &["ring", "tree-sitter", "tree-sitter-python"];
+const COMPILE_C: &[&str] = &["ring", "tree-sitter", "tree-sitter-bash", "tree-sitter-python"];
 
 /// Crates with a name for the linker. The first only says that there may be one of it in a program.
 const LINKS: &[&str] = &["rayon-core", "ring", "tree-sitter", "tree-sitter-language"];

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
@@ -44,7 +45,8 @@ pub(in crate::cli) struct Check {
     pub(in crate::cli) format: CheckFormat,
 
     /// The stack that the slug is for
-    #[arg(long, env = "STACK", value_name = "STACK", default_value = crate::check::gather::DEFAULT_STACK)]
+    #[arg(long, env = "STACK", value_name = "STACK", default_value = crate::check::gather::DEFAULT_STACK,
+          value_parser = PossibleValuesParser::new(crate::check::stack_names()))]
     pub(in crate::cli) stack: String,
 
     /// The config vars.

@@ -1,0 +1,144 @@
+//! Where else a server could be told where to listen: variables, scripts that run before it, its own configuration
+//! files. What the command leaves open is a finding only where none of them could say it.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::catalogue::FindingCode;
+use super::command::{Invoked, join};
+use super::facts::Facts;
+use super::finding::{Finding, line_of, point_at};
+use super::servers::Server;
+
+/// Programs that run before a server and tell it nothing.
+const SILENT: &[&str] =
+    &["cd", "set", "shopt", "trap", "echo", "printf", "true", ":", "sleep", "date", "ulimit", "umask", ""];
+
+/// Returns whether something that isn't in the command could tell the server where to listen.
+pub(super) fn may_be_told(facts: &Facts, server: &Server, invoked: &Invoked, before: &[Invoked]) -> bool {
+    let prefix = server.prefix;
+    let is_named = |text: &str| !prefix.is_empty() && text.contains(prefix);
+    before.iter().any(|earlier| !tells_nothing(earlier))
+        || has_open_word(invoked)
+        || profiles(facts).any(|(_, text)| is_named(text))
+        || facts.config_vars.keys().any(|name| is_named(name))
+        || facts.texts.get("app.json").is_some_and(|text| is_named(text))
+        || server.configuration.iter().any(|name| {
+            let own = [join(&invoked.dir, name), (*name).to_owned()];
+            own.iter().any(|path| facts.texts.get(path).is_some_and(|text| is_named(text)))
+        })
+}
+
+fn tells_nothing(earlier: &Invoked) -> bool {
+    // `export $(cat .env)` exports anything. What it names itself is known.
+    let exports = earlier.program == "export" && earlier.args.iter().all(|word| word.contains('='));
+    exports || (SILENT.contains(&earlier.program.as_str()) && earlier.wrappers.is_empty())
+}
+
+/// Returns whether an earlier command can't start anything that listens in the server's place.
+pub(super) fn is_one_off(earlier: &Invoked) -> bool {
+    const ONE_OFF: &[&str] = &["alembic", "aerich", "mkdir", "cp", "mv", "rm", "touch", "chmod", "export"];
+    let manages = earlier.args.first().is_some_and(|script| script.ends_with("manage.py"))
+        && earlier.args.get(1).is_some_and(|word| word != "runserver");
+    let upgrades = earlier.program == "flask" && earlier.args.iter().any(|word| word == "db");
+    manages || upgrades || ONE_OFF.contains(&earlier.program.as_str()) || tells_nothing(earlier)
+}
+
+/// Returns whether a word of the command is a variable that may hold options.
+pub(super) fn has_open_word(invoked: &Invoked) -> bool {
+    invoked.words.iter().enumerate().any(|(index, word)| {
+        let before = index.checked_sub(1).and_then(|index| invoked.args.get(index));
+        let is_value = before.is_some_and(|option| option.starts_with('-') && !option.contains('='));
+        word.splits && !is_value && !word.text.starts_with('-') && !word.text.contains("PORT")
+    })
+}
+
+/// Returns the boot scripts of the app.
+fn profiles(facts: &Facts) -> impl Iterator<Item = (&str, &str)> {
+    facts
+        .texts
+        .iter()
+        .filter(|(path, _)| *path == ".profile" || path.starts_with(".profile.d/"))
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+}
+
+/// Returns the scripts of the app that have run when a command is run.
+fn scripts<'a>(facts: &'a Facts, before: &[Invoked]) -> Vec<(&'a str, &'a str)> {
+    let called = before.iter().filter(|earlier| !earlier.is_conditional).filter_map(Invoked::shell_script);
+    let called = called.filter_map(|path| facts.texts.get_key_value(&path));
+    profiles(facts).chain(called.map(|(path, text)| (path.as_str(), text.as_str()))).collect()
+}
+
+/// `port = 8503` in what a script writes into Streamlit's settings. A script may write line ends as `\n`.
+static STREAMLIT_PORT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(?:\\n|\b)port\s*=\s*["']?([^\s"'\\]+)"#).ok());
+
+/// `UVICORN_PORT=8000`
+static PORT_VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"\b([A-Z_]+_PORT|GUNICORN_CMD_ARGS)=(?:"([^"]*)"|'([^']*)'|([^\s;&|]*))"#).ok()
+});
+
+/// Finds a fixed port in the scripts that run before the server. Silent where there is more than one.
+pub(super) fn fixed_in_scripts(facts: &Facts, server: &Server, before: &[Invoked]) -> Option<Finding> {
+    let mut ports = Vec::new();
+    for (file, text) in scripts(facts, before) {
+        let [_, variable] = server.variables;
+        for found in PORT_VARIABLE.iter().flat_map(|pattern| pattern.captures_iter(text)) {
+            let value =
+                (2..=4).find_map(|index| found.get(index)).map(|value| (value.start(), value.as_str()));
+            if found[1] == *variable && !variable.is_empty() {
+                ports.extend(value.map(|value| (file, text, value)));
+            }
+        }
+        if server.program == "streamlit" && text.contains("streamlit") {
+            let written = STREAMLIT_PORT.iter().flat_map(|pattern| pattern.captures_iter(text));
+            let values = written.filter_map(|found| found.get(1));
+            ports.extend(values.map(|value| (file, text, (value.start(), value.as_str()))));
+        }
+    }
+    let [(file, text, (at, port))] = ports.as_slice() else { return None };
+    if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number = text[..*at].matches('\n').count() + 1;
+    let message = format!(
+        "{file} has {} listen on port {port}, but Heroku sends requests to the port in PORT.",
+        server.program
+    );
+    let place = line_of(text, number).map(|line| point_at(file, number, &line, port, "a fixed port"));
+    Some(Finding::new(FindingCode::CommandFixedPort, message).at(place))
+}
+
+/// What Streamlit's own settings say of the port and the address, each with its line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct StreamlitSettings {
+    /// The file.
+    pub(super) file: String,
+    /// The port.
+    pub(super) port: Option<(String, usize)>,
+    /// The address.
+    pub(super) address: Option<(String, usize)>,
+}
+
+/// Reads Streamlit's own settings; nothing is known of a file that isn't valid.
+pub(super) fn streamlit_settings(facts: &Facts, dir: &str) -> Option<StreamlitSettings> {
+    const FILE: &str = ".streamlit/config.toml";
+    let file = [join(dir, FILE), FILE.to_owned()].into_iter().find(|file| facts.has_file(file))?;
+    let mut settings = StreamlitSettings { file, ..StreamlitSettings::default() };
+    let Some(text) = facts.texts.get(&settings.file) else { return Some(settings) };
+    let table = text.parse::<toml::Table>().ok();
+    let server = table.as_ref().and_then(|table| table.get("server")).and_then(toml::Value::as_table);
+    let Some(server) = server else { return Some(settings) };
+    let line = |name: &str| {
+        let is_line = |line: &str| {
+            line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim().starts_with('='))
+        };
+        text.lines().position(is_line).map(|index| index + 1)
+    };
+    settings.port =
+        server.get("port").and_then(toml::Value::as_integer).map(|port| port.to_string()).zip(line("port"));
+    settings.address =
+        server.get("address").and_then(toml::Value::as_str).map(str::to_owned).zip(line("address"));
+    Some(settings)
+}
