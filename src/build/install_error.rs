@@ -6,7 +6,7 @@ use std::fmt;
 use super::cause::{Cause, find_cause};
 use super::fault_places::{Place, entries_of, find_places};
 use super::missing::{first_error_line, known_cause};
-use crate::check::closest;
+use crate::error::similar::closest;
 use crate::error::{ErrorCode, Snippet, UserError};
 use crate::host::process::RunError;
 use crate::python::requirements::{RequirementKind, Requirements, normalised_name};

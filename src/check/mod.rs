@@ -42,7 +42,6 @@ mod sources;
 mod stack;
 mod standard;
 mod storage;
-mod suggest;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -57,7 +56,6 @@ pub(crate) use accepted::Accepted;
 pub(crate) use accepted::accept;
 pub(crate) use procfile::missing_procfile;
 pub(crate) use stack::stack_names;
-pub(crate) use suggest::closest;
 
 /// Checks an app by its facts: no disk, no clock, nothing is executed. The worst findings come first.
 pub fn check(facts: &Facts) -> Vec<Finding> {

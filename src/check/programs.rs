@@ -6,7 +6,7 @@ use super::command::{Invoked, is_python, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
 use super::required::lacking;
-use super::suggest::{closest, closest_file};
+use crate::error::similar::{closest, closest_file};
 
 /// Programs of Python packages, and the package of each. A program that isn't here may be the stack's, or another
 /// buildpack's.

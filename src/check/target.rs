@@ -14,7 +14,7 @@ use super::loading::{Loading, is_factory, loading};
 use super::module::Import;
 use super::servers::is_dotted;
 use super::standard::is_standard;
-use super::suggest::closest_own;
+use crate::error::similar::closest_own;
 use crate::python::requirements::RequirementKind;
 
 /// A program that a process type starts, and the app that it serves or works for.

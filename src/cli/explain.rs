@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::args::Explain;
-use crate::check::closest;
+use crate::error::similar::closest;
 use crate::error::{ErrorCode, FindingCode, HEROKU_CODES, HerokuCode, NoticeCode, Result, UserError};
 
 /// What is known of an id.

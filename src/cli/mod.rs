@@ -17,8 +17,10 @@ mod plan;
 mod replace;
 mod run;
 mod sbom;
+mod usage;
 mod version;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,7 +47,7 @@ pub(crate) fn run(env: &Env) -> ExitCode {
             let _ = print_result(&version::render(false));
             return ExitCode::SUCCESS;
         }
-        Err(error) => return explain_usage(&error),
+        Err(error) => return explain_usage(&error, env),
     };
     match &arguments.command {
         Command::Build(build) => {
@@ -148,9 +150,12 @@ pub(crate) fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
 }
 
 /// Prints clap's own message: help and version to standard output, mistakes to standard error.
-fn explain_usage(error: &clap::Error) -> ExitCode {
+fn explain_usage(error: &clap::Error, env: &Env) -> ExitCode {
     // A reader that has gone away has no use for an error either.
-    let _ = error.print();
+    let _ = match usage::command_without_dashes(error, env) {
+        Some(text) => std::io::stderr().write_all(escape_lines(&text).as_bytes()),
+        None => error.print(),
+    };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
@@ -202,7 +207,6 @@ fn print_result(text: &str) -> Result<()> {
 
 /// Writes to standard output what is harmless already; a reader that has gone away is no error.
 fn write_stdout(text: &str) -> Result<()> {
-    use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -290,9 +290,6 @@ fn announce(order: &Order, app_dir: &Path, is_isolated: bool, voice: &Voice) {
     let is_told = order.is_web || (order.asked_port.is_some() && !voice.is_shared());
     if let Some(port) = order.port.filter(|_| is_told) {
         voice.add(&format!("Its address is http://localhost:{port} (PORT={port})"));
-        if boot::is_port_taken(port) {
-            voice.warn(NoticeCode::RunPortTaken, &format!("Port {port} is taken by another program."), "");
-        }
     }
 }
 

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::env::Env;
+use crate::error::similar::closest_own;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
 use crate::slug::unpack::ParseProcfile;
@@ -110,7 +111,7 @@ pub(crate) enum DynoCommand {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DynoError {
     /// The process type isn't one of the slug's.
-    #[error("The slug declares {}, and no \"{name}\".", list(declared))]
+    #[error("The slug declares {}, and no \"{name}\".{}", list(declared), meant(name, declared))]
     NoSuchType {
         /// What was asked for.
         name: String,
@@ -132,6 +133,14 @@ pub(crate) enum DynoError {
     /// The command can't be handed to a program.
     #[error("The command has a NUL byte, which no program's argument can hold.")]
     NulInCommand,
+    /// Another program listens on the port that was asked for.
+    #[error("Port {port} is taken by another program, so nothing was started.")]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// Whether the router was to listen there.
+        for_router: bool,
+    },
     /// There is no bash.
     #[error("There is no bash in {}, nor elsewhere on PATH.", boot::BASE_PATH)]
     NoBash,
@@ -168,6 +177,8 @@ impl UserError for DynoError {
                 ErrorCode::RunNoSuchType
             }
             Self::NulInCommand | Self::NoBash | Self::Start { .. } => ErrorCode::RunFailed,
+            Self::PortTaken { for_router: false, .. } => ErrorCode::RunPortTaken,
+            Self::PortTaken { for_router: true, .. } => ErrorCode::RouterPortTaken,
             Self::Wait { .. } => ErrorCode::ProgramFailed,
             Self::ReleaseFailed { .. } => ErrorCode::RunReleaseFailed,
         }
@@ -179,6 +190,11 @@ impl UserError for DynoError {
             _ => None,
         }
     }
+}
+
+fn meant(name: &str, declared: &[String]) -> String {
+    let near = closest_own(name, declared.iter().map(String::as_str));
+    near.map(|near| format!(" Is \"{near}\" meant?")).unwrap_or_default()
 }
 
 fn list(names: &[String]) -> String {
@@ -200,6 +216,7 @@ pub(crate) fn run_dyno(
     output: &Output,
     parse_procfile: &ParseProcfile<'_>,
 ) -> Result<u8> {
+    check_port(spec)?;
     let launcher = launch::Launcher::new(spec, env, output, parse_procfile)?;
     let mut prepared = launcher.prepare()?;
     if spec.release_first {
@@ -209,6 +226,24 @@ pub(crate) fn run_dyno(
         }
     }
     formation::run(&launcher, prepared)
+}
+
+/// Fails if a port was asked for, by an argument or by the config var of a web process, and somebody has it already: the
+/// app would find that out much later, after the release phase.
+fn check_port(spec: &DynoSpec) -> Result<()> {
+    let asked = match spec.port {
+        None if spec.has_router => None,
+        None if matches!(&spec.command, DynoCommand::ProcessType(name) if name == "web") => {
+            spec.config_vars.get("PORT").and_then(|port| port.parse().ok())
+        }
+        port => port,
+    };
+    match asked {
+        Some(port) if boot::is_port_taken(port) => {
+            Err(DynoError::PortTaken { port, for_router: spec.has_router }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -839,12 +839,21 @@ catalogue! {
         "},
         exit_code: 3,
     }
+    SlugNotOne => {
+        id: "slug::not-a-slug",
+        title: "This isn't a slug.",
+        fix: indoc! {"
+            A slug is a gzip compressed tar file with the app in ./app, as
+            `slugc build` writes it. Name one.
+        "},
+        exit_code: 2,
+    }
     SlugInvalid => {
         id: "slug::invalid",
-        title: "This isn't a slug that can be read.",
+        title: "The slug can't be read.",
         fix: indoc! {"
-            A slug is a gzip compressed tar file with the app in ./app. Build it
-            again, or copy it again: it may be damaged or cut off.
+            Build it again, or copy it again: it may be damaged or cut off, or
+            belong to another user.
         "},
         exit_code: 1,
     }
@@ -906,6 +915,16 @@ catalogue! {
             command: slugc run slug.tgz -- python --version
         "},
         exit_code: 2,
+    }
+    RunPortTaken => {
+        id: "run::port-taken",
+        title: "The port is taken by another program.",
+        fix: indoc! {"
+            Stop the program that listens on it (`ss -ltnp` shows which one),
+            or give another port with `--port`. Without one, a free port is
+            taken.
+        "},
+        exit_code: 3,
     }
     RunEnvFile => {
         id: "run::invalid-env-file",

@@ -8,6 +8,7 @@ pub(crate) mod findings;
 mod heroku;
 mod notices;
 mod render;
+pub(crate) mod similar;
 
 use std::error::Error;
 use std::fmt;

@@ -256,13 +256,6 @@ notices! {
         "},
     }
     // The dyno.
-    RunPortTaken => {
-        id: "run::port-taken",
-        title: "Another program listens on the port.",
-        fix: indoc! {"
-            Stop that program, or choose another port with `--port`.
-        "},
-    }
     RunExitTimeout => {
         id: "run::exit-timeout",
         title: "A process didn't end in time after SIGTERM (R12).",

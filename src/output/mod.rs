@@ -400,7 +400,7 @@ pub(crate) mod tests {
         let output = Output::to_sink(log.clone(), Format::Text);
         output.step("Installing Python 3.14.7");
         output.detail("Downloading");
-        output.warning(NoticeCode::RunPortTaken, "Look out.\n\nSecond paragraph.");
+        output.warning(NoticeCode::RunExitTimeout, "Look out.\n\nSecond paragraph.");
         assert_eq!(
             log.text(),
             "-----> Installing Python 3.14.7\n       Downloading\n\n !     Warning: Look out.\n !\n !     Second paragraph.\n\n"
@@ -497,7 +497,7 @@ pub(crate) mod tests {
             let mut env = Env::for_tests(&[]);
             env.stderr_columns = columns;
             output.inner().width = Env::width(columns);
-            output.warning(NoticeCode::RunPortTaken, &text);
+            output.warning(NoticeCode::RunExitTimeout, &text);
             let shown = log.text();
             let prose = shown.lines().filter(|line| line.contains("word")).map(str::len).max().unwrap();
             assert!(prose <= widest && prose + 5 > widest, "{columns:?}: {shown}");

@@ -58,6 +58,9 @@ impl SlugReader {
         let path = path.as_ref().to_owned();
         let metadata =
             path.metadata().map_err(|source| SlugReadError::Unreadable { path: path.clone(), source })?;
+        if metadata.is_dir() {
+            return Err(SlugReadError::Directory { path });
+        }
         if !metadata.is_file() {
             return Err(SlugReadError::NotAFile { path });
         }
@@ -533,6 +536,8 @@ mod tests {
     fn what_is_not_a_file_is_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let error = SlugReader::open(dir.path()).err().unwrap();
+        assert!(matches!(error, SlugReadError::Directory { .. }), "{error:?}");
+        let error = SlugReader::open("/dev/null").err().unwrap();
         assert!(matches!(error, SlugReadError::NotAFile { .. }), "{error:?}");
         let error = SlugReader::open(dir.path().join("none")).err().unwrap();
         assert!(matches!(error, SlugReadError::Unreadable { .. }), "{error:?}");

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::manifest::BesideSlug;
 use super::read::{EntryKind, Layout, SlugEntry, SlugReadError, SlugReader, printable};
 use crate::env::{Env, Interrupted};
-use crate::error::{ErrorCode, NoticeCode, UserError};
+use crate::error::{Door, ErrorCode, NoticeCode, UserError};
 use crate::host::beneath::{Beneath, BeneathError};
 use crate::host::files::{self, FileContext, FileError, read_small_file};
 use crate::output::{Output, Progress};
@@ -96,6 +96,14 @@ impl UserError for UnpackError {
             Self::Refused { .. } | Self::TooLarge { .. } => ErrorCode::SlugInvalid,
             Self::Write { .. } => ErrorCode::FileSystem,
             Self::Interrupted(interrupted) => interrupted.code(),
+        }
+    }
+
+    fn fix(&self, door: Door) -> Option<String> {
+        match self {
+            Self::Read(error) => error.fix(door),
+            Self::Directory(error) => error.fix(door),
+            _ => None,
         }
     }
 

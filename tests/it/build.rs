@@ -345,6 +345,6 @@ fn a_process_type_runs_from_the_slug() {
     damaged.set_len(1000).unwrap();
     damaged.flush().unwrap();
     app.run(&["run", app.slug().to_str().unwrap(), "hello"]).failure("slug::invalid");
-    app.run(&["run", "no-such.tgz"]);
+    app.run(&["run", "no-such.tgz"]).failure("slug::not-a-slug");
     assert!(Path::new(&app.slug()).exists());
 }

@@ -906,7 +906,7 @@ fn the_exit_code_is_for_ci() {
     check(&app, Path::new("no/such/thing"), &[]).failure("source::not-a-directory");
     let text = app.out.join("text.tgz");
     fs::write(&text, "not a slug").unwrap();
-    check(&app, &text, &[]).failure("slug::invalid");
+    check(&app, &text, &[]).failure("slug::not-a-slug");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -142,6 +143,7 @@ fn the_manifest_counts_if_it_is_about_this_slug() {
     assert!(shown.stderr.contains("other.tgz.json isn't the manifest of a slug."), "{}", shown.stderr);
 }
 
+// Y03
 #[test]
 fn what_is_no_slug_gets_an_answer_and_leaves_nothing_behind() {
     let bench = Bench::new();
@@ -153,22 +155,40 @@ fn what_is_no_slug_gets_an_answer_and_leaves_nothing_behind() {
         fs::write(&path, contents).unwrap();
         path
     };
-    for file in [
-        bad("cut.tgz", &bytes[..bytes.len() / 2]),
-        bad("empty.tgz", b""),
-        bad("text.tgz", b"hello"),
-        bench.0.out.join("missing.tgz"),
-        bench.0.out.clone(),
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(b"hello").unwrap();
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() / 2] ^= 0x55;
+    for (file, id, words) in [
+        (bad("cut.tgz", &bytes[..bytes.len() / 2]), "slug::invalid", "is cut off"),
+        (bad("damaged.tgz", &damaged), "slug::invalid", "damaged"),
+        (bad("empty.tgz", b""), "slug::not-a-slug", "The file is empty."),
+        (bad("text.tgz", b"hello"), "slug::not-a-slug", "isn't compressed by gzip"),
+        (bad("archive.tgz", b"PK\x03\x04"), "slug::not-a-slug", "it looks like a zip file"),
+        (bad("text.gz.tgz", &gzip.finish().unwrap()), "slug::not-a-slug", "there is no tar file in it"),
+        (bench.0.out.join("missing.tgz"), "slug::not-a-slug", "No such file"),
+        (bench.0.out.clone(), "slug::not-a-slug", "slugc build "),
+        ("/dev/null".into(), "slug::not-a-slug", "isn't a regular file"),
     ] {
+        let code = if id == "slug::invalid" { 1 } else { 2 };
+        let check = |ran: Run, code: i32| {
+            let words: Vec<&str> = words.split(' ').collect();
+            let told: Vec<&str> = ran.stderr.split_whitespace().filter(|word| *word != "!").collect();
+            assert!(
+                told.windows(words.len()).any(|window| window.join(" ").contains(&words.join(" "))),
+                "{words:?}: {}",
+                ran.stderr
+            );
+            assert_eq!(ran.code, Some(code), "{}: {}", file.display(), ran.stderr);
+            assert!(ran.stdout.is_empty() && !page.exists(), "{}", file.display());
+        };
         for command in ["inspect", "sbom"] {
             let output = if command == "sbom" { "--output" } else { "--html" };
-            let ran =
-                bench.run(command, &[&file], &[output, page.to_str().unwrap()]).failure("slug::invalid");
-            assert!(ran.stdout.is_empty() && !page.exists(), "{command} {}", file.display());
+            check(bench.run(command, &[&file], &[output, page.to_str().unwrap()]).failure(id), code);
         }
+        check(bench.run("run", &[&file], &[]).failure(id), code);
         for pair in [[&*slug, &*file], [&*file, &*slug]] {
-            let ran = bench.run("diff", &pair, &[]).failure("slug::invalid");
-            assert_eq!(ran.code, Some(2), "{}", file.display());
+            check(bench.run("diff", &pair, &[]).failure(id), 2);
         }
     }
     for place in ["gone/page.html", "."] {

@@ -561,3 +561,69 @@ fn a_crash_at_boot_ends_with_its_name_its_cause_and_the_way_on() {
         }
     }
 }
+
+/// A slug that needs no build.
+fn slug_of(app: &TestApp, procfile: &str) -> String {
+    let files = [("Procfile".to_owned(), procfile.as_bytes().to_vec())];
+    crate::slugs::write_slug(&app.out.join("slug.tgz"), &files, "./app").to_str().unwrap().to_owned()
+}
+
+// Y10
+#[test]
+fn a_port_that_is_taken_is_told_before_anything_is_started() {
+    let app = TestApp::new(&[]);
+    let slug = slug_of(&app, "web: echo sta''rted\nworker: echo sta''rted\nrelease: echo sta''rted\n");
+    let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let vars = format!("PORT={port}");
+    for (arguments, id) in [
+        (&["--port", &port][..], "run::port-taken"),
+        (&["worker", "--port", &port], "run::port-taken"),
+        (&["--set", &vars], "run::port-taken"),
+        (&["--release", "--port", &port], "run::port-taken"),
+        (&["--port", &port, "--", "echo sta''rted"], "run::port-taken"),
+        (&["--router", "--port", &port], "router::port-taken"),
+        (&["--release", "--formation", "web=1", "--port", &port], "router::port-taken"),
+    ] {
+        for isolation in [&["--no-isolate"][..], &[]] {
+            let ran = app.run(&[&["run", &slug], isolation, arguments].concat()).failure(id);
+            assert!(!ran.stdout.contains("started"), "{arguments:?}: {}", ran.stdout);
+            assert!(ran.stderr.contains(&port), "{arguments:?}: {}", ran.stderr);
+            assert_eq!(ran.code, Some(3), "{arguments:?}: {}", ran.stderr);
+        }
+    }
+    // Nobody has asked for it.
+    for arguments in [&["worker", "--set", &vars][..], &["worker"], &["web"]] {
+        let ran = app.run(&[&["run", &slug, "--no-isolate"], arguments].concat());
+        assert!(ran.stdout.contains("started"), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+// Y11, Y14
+#[test]
+fn a_wrong_word_is_answered_by_the_right_one() {
+    let app = TestApp::new(&[]);
+    let slug = slug_of(&app, "web: true\nworker: true\nclock: true\n");
+    for (words, expected) in [
+        (&["worke"][..], "Is \"worker\" meant?"),
+        (&["wbe"], "Is \"web\" meant?"),
+        (&["clcok"], "Is \"clock\" meant?"),
+        (&["--formation", "worke=2"], "Is \"worker\" meant?"),
+        (&["--formation", "web=1,clok=1"], "Is \"clock\" meant?"),
+        (&["python", "--version"], "-- python --version\n"),
+        (&["python", "manage.py", "migrate"], "-- python manage.py migrate\n"),
+        (&["bash", "-c", "echo a b"], "-- bash -c 'echo a b'\n"),
+    ] {
+        let ran = app.run(&[&["run", &slug], words].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{words:?}: {}", ran.stderr);
+        let told = ran.stderr.replace("\n !     ", " ");
+        assert!(told.contains(expected), "{words:?}: {}", ran.stderr);
+    }
+    for words in [&["python"][..], &["--formation", "queue=1"]] {
+        let ran = app.run(&[&["run", &slug], words].concat()).failure("run::no-such-process-type");
+        assert!(!ran.stderr.contains("meant?"), "{words:?}: {}", ran.stderr);
+    }
+    // What is given so is what works.
+    let ran = app.run(&["run", &slug, "--no-isolate", "--", "bash", "-c", "echo a b"]).success();
+    assert_eq!(ran.stdout, "a b\n");
+}

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::gunzip::Fault;
 use crate::env::{Interrupt, Interrupted};
 use crate::error::escape::is_unsafe;
-use crate::error::{ErrorCode, UserError};
+use crate::error::{Door, ErrorCode, UserError};
+use crate::output::shell_quote;
 
 /// A slug that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +21,14 @@ pub enum SlugReadError {
         #[source]
         source: io::Error,
     },
-    /// It is a directory, a pipe or the like.
-    #[error("{} isn't a file.", .path.display())]
+    /// It is a directory, which may be an app.
+    #[error("{} is a directory.", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It is a pipe, a device or the like.
+    #[error("{} isn't a regular file.", .path.display())]
     NotAFile {
         /// The slug.
         path: PathBuf,
@@ -108,6 +115,13 @@ pub enum SlugProblem {
     },
 }
 
+impl SlugProblem {
+    /// Returns whether this never was a slug, as opposed to one that has been damaged.
+    fn is_of_another_file(&self) -> bool {
+        matches!(self, Self::Empty | Self::NotGzip { .. } | Self::NotTar)
+    }
+}
+
 fn after(last: &Option<String>) -> String {
     last.as_ref().map_or_else(|| "at its beginning".to_owned(), |name| format!("after the entry \"{name}\""))
 }
@@ -116,7 +130,21 @@ impl UserError for SlugReadError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Interrupted(interrupted) => interrupted.code(),
-            _ => ErrorCode::SlugInvalid,
+            Self::Directory { .. } | Self::NotAFile { .. } => ErrorCode::SlugNotOne,
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                ErrorCode::SlugNotOne
+            }
+            Self::Invalid { problem, .. } if problem.is_of_another_file() => ErrorCode::SlugNotOne,
+            Self::Unreadable { .. } | Self::Invalid { .. } => ErrorCode::SlugInvalid,
+        }
+    }
+
+    fn fix(&self, _door: Door) -> Option<String> {
+        match self {
+            Self::Directory { path } => {
+                Some(format!("Build the app in it, and name the slug:\nslugc build {}", shell_quote(path)))
+            }
+            _ => None,
         }
     }
 

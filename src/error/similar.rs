@@ -1,4 +1,4 @@
-//! What may have been meant: the closest of the names that there are.
+//! What may have been meant by a wrong name: the closest of those that there are.
 
 /// Returns the one name that is one or two letters off, if the word is long enough for that to mean something.
 pub(crate) fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -17,7 +17,7 @@ pub(crate) fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
 }
 
 /// As [`closest`] for the few names that an app has: there, short words mean something, too.
-pub(super) fn closest_own<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest_own<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = match word.chars().count() {
         0..=2 => return None,
         3..=7 => 1,
@@ -29,7 +29,7 @@ pub(super) fn closest_own<'a>(word: &str, names: impl IntoIterator<Item = &'a st
 
 /// Returns the file of the app that may have been meant by another path: a slip in its name, upper and lower case, or
 /// another directory.
-pub(super) fn closest_file<'a>(path: &str, files: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest_file<'a>(path: &str, files: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let files: Vec<&str> = files.into_iter().collect();
     let name = |path: &'a str| path.rsplit('/').next().unwrap_or(path);
     let is_same = |file: &&&str| file.eq_ignore_ascii_case(path);
