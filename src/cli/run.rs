@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,12 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         slug: env.absolute(&run.slug),
         command,
         port: run.port,
-        has_router: run.router || (!run.formation.is_empty() && run.port.is_some()),
+        has_router: run.router
+            || run.https
+            || run.host.is_some()
+            || (!run.formation.is_empty() && run.port.is_some()),
+        router_host: run.host.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        claims_https: run.https,
         config_vars: config_vars(&run.config_vars, env)?,
         size: run.size.0,
         // Whoever has deleted the program since it was started gets a plain directory.

@@ -1,6 +1,7 @@
 //! Several dynos at once, or one: they are started, looked at, restarted and ended together.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -83,7 +84,10 @@ pub(super) fn run(launcher: &Launcher<'_>, prepared: Prepared) -> Result<u8> {
     let is_single = !matches!(launcher.spec.command, DynoCommand::Formation(_));
     let has_web = orders.iter().any(|(order, _)| order.is_web);
     let gate = match launcher.spec.router_port() {
-        Some(port) if has_web => Some(Gate::open(port, router)?),
+        Some(port) if has_web => {
+            let listen = SocketAddr::from((launcher.spec.router_host, port));
+            Some(Gate::open(listen, launcher.spec.claims_https, router)?)
+        }
         _ => None,
     };
     let slots = orders.into_iter().map(|(order, voice)| Slot::new(order, voice)).collect();

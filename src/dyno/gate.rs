@@ -19,15 +19,18 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Starts a router on a port of this machine. What it says goes through the voice.
-    pub(super) fn open(port: u16, voice: Voice) -> Result<Self, RouterError> {
+    /// Starts a router. What it says goes through the voice.
+    pub(super) fn open(listen: SocketAddr, claims_https: bool, voice: Voice) -> Result<Self, RouterError> {
         let backends = Backends::new();
-        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let speaker = voice.clone();
-        let router = Router::start(listen, backends.clone(), RouterLimits::default(), move |line| {
-            speaker.say(line);
-        })?;
-        voice.say(&format!("The router's address is http://localhost:{}", router.address().port()));
+        let limits = RouterLimits { claims_https, ..RouterLimits::default() };
+        let router = Router::start(listen, backends.clone(), limits, move |line| speaker.say(line))?;
+        let address = router.address();
+        let place = match address.ip() {
+            ip if ip.is_loopback() || ip.is_unspecified() => format!("localhost:{}", address.port()),
+            _ => address.to_string(),
+        };
+        voice.say(&format!("The router's address is http://{place}"));
         Ok(Self { router: Some(router), backends, told: BTreeMap::new() })
     }
 

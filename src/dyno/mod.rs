@@ -20,6 +20,7 @@ mod supervise;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,10 @@ pub(crate) struct DynoSpec {
     pub port: Option<u16>,
     /// Whether requests reach web dynos by a router.
     pub has_router: bool,
+    /// Where the router listens; 127.0.0.1 lets only this machine in.
+    pub router_host: IpAddr,
+    /// Whether the router says that clients have come by https.
+    pub claims_https: bool,
     /// The config vars, from all places.
     pub config_vars: BTreeMap<String, String>,
     /// How much memory and how many cores each dyno has; without it, whatever the machine has.
@@ -281,6 +286,8 @@ mod tests {
                 command,
                 port: None,
                 has_router: false,
+                router_host: Ipv4Addr::LOCALHOST.into(),
+                claims_https: false,
                 config_vars: BTreeMap::from([("OUT".to_owned(), out)]),
                 size: None,
                 isolate_by: None,

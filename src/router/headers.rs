@@ -25,8 +25,19 @@ pub(super) enum Refusal {
 }
 
 /// Checks what the HTTP library leaves to its user.
-pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
+pub(super) fn check(parts: &Parts, line_size: usize) -> Result<(), Refusal> {
     let bad = |what| Err(Refusal::Malformed(StatusCode::BAD_REQUEST, what));
+    // `GET /path HTTP/1.1`
+    let target = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if parts.method.as_str().len() + target + " HTTP/1.1".len() + 1 > line_size {
+        return Err(Refusal::Malformed(
+            StatusCode::URI_TOO_LONG,
+            "The first line of the request is too long.",
+        ));
+    }
+    if parts.headers.iter().any(|(name, value)| name.as_str().len() + ": ".len() + value.len() > line_size) {
+        return bad("A line of the request's head is too long. A cookie is one line.");
+    }
     if parts.method == Method::CONNECT {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Refusal::Malformed(status, "A router of an app is no proxy to other places."));
@@ -85,6 +96,8 @@ pub(super) struct Additions<'a> {
     pub(super) upgrade: Option<&'a HeaderValue>,
     /// Where the client's connection ended.
     pub(super) here: SocketAddr,
+    /// Whether the client is said to have come by https.
+    pub(super) claims_https: bool,
     pub(super) request_id: &'a str,
     pub(super) forwarded_for: &'a [u8],
     /// Since 1970.
@@ -94,7 +107,8 @@ pub(super) struct Additions<'a> {
 
 /// Makes a client's head into the one that a dyno gets.
 pub(super) fn prepare_request(parts: &mut Parts, additions: &Additions<'_>) {
-    let Additions { upgrade, here, request_id, forwarded_for, now_milliseconds, has_body } = *additions;
+    let Additions { upgrade, here, claims_https, request_id, forwarded_for, now_milliseconds, has_body } =
+        *additions;
     parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
     strip(headers);
@@ -118,8 +132,8 @@ pub(super) fn prepare_request(parts: &mut Parts, additions: &Additions<'_>) {
     }
     insert(headers, FORWARDED_FOR, forwarded_for);
     for (name, value) in [
-        ("x-forwarded-proto", "http"),
-        ("x-forwarded-port", &here.port().to_string()),
+        ("x-forwarded-proto", if claims_https { "https" } else { "http" }),
+        ("x-forwarded-port", &if claims_https { 443 } else { here.port() }.to_string()),
         ("x-request-start", &now_milliseconds.to_string()),
         ("x-request-id", request_id),
     ] {
@@ -198,7 +212,7 @@ mod tests {
             ("GET", "/", &[("host", "a"), ("host", "a")], Err(Some(bad))),
             ("CONNECT", "a:1", &[("host", "a")], Err(Some(StatusCode::METHOD_NOT_ALLOWED))),
         ] {
-            let checked = check(&parts(method, uri, headers)).map_err(|refusal| match refusal {
+            let checked = check(&parts(method, uri, headers), 8192).map_err(|refusal| match refusal {
                 Refusal::Malformed(status, _) => Some(status),
                 Refusal::Expectation => Some(StatusCode::EXPECTATION_FAILED),
             });
@@ -206,7 +220,7 @@ mod tests {
         }
         let mut old = parts("GET", "/", &[]);
         old.version = Version::HTTP_10;
-        assert_eq!(check(&old), Ok(()));
+        assert_eq!(check(&old, 8192), Ok(()));
     }
 
     #[test]
@@ -260,6 +274,7 @@ mod tests {
             &Additions {
                 upgrade: upgrade.as_ref(),
                 here: "127.0.0.1:5000".parse().unwrap(),
+                claims_https: false,
                 request_id: "the-id",
                 forwarded_for: b"1.1.1.1",
                 now_milliseconds: 42,

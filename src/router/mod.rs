@@ -31,7 +31,7 @@ pub use backends::{Backend, Backends, State};
 use crate::error::{ErrorCode, UserError};
 use proxy::Shared;
 
-/// How long the router waits, and for what. The defaults are Heroku's.
+/// How long the router waits and for what, and what it tells the dynos. The defaults are Heroku's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouterLimits {
     /// From the end of a request to the first byte of its response: H12.
@@ -47,6 +47,12 @@ pub struct RouterLimits {
     pub head: Duration,
     /// The bytes of a request's head; more is answered with 431.
     pub head_size: usize,
+    /// The bytes of one line of the head, without its end; a longer one is answered with 400, a longer request line with
+    /// 414. See <https://devcenter.heroku.com/articles/http-routing>.
+    pub line_size: usize,
+    /// Whether the dynos are told that clients have come by https, on port 443: an app that insists on it can be opened
+    /// then, and so it is behind a proxy that ends TLS.
+    pub claims_https: bool,
 }
 
 impl Default for RouterLimits {
@@ -58,6 +64,8 @@ impl Default for RouterLimits {
             connect: Duration::from_secs(5),
             head: Duration::from_secs(30),
             head_size: 64 * 1024,
+            line_size: 8192,
+            claims_https: false,
         }
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn render_fault(fault: Fault, request_id: &str, language: Language) -
             html("Application error", &[what], &format!("{code} · {desc} · request {request_id}"))
         }
     };
-    respond(status, text, language)
+    // 499 is for logs: there is no such status, and mostly nobody to answer.
+    respond(if status == 499 { 400 } else { status }, text, language)
 }
 
 /// Makes the page of a request that isn't passed on to any dyno.

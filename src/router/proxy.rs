@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{HOST, HeaderValue, UPGRADE};
+use hyper::header::{HOST, HeaderValue, LOCATION, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Version};
@@ -32,12 +32,21 @@ pub(super) struct Shared {
     log: Log,
     turn: AtomicUsize,
     is_cut: AtomicBool,
+    /// Whether a redirect to https was told.
+    has_told_https: AtomicBool,
 }
 
 impl Shared {
     /// Begins.
     pub(super) fn new(backends: Backends, limits: RouterLimits, log: Log) -> Self {
-        Self { backends, limits, log, turn: AtomicUsize::new(0), is_cut: AtomicBool::new(false) }
+        Self {
+            backends,
+            limits,
+            log,
+            turn: AtomicUsize::new(0),
+            is_cut: AtomicBool::new(false),
+            has_told_https: AtomicBool::new(false),
+        }
     }
 
     /// Notes that what is dropped from now on was cut by the router itself.
@@ -50,10 +59,34 @@ impl Shared {
         self.is_cut.load(Ordering::Relaxed)
     }
 
+    /// Says once that an app insists on https, where nobody listens.
+    fn tell_https(&self, host: &[u8], response: &Response<Incoming>) {
+        let leads_there = response.status().is_redirection()
+            && response.headers().get(LOCATION).is_some_and(|place| is_https_of(place.as_bytes(), host));
+        if leads_there && !self.limits.claims_https && !self.has_told_https.swap(true, Ordering::Relaxed) {
+            self.log(
+                "The app redirects to https, where nobody listens here. With `slugc run --https` the router tells it \
+                 that clients have come by https.",
+            );
+        }
+    }
+
     /// Writes a log line.
     pub(super) fn log(&self, line: &str) {
         (self.log)(line);
     }
+}
+
+/// Returns whether an address is one of this host by https; whatever its port is.
+fn is_https_of(address: &[u8], host: &[u8]) -> bool {
+    let name = |host: &[u8]| {
+        let end = host.iter().rposition(|byte| *byte == b':' || *byte == b']');
+        let end = end.filter(|end| host[*end] == b':').unwrap_or(host.len());
+        host[..end].to_ascii_lowercase()
+    };
+    let Some(rest) = address.strip_prefix(b"https://") else { return false };
+    let theirs = rest.split(|byte| b"/?#".contains(byte)).next().unwrap_or_default();
+    name(theirs) == name(host)
 }
 
 /// A page of the router's own, or what a dyno sends.
@@ -74,7 +107,7 @@ pub(super) async fn answer(
     let language = Language::of(&parts.headers);
     let asked = read_asked(&parts, client);
     let mut record = Record::open(asked.clone(), &shared, &traffic);
-    match headers::check(&parts) {
+    match headers::check(&parts, shared.limits.line_size) {
         Ok(()) => {}
         Err(Refusal::Malformed(status, what)) => {
             record.answered(status.as_u16());
@@ -89,6 +122,7 @@ pub(super) async fn answer(
         &Additions {
             upgrade: upgrade.as_ref(),
             here,
+            claims_https: shared.limits.claims_https,
             request_id: &asked.request_id,
             forwarded_for: &asked.fwd,
             now_milliseconds: unix_milliseconds(),
@@ -100,6 +134,7 @@ pub(super) async fn answer(
         Ok(answered) => answered,
         Err(fault) => return fail(record, fault, language),
     };
+    shared.tell_https(&asked.host, &response);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return relay(response, line, record, &traffic);
     }

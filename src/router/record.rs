@@ -1,6 +1,7 @@
 //! The log line of a request, in Heroku's format. Every request has exactly one, however it ends.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,6 +148,22 @@ fn render(asked: &Asked, course: &Course, fault: Option<Fault>) -> String {
         if course.service.is_some() { course.bytes.to_string() } else { String::new() },
     );
     line
+}
+
+/// Renders the line of a request that couldn't be read, and which the HTTP library has refused by itself.
+pub(super) fn render_unreadable(error: &hyper::Error, client: SocketAddr) -> String {
+    let text = error.to_string();
+    let status = match (error.is_parse_too_large(), text.contains("URI")) {
+        (true, true) => 414,
+        (true, false) => 431,
+        (false, _) => 400,
+    };
+    format!(
+        "at=error desc={} method= path= host= request_id= fwd={} dyno= connect= service= status={status} bytes= \
+         protocol=http",
+        quoted(text.as_bytes()),
+        quoted(client.ip().to_string().as_bytes())
+    )
 }
 
 /// Writes a value without quotes if nothing in it can end it.

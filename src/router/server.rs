@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::proxy::{Shared, answer};
+use super::record::render_unreadable;
 use super::traffic::{Side, Traffic, Watched};
 
 /// How long to wait when no connection can be accepted, as for want of file descriptors.
@@ -77,8 +78,13 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, farewell: Farewell) {
     let mut is_leaving = false;
     loop {
         tokio::select! {
-            // A malformed request was answered, if it could be; there is nobody else to tell.
-            _ = connection.as_mut() => return,
+            ended = connection.as_mut() => {
+                // What couldn't be read was answered by the HTTP library, and has no record.
+                if let Err(error) = ended && error.is_parse() && !traffic.is_busy() {
+                    shared.log(&render_unreadable(&error, client));
+                }
+                return;
+            }
             fault = traffic.silence(limits.idle) => return traffic.condemn(fault),
             _ = told.wait_for(|is_over| *is_over), if !is_leaving => {
                 is_leaving = true;

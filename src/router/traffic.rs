@@ -31,6 +31,7 @@ struct Moves {
     phase: Phase,
     /// Bytes from the dyno, with its heads, in the present request.
     from_dyno: u64,
+    is_busy: bool,
     verdict: Option<Fault>,
 }
 
@@ -45,6 +46,7 @@ impl Traffic {
             last: Stopwatch::start(),
             phase: Phase::Waiting,
             from_dyno: 0,
+            is_busy: false,
             verdict: None,
         }))
     }
@@ -53,7 +55,13 @@ impl Traffic {
     pub(super) fn begin(&self) {
         let mut moves = self.moves();
         moves.from_dyno = 0;
+        moves.is_busy = true;
         moves.phase = Phase::Waiting;
+    }
+
+    /// Returns whether a request has begun and not ended.
+    pub(super) fn is_busy(&self) -> bool {
+        self.moves().is_busy
     }
 
     /// Notes who has to move. A response that has begun is what counts until the end.
@@ -67,7 +75,8 @@ impl Traffic {
 
     /// Ends a request.
     pub(super) fn end(&self) {
-        self.moves().phase = Phase::Waiting;
+        let mut moves = self.moves();
+        (moves.phase, moves.is_busy) = (Phase::Waiting, false);
     }
 
     /// Returns how much has come from the dyno in this request.

@@ -627,3 +627,45 @@ fn a_wrong_word_is_answered_by_the_right_one() {
     let ran = app.run(&["run", &slug, "--no-isolate", "--", "bash", "-c", "echo a b"]).success();
     assert_eq!(ran.stdout, "a b\n");
 }
+
+// Y04, S12: the router lets only this machine in unless it is told otherwise, and says https if it is told to.
+#[test]
+fn the_router_listens_where_it_is_told_and_says_https_if_it_is_told() {
+    const ECHO: &str = "import http.server, os\n\nclass Handler(http.server.BaseHTTPRequestHandler):\n    \
+        def do_GET(self):\n        body = f\"{self.headers['X-Forwarded-Proto']} {self.headers['X-Forwarded-Port']}\".encode()\n        \
+        self.send_response(200)\n        self.send_header('Content-Length', str(len(body)))\n        \
+        self.end_headers()\n        self.wfile.write(body)\n\n\
+        http.server.ThreadingHTTPServer(('', int(os.environ['PORT'])), Handler).serve_forever()\n";
+    let app = TestApp::new(&[
+        ("requirements.txt", ""),
+        ("Procfile", "web: exec python echo.py\n"),
+        ("echo.py", ECHO),
+    ]);
+    app.build(&[]).success();
+    let places = ["127.0.0.1", "127.0.0.2", "[::1]"];
+    for (arguments, open, https) in [
+        (&["--router"][..], &["127.0.0.1"][..], false),
+        (&["--https"], &["127.0.0.1"], true),
+        (&["--formation", "web=1"], &["127.0.0.1"], false),
+        (&["--https", "--host", "0.0.0.0"], &["127.0.0.1", "127.0.0.2"], true),
+        (&["--host", "::1"], &["[::1]"], false),
+    ] {
+        let port = free_port();
+        let (slug, number) = (app.slug(), port.to_string());
+        let common = ["run", slug.to_str().unwrap(), "--port", &number];
+        let running = Running::start(&mut app.command(&[&common[..], arguments].concat()));
+        running.wait_for("State changed from starting to up", 1);
+        let connects = |place: &&str| TcpStream::connect(format!("{place}:{port}")).is_ok();
+        let found: Vec<&str> = places.into_iter().filter(connects).collect();
+        assert_eq!(found, open, "{arguments:?}: {}", running.text());
+        let mut stream = TcpStream::connect(format!("{}:{port}", open[0])).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let expected = if https { "https 443".to_owned() } else { format!("http {port}") };
+        assert!(answer.ends_with(&expected), "{arguments:?}: {answer}");
+        running.signal(Signal::TERM);
+        running.end();
+    }
+    assert_eq!(app.run(&["run", "slug.tgz", "--host", "nowhere"]).code, Some(2));
+}

@@ -1,6 +1,7 @@
 //! The arguments of `slugc run`.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -43,6 +44,16 @@ pub(in crate::cli) struct Run {
     /// Route requests to web dynos as Heroku's router does; --formation does that whenever --port is given
     #[arg(long, conflicts_with = "command_line")]
     pub(in crate::cli) router: bool,
+
+    /// Have the router say that clients have come by https: an app that insists on it redirects for ever without;
+    /// there is a router then
+    #[arg(long, conflicts_with = "command_line")]
+    pub(in crate::cli) https: bool,
+
+    /// The address that the router listens on [default: 127.0.0.1]; 0.0.0.0 lets other machines in; there is a router
+    /// then
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "command_line")]
+    pub(in crate::cli) host: Option<IpAddr>,
 
     /// The config vars.
     #[command(flatten)]

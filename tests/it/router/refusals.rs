@@ -89,6 +89,7 @@ fn nothing_is_smuggled() {
     }
 }
 
+// Y07
 #[test]
 fn bad_chunks_end_the_request() {
     for body in
@@ -100,7 +101,10 @@ fn bad_chunks_end_the_request() {
         let mut client = router.connect();
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}"));
         let response = client.rest();
-        assert!(response.is_empty() || response.starts_with("HTTP/1.1 4"), "{body:?}: {response}");
+        assert!(
+            response.is_empty() || response.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+            "{body:?}: {response}"
+        );
         let line = router.line();
         assert!(line.contains(" code=H27 "), "{body:?}: {line}");
     }
@@ -120,12 +124,112 @@ fn requests_that_make_no_sense_get_an_answer() {
         let response = router.ask(request);
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {response}");
     }
-    // Only what could be read has a line.
-    for line in router.lines(2) {
-        assert!(
-            line.starts_with("at=info ") && line.contains(" dyno= connect= service= status=40"),
-            "{line}"
-        );
+    // What couldn't be read has a line, too.
+    let lines = router.lines(6);
+    for line in &lines {
+        assert!(line.contains(" dyno= connect= service= status=40"), "{line}");
+    }
+    let unread = lines.iter().filter(|line| line.starts_with("at=error desc=\"invalid "));
+    assert_eq!(unread.count(), 4, "{lines:#?}");
+}
+
+// Y05
+#[test]
+fn whatever_is_refused_has_a_line() {
+    let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
+    let long = "a".repeat(70_000);
+    for (request, status, passes) in [
+        ("GET /?q={\"a\":1} HTTP/1.1\r\nHost: a".to_owned(), "400", false),
+        ("GET /?q={a} HTTP/1.1\r\nHost: a".to_owned(), "200", true),
+        ("GET /?q=a|b^c`d HTTP/1.1\r\nHost: a".to_owned(), "200", true),
+        ("GET /{a} HTTP/1.1\r\nHost: a".to_owned(), "200", true),
+        ("GET /?q=\u{e9} HTTP/1.1\r\nHost: a".to_owned(), "200", true),
+        ("GET /?q=<b> HTTP/1.1\r\nHost: a".to_owned(), "400", false),
+        ("GET / HTTP/1.1\r\nHost: a\r\n folded: a".to_owned(), "400", false),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x".to_owned(), "400", false),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{many}X: a"), "431", false),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a"), "414", false),
+    ] {
+        let router = TestRouter::before(patient(), saying(OK));
+        let mut client = router.connect();
+        // It may be refused before it is whole.
+        let _ =
+            (&mut client.stream()).write_all(format!("{request}\r\nConnection: close\r\n\r\n").as_bytes());
+        let response = client.rest();
+        let shown = &request[..request.len().min(100)];
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{shown}: {response}");
+        let line = router.line();
+        assert!(line.contains(&format!(" status={status} ")), "{shown}: {line}");
+        assert_eq!(line.starts_with("at=info "), passes, "{shown}: {line}");
+    }
+}
+
+// Y06: Heroku's router takes no line of more than 8,192 bytes.
+#[test]
+fn a_line_has_at_most_as_many_bytes_as_on_heroku() {
+    let request = |line: &str, header: &str| {
+        format!("{line} HTTP/1.1\r\nHost: a\r\n{header}\r\nConnection: close\r\n\r\n")
+    };
+    for extra in [0, 1] {
+        let header = |name: &str| format!("{name}: {}", "a".repeat(8192 - name.len() - 2 + extra));
+        for (request, refused) in [
+            (request("GET /", &header("Cookie")), "400"),
+            (request("GET /", &header("X-A")), "400"),
+            (request("POST /a?b", &header("Authorization")), "400"),
+            (request(&format!("GET /{}", "a".repeat(8192 - "GET / HTTP/1.1".len() + extra)), "X: a"), "414"),
+            (
+                request(
+                    &format!("DELETE /?{}", "a".repeat(8192 - "DELETE /? HTTP/1.1".len() + extra)),
+                    "X: a",
+                ),
+                "414",
+            ),
+        ] {
+            let router = TestRouter::before(patient(), saying(OK));
+            let response = router.ask(&request);
+            let expected = if extra == 0 { "200" } else { refused };
+            let shown = &request[..60];
+            assert!(response.starts_with(&format!("HTTP/1.1 {expected} ")), "{shown}: {response}");
+            assert!(router.line().contains(&format!(" status={expected} ")), "{shown}");
+            assert_eq!(response.contains("too long"), extra == 1, "{shown}: {response}");
+        }
+    }
+}
+
+// Y04
+#[test]
+fn a_redirect_to_https_is_a_hint() {
+    for (location, host, is_told) in [
+        ("https://app.test/x", "app.test", true),
+        ("https://APP.test:443/", "app.test:5000", true),
+        ("https://app.test?a", "app.test", true),
+        ("https://[::1]/", "[::1]:5000", true),
+        ("https://login.test/", "app.test", false),
+        ("http://app.test/", "app.test", false),
+        ("/next", "app.test", false),
+        ("https://app.test.evil/", "app.test", false),
+    ] {
+        for claims_https in [false, true] {
+            let router = TestRouter::before(RouterLimits { claims_https, ..patient() }, move |mut talk| {
+                let head = talk.head().to_lowercase();
+                let expected = if claims_https {
+                    "x-forwarded-proto: https\r\nx-forwarded-port: 443\r\n"
+                } else {
+                    "x-forwarded-proto: http\r\n"
+                };
+                let status = if expected.split("\r\n").all(|line| head.contains(line)) { 301 } else { 500 };
+                talk.send(format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+            });
+            for _ in 0..2 {
+                let response =
+                    router.ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+                assert!(response.starts_with("HTTP/1.1 301 "), "{response}");
+            }
+            let told = is_told && !claims_https;
+            let lines = router.lines(2 + usize::from(told));
+            let hints = lines.iter().filter(|line| line.contains("slugc run --https")).count();
+            assert_eq!(hints, usize::from(told), "{location}: {lines:#?}");
+        }
     }
 }
 
