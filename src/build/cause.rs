@@ -103,14 +103,19 @@ pub(super) fn find_cause(text: &str) -> Cause {
         Cause::BuildFailed(rest.split(' ').next().unwrap_or_default().to_owned())
     } else if has("ResolutionImpossible") || joined.contains("your requirements are unsatisfiable") {
         Cause::Conflict
-    } else if ["Couldn't parse requirement", "Unexpected '", "Expected `--hash`", "Failed to parse"]
-        .iter()
-        .any(|sign| has(sign))
+    } else if ["Couldn't parse requirement", "Unexpected '", "Expected `--hash`"].iter().any(|sign| has(sign))
+        || joined.split_once("Failed to parse").is_some_and(|(_, rest)| !is_of_project(rest))
     {
         Cause::Syntax
     } else {
         Cause::Other
     }
+}
+
+/// Returns whether what couldn't be parsed is a lock or a project file, and not a requirement.
+fn is_of_project(rest: &str) -> bool {
+    let name = rest.split(['`', ' ', ':']).find(|word| !word.is_empty()).unwrap_or_default();
+    name.ends_with(".lock") || name.ends_with(".toml")
 }
 
 /// Finds the address to which an index answered that it is only for some.
@@ -168,6 +173,9 @@ mod tests {
             ),
             ("no such option: --global-option", Cause::NoSuchOption("--global-option".into())),
             ("error: Unexpected '-', expected '-c' or '-e' at requirements.txt:3:1", Cause::Syntax),
+            ("error: Failed to parse: `requirements.txt`", Cause::Syntax),
+            ("error: Failed to parse `uv.lock`\n  Caused by: TOML parse error", Cause::Other),
+            ("error: Failed to parse: `pyproject.toml`", Cause::Other),
             ("  Caused by: invalid peer certificate: UnknownIssuer", Cause::Certificate),
             (
                 "  ╰─▶ Because alpha-libb was not found in the provided package locations and you require",
