@@ -1,5 +1,6 @@
 //! Findings that the app's authors accept: by a comment beside the line, or in pyproject.toml. Each needs a reason.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -22,9 +23,11 @@ pub struct Accepted {
 
 /// Takes out the findings that are accepted.
 pub(crate) fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Vec<Accepted>) {
+    let (comments, settings) = (read_comments(facts), read_settings(facts));
     let (mut open, mut accepted) = (Vec::new(), Vec::new());
     for finding in findings {
-        match by_comment(&finding, facts).or_else(|| by_settings(&finding, facts)) {
+        let by_settings = || settings.get(finding.code.entry().id).cloned();
+        match by_comment(&finding, &comments).or_else(by_settings) {
             Some(reason) => accepted.push(Accepted { finding, reason }),
             None => open.push(finding),
         }
@@ -32,26 +35,45 @@ pub(crate) fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Ve
     (open, accepted)
 }
 
+/// The ids in brackets and the reason, by file and line.
+type Comments<'a> = BTreeMap<(&'a str, usize), (&'a str, &'a str)>;
+
+/// Reads all comments once: there may be as many findings as lines.
+fn read_comments(facts: &Facts) -> Comments<'_> {
+    let marked = facts.texts.iter().filter(|(_, text)| text.contains("ignore["));
+    marked
+        .flat_map(|(file, text)| {
+            text.lines().enumerate().filter_map(|(index, line)| {
+                let found = COMMENT.as_ref()?.captures(line)?;
+                let (_, [ids, reason]) = found.extract();
+                Some(((file.as_str(), index + 1), (ids, reason.trim())))
+            })
+        })
+        .collect()
+}
+
 /// A comment in the line of the finding, or in the one above.
-fn by_comment(finding: &Finding, facts: &Facts) -> Option<String> {
+fn by_comment(finding: &Finding, comments: &Comments<'_>) -> Option<String> {
     let place = finding.place.as_ref()?;
-    let lines: Vec<&str> = facts.texts.get(&place.file)?.lines().collect();
-    [place.line.checked_sub(1), place.line.checked_sub(2)].into_iter().flatten().find_map(|index| {
-        let found = COMMENT.as_ref()?.captures(lines.get(index)?)?;
-        let is_named = found[1].split(',').any(|id| id.trim() == finding.code.entry().id);
-        is_named.then(|| found[2].trim().to_owned())
+    [Some(place.line), place.line.checked_sub(1)].into_iter().flatten().find_map(|line| {
+        let (ids, reason) = comments.get(&(place.file.as_str(), line))?;
+        ids.split(',').any(|id| id.trim() == finding.code.entry().id).then(|| (*reason).to_owned())
     })
 }
 
 /// `[tool.slugc.check.ignore]` in pyproject.toml: an id, and the reason.
-fn by_settings(finding: &Finding, facts: &Facts) -> Option<String> {
-    let project: toml::Table = facts.texts.get("pyproject.toml")?.parse().ok()?;
-    let mut table = &project;
-    for name in ["tool", "slugc", "check", "ignore"] {
-        table = table.get(name)?.as_table()?;
-    }
-    let reason = table.get(finding.code.entry().id)?.as_str()?.trim();
-    (!reason.is_empty()).then(|| reason.to_owned())
+fn read_settings(facts: &Facts) -> BTreeMap<String, String> {
+    let read = || {
+        let project: toml::Table = facts.texts.get("pyproject.toml")?.parse().ok()?;
+        let mut table = &project;
+        for name in ["tool", "slugc", "check", "ignore"] {
+            table = table.get(name)?.as_table()?;
+        }
+        let reasons =
+            table.iter().filter_map(|(id, reason)| Some((id.clone(), reason.as_str()?.trim().to_owned())));
+        Some(reasons.filter(|(_, reason)| !reason.is_empty()).collect())
+    };
+    read().unwrap_or_default()
 }
 
 #[cfg(test)]
