@@ -28,6 +28,8 @@ struct ExplainedFailure {
     place: Option<Snippet>,
     /// What `slugc check` says about the same.
     finding: Option<Finding>,
+    /// Whether the app has a `.env`, which may have the variable.
+    has_dotenv: bool,
 }
 
 impl fmt::Display for ExplainedFailure {
@@ -81,7 +83,8 @@ impl UserError for ExplainedFailure {
                     Door::CommandLine => format!(
                         "Give it to the build, with a value that builds may know:\n\
                          slugc build --set {name}=VALUE\n\
-                         Several are given by a file of NAME=VALUE lines: --env-file FILE.{other_way}"
+                         Several are given by a file of NAME=VALUE lines{}: --env-file FILE.{other_way}",
+                        if self.has_dotenv { ", such as the app's `.env`" } else { "" }
                     ),
                     Door::Buildpack => {
                         format!(
@@ -116,7 +119,8 @@ pub(crate) fn explained(
         Lack::Module(name) => findings().into_iter().find(|finding| tells_of_module(finding, name)),
         Lack::Variable(_) => None,
     };
-    ExplainedFailure { failure, lack, place, finding }.into()
+    let has_dotenv = app.root.join(".env").is_file();
+    ExplainedFailure { failure, lack, place, finding, has_dotenv }.into()
 }
 
 fn is_step(code: ErrorCode) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::{Check, CheckFormat};
 use super::in_dyno::{InDyno, free_port};
-use super::{build, run as run_command};
+use super::{build, dotenv, run as run_command};
 use crate::build::check::{Known, facts_of_source};
 use crate::build::execute::Workshop;
 use crate::build::record::Record;
@@ -35,6 +35,7 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
     let path = env.absolute(&arguments.app.dir);
     // What is only used to boot is looked at, too: else a wrong name would go by without a word.
     let has_config_vars = !run_command::config_vars(&arguments.config_vars, env)?.is_empty();
+    dotenv::tell_unread(&arguments.config_vars, env, output);
     let mut failure = None;
     // Dropped at the end, when the slug has been tried.
     let mut scratch = None;

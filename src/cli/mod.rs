@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod completions;
 mod diff;
+mod dotenv;
 mod explain;
 mod in_dyno;
 mod inspect;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{Arguments, ConfigVarArguments, Run};
-use super::build;
 use super::in_dyno::InDyno;
+use super::{build, dotenv};
 use crate::app::procfile::Procfile;
 use crate::check::confirm::{Request, confirm};
 use crate::check::finding::Finding;
@@ -52,6 +52,7 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
         log: SharedLog::new(std::io::stdout(), color, arguments.quiet),
         diagnose: (!run.no_diagnosis).then(|| diagnose(run, env)),
     };
+    dotenv::tell_unread(&run.config_vars, env, output);
     // However the dyno ends, the terminal is as it was.
     let _restored = Restored::remember();
     let result = run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()));

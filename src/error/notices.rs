@@ -256,6 +256,14 @@ notices! {
         "},
     }
     // The dyno.
+    ConfigVarsUnread => {
+        id: "config-vars::unread",
+        title: "A file of config vars isn't read unless it is named.",
+        fix: indoc! {"
+            Give it by `--env-file .env`. Heroku has the config vars that
+            `heroku config` lists, and reads no such file.
+        "},
+    }
     RunExitTimeout => {
         id: "run::exit-timeout",
         title: "A process didn't end in time after SIGTERM (R12).",

@@ -669,3 +669,27 @@ fn the_router_listens_where_it_is_told_and_says_https_if_it_is_told() {
     }
     assert_eq!(app.run(&["run", "slug.tgz", "--host", "nowhere"]).code, Some(2));
 }
+
+// Y12
+#[test]
+fn a_dotenv_that_is_not_read_is_named() {
+    let app = TestApp::new(&[(".env", "A=1\n")]);
+    let slug = slug_of(&app, "worker: test -z \"$A\"\n");
+    let hint = "`.env` is here and isn't read.";
+    for (command, directory, extra, is_told) in [
+        (&["run", &slug, "worker", "--no-isolate"][..], &app.dir, &[][..], true),
+        (&["run", &slug, "--no-isolate", "--", "true"], &app.dir, &[], true),
+        (&["check", &slug, "--static"], &app.dir, &[], true),
+        (&["run", &slug, "worker", "--no-isolate"], &app.out, &[], false),
+        (&["run", &slug, "--no-isolate", "--", "true"], &app.dir, &["--env-file", ".env"], false),
+        (&["check", &slug, "--static"], &app.dir, &["--set", "B=2"], false),
+    ] {
+        let (command, rest) = command.split_at(2);
+        let ran = run(app.command(&[command, extra, rest].concat()).current_dir(directory));
+        let told = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(told.matches(hint).count(), usize::from(is_told), "{command:?} {extra:?}: {}", ran.stderr);
+        if command[0] == "run" {
+            assert_eq!(ran.code, Some(0), "{command:?}: {}{}", ran.stdout, ran.stderr);
+        }
+    }
+}
