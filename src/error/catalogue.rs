@@ -238,7 +238,8 @@ catalogue! {
         id: "package-manager::none-found",
         title: "No package manager file was found.",
         fix: indoc! {"
-            Add one of requirements.txt, Pipfile.lock, poetry.lock or uv.lock.
+            Add one of requirements.txt, Pipfile.lock, poetry.lock, uv.lock,
+            pdm.lock, pylock.toml, or a pyproject.toml with a [project] table.
             If the app has one, check that the file:
             - is in the top level directory, not in a subdirectory,
             - has the right spelling, upper and lower case included,

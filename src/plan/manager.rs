@@ -152,8 +152,10 @@ pub(crate) enum ManagerError {
     )]
     SetupPyOnly,
     /// Nothing at all.
-    #[error("{}The top level directory holds: {listing}", .unusable.concat())]
+    #[error("{renames}{}The top level directory holds: {listing}", .unusable.concat())]
     NoneFound {
+        /// How files may have to be renamed, a line each.
+        renames: String,
         /// What would have been one if it could be used, a line each.
         unusable: Vec<String>,
         /// What is there, in words.
@@ -232,6 +234,7 @@ pub(crate) fn choose_package_manager(
         [] if pyproject.is_some_and(|pyproject| pyproject.is_project) => Ok(PackageManager::Pyproject),
         [] if app.has_file("setup.py") => Err(ManagerError::SetupPyOnly),
         [] => Err(ManagerError::NoneFound {
+            renames: super::near_names::advice(app),
             unusable: PackageManager::WITH_FILE
                 .iter()
                 .filter_map(|manager| {

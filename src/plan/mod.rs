@@ -9,6 +9,7 @@ pub(crate) mod key;
 pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod manager;
+mod near_names;
 pub(crate) mod runtime;
 pub(crate) mod suggest;
 pub(crate) mod target;

@@ -126,6 +126,9 @@ pub(crate) fn read_pylock(lock: &[u8]) -> Result<Pylock, PylockError> {
     let mut lock: Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
     let version = lock.get("lock-version").and_then(Value::as_str);
     if let Some(version) = version.filter(|version| version.split('.').next() != Some("1")) {
+        if version.is_empty() {
+            return Err(wrong("it names no version of its format".into()));
+        }
         let shown = version.escape_debug();
         return Err(wrong(format!("the version of its format isn't known: \"{shown}\"")));
     }

@@ -112,6 +112,9 @@ fn check_metadata(lock: &Table) -> Result<&Table, PdmError> {
     let version = metadata.get("lock_version").and_then(Value::as_str).unwrap_or_default();
     match version.split('.').next() {
         Some("4") => Ok(metadata),
+        Some("") => Err(wrong(
+            "it names no version of its format: it was made by a PDM that is too old. Run `pdm lock`".into(),
+        )),
         _ => Err(wrong(format!("the version of its format isn't known: \"{}\"", version.escape_debug()))),
     }
 }

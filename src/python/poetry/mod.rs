@@ -113,6 +113,9 @@ fn check_metadata(lock: &Table) -> Result<&Table, PoetryError> {
     let version = metadata.get("lock-version").and_then(Value::as_str).unwrap_or_default();
     match version.split('.').next() {
         Some("1" | "2") => Ok(metadata),
+        Some("") => Err(wrong(
+            "it names no version of its format: it was made by a Poetry before 1.0. Run `poetry lock`".into(),
+        )),
         _ => Err(wrong(format!("the version of its format isn't known: \"{}\"", version.escape_debug()))),
     }
 }

@@ -293,6 +293,23 @@ fn the_app_is_a_package_unless_it_says_otherwise() {
     }
 }
 
+// D15
+#[test]
+fn a_lock_of_a_poetry_before_1_0_is_told() {
+    for metadata in [
+        "[metadata.hashes]\nflask = ['aa']",
+        "[metadata]\ncontent-hash = 'x'",
+        "[metadata]\nlock-version = ''",
+        "[metadata]\nlock-version = 1",
+    ] {
+        let error = read(metadata, TOOL, Groups::Production).unwrap_err().to_string();
+        assert!(
+            error.contains("a Poetry before 1.0. Run `poetry lock`") && !error.contains("\"\""),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn files_that_are_not_poetry_s_are_refused() {
     for (lock, pyproject) in [
