@@ -34,7 +34,7 @@ use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
 use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, Target, detect, plan};
 use crate::python::distribution::MarkerValues;
 use crate::python::pip_config::PipConfig;
-use crate::python::requirements::{normalised_name, text_of};
+use crate::python::requirements::normalised_name;
 use crate::python::version::PythonVersion;
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -150,13 +150,12 @@ impl Survey {
             test: settings.test,
         };
         let mut inputs = inputs::read_inputs(&reading)?;
-        let mut files: Vec<String> = inputs.files.values().map(|contents| text_of(contents)).collect();
-        files.extend(inputs.rendered.iter().map(|rendered| rendered.text.clone()));
-        let files: Vec<&[u8]> = files.iter().map(String::as_bytes).collect();
+        let texts = inputs::texts(&inputs);
+        let files: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
         let mut installer_env = env.clone();
         let for_installer = settings.config_vars.for_installer_of(&files);
         installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));
-        inputs.variables = inputs::variables(&inputs, &installer_env);
+        inputs.variables = inputs::variables(&texts, &installer_env);
         inputs.settings = build_settings(&installer_env, &app.root);
         let mut installer_env = with_encoded_credentials(&installer_env);
         installer_env.hidden.extend(inputs.variables.keys().map(Into::into));

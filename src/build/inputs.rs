@@ -1,5 +1,6 @@
 //! Reads what says which packages are installed, for each package manager.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::LazyLock;
@@ -302,16 +303,20 @@ fn project_files(reading: &Reading<'_>) -> Result<BTreeMap<String, Vec<u8>>> {
     Ok(files)
 }
 
-/// Finds the variables that the files name as `${NAME}`, and a digest of what they hold: another value may mean
+/// Returns the texts that installers read: the files, and what a lock was rendered to.
+pub(crate) fn texts(inputs: &Inputs) -> Vec<Cow<'_, str>> {
+    let files = inputs.files.values().map(|contents| Cow::Owned(text_of(contents)));
+    files.chain(inputs.rendered.iter().map(|rendered| Cow::Borrowed(rendered.text.as_str()))).collect()
+}
+
+/// Finds the variables that the texts name as `${NAME}`, and a digest of what they hold: another value may mean
 /// another package, and the value itself may be a secret.
-pub(crate) fn variables(inputs: &Inputs, env: &Env) -> BTreeMap<String, String> {
+pub(crate) fn variables(texts: &[Cow<'_, str>], env: &Env) -> BTreeMap<String, String> {
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\$\{([A-Z0-9_]+)\}").expect("the pattern is constant"));
-    let texts = inputs.files.values().map(|contents| text_of(contents));
-    let texts = texts.chain(inputs.rendered.iter().map(|rendered| rendered.text.clone()));
     let mut found = BTreeMap::new();
     for text in texts {
-        for name in NAME.captures_iter(&text).map(|captures| captures[1].to_owned()) {
+        for name in NAME.captures_iter(text).map(|captures| captures[1].to_owned()) {
             if let Some(value) = env.var(&name) {
                 found.insert(name, digest_of_value(value));
             }
@@ -333,7 +338,8 @@ mod tests {
             )]),
             ..Inputs::default()
         };
-        let read = |value: &str| variables(&inputs, &Env::for_tests(&[("TOKEN", value), ("OTHER", "x")]));
+        let read =
+            |value: &str| variables(&texts(&inputs), &Env::for_tests(&[("TOKEN", value), ("OTHER", "x")]));
         assert_eq!(read("secret").keys().collect::<Vec<_>>(), ["TOKEN"]);
         // D05
         let utf16 = "\u{feff}--index-url https://${TOKEN}@i.test".encode_utf16();
@@ -341,7 +347,7 @@ mod tests {
             files: BTreeMap::from([("r.txt".to_owned(), utf16.flat_map(u16::to_le_bytes).collect())]),
             ..Inputs::default()
         };
-        assert_eq!(variables(&inputs, &Env::for_tests(&[("TOKEN", "x")])).len(), 1);
+        assert_eq!(variables(&texts(&inputs), &Env::for_tests(&[("TOKEN", "x")])).len(), 1);
         assert_ne!(read("secret"), read("another"));
         assert!(!format!("{:?}", read("secret")).contains("secret"));
     }

@@ -143,7 +143,8 @@ impl Survey {
         let Workshop { store, env, output, .. } = shop;
         let Job { tree, python, directory, work, share, preinstalled } = *job;
         let (manager, test) = (self.package_manager, self.settings.test);
-        let (withheld, known_names) = (self.withheld(), self.known_names());
+        // Asked for by a failure only.
+        let (withheld, known_names) = (|| self.withheld(), || self.known_names());
         let ask = |pinned: &str| match tool {
             Chosen::Engine(tool) => self.other_pythons(pinned, tool, python, work, shop),
             Chosen::Native(..) => None,
@@ -151,8 +152,8 @@ impl Survey {
         let hints = Hints {
             requirements: self.inputs.requirements.as_ref(),
             can_use_pip: manager.can_use_pip(),
-            withheld: &withheld,
-            known_names: &known_names,
+            withheld: Some(&withheld),
+            known_names: Some(&known_names),
             other_pythons: Some(&ask),
             ..Hints::default()
         };

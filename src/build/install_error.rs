@@ -23,10 +23,10 @@ pub(crate) struct Hints<'a> {
     pub requirements: Option<&'a Requirements>,
     /// Whether pip could install instead.
     pub can_use_pip: bool,
-    /// The config vars and variables that installers don't get.
-    pub withheld: &'a [Withheld],
-    /// Names of packages that there are.
-    pub known_names: &'a [String],
+    /// Lists the config vars and variables that installers don't get.
+    pub withheld: Option<&'a dyn Fn() -> Vec<Withheld>>,
+    /// Lists the names of packages that there are.
+    pub known_names: Option<&'a dyn Fn() -> Vec<String>>,
     /// Says for which other Pythons there are wheels of `NAME==VERSION`.
     pub other_pythons: Option<AskForWheels<'a>>,
 }
@@ -72,8 +72,8 @@ impl std::error::Error for Ended {}
 fn describe(cause: &Cause, text: &str, hints: &Hints<'_>) -> String {
     match cause {
         Cause::NoSuchPackage(name) => {
-            let known = hints.known_names.iter().map(String::as_str);
-            let near = closest(&normalised_name(name), known);
+            let known = hints.known_names.map(|list| list()).unwrap_or_default();
+            let near = closest(&normalised_name(name), known.iter().map(String::as_str));
             let advice = match near {
                 Some(near) => format!("Did you mean `{near}`?"),
                 None => {
@@ -174,7 +174,8 @@ impl InstallError {
             }
         }
         if matches!(cause, Cause::BuildFailed(_) | Cause::Other) {
-            hints.withheld.iter().filter(|one| has_word(&text, &one.name)).for_each(|one| {
+            let withheld = hints.withheld.map(|list| list()).unwrap_or_default();
+            withheld.iter().filter(|one| has_word(&text, &one.name)).for_each(|one| {
                 message.push('\n');
                 message.push_str(&describe_withheld(one));
             });
@@ -298,11 +299,11 @@ mod tests {
             ),
         ];
         let requirements = requirements(files);
-        let known = ["alpha-lib".to_owned()];
+        let known = || vec!["alpha-lib".to_owned()];
         let hints = Hints {
             requirements: Some(&requirements),
             can_use_pip: true,
-            known_names: &known,
+            known_names: Some(&known),
             ..Hints::default()
         };
         for (words, place, expected, exit_code) in [
@@ -370,14 +371,16 @@ mod tests {
     #[test]
     fn a_build_that_fails_is_told_in_its_own_words_with_another_way() {
         let requirements = requirements(&[("requirements.txt", "tto-lib==1.0\n")]);
-        let withheld = [
-            Withheld { name: "MY_BUILD_MODE".into(), is_config_var: true },
-            Withheld { name: "OTHER_MODE".into(), is_config_var: false },
-        ];
+        let withheld = || {
+            vec![
+                Withheld { name: "MY_BUILD_MODE".into(), is_config_var: true },
+                Withheld { name: "OTHER_MODE".into(), is_config_var: false },
+            ]
+        };
         let ask = |pinned: &str| Some(format!("{pinned} has wheels for Python 3.11."));
         let hints = Hints {
             requirements: Some(&requirements),
-            withheld: &withheld,
+            withheld: Some(&withheld),
             other_pythons: Some(&ask),
             ..Hints::default()
         };
