@@ -9,7 +9,7 @@ use super::facts::{Facts, Process};
 use super::loading::{Loading, loading};
 use super::module::{Module, parse_module};
 use super::servers::is_dotted;
-use super::settings_module::named_outside;
+use super::settings_module::{defaults, named_outside};
 
 /// The app's code, parsed as far as somebody has asked.
 pub(super) struct Code<'a> {
@@ -294,16 +294,13 @@ impl<'a> Code<'a> {
     /// Django imports the module that `DJANGO_SETTINGS_MODULE` names.
     fn django_settings(&self, from: &Reached, module: &Module) -> Vec<Reached> {
         // What isn't code wins over a default.
-        let sets = module.calls.iter().any(|call| {
-            call.callee.ends_with("environ.setdefault")
-                && call.args.first().is_some_and(|name| name.contains("DJANGO_SETTINGS_MODULE"))
-        });
-        if let Some(settings) = named_outside(self.facts).filter(|_| sets) {
+        let mut named = defaults(module).peekable();
+        if named.peek().is_some()
+            && let Some(settings) = named_outside(self.facts)
+        {
             return self.files_on_the_way(&settings, &from.roots);
         }
-        let named = module.calls.iter().filter(|call| call.callee.ends_with("environ.setdefault"));
         named
-            .filter(|call| call.args.first().is_some_and(|name| name.contains("DJANGO_SETTINGS_MODULE")))
             .filter_map(|call| super::module::string_literal(call.args.get(1)?))
             .flat_map(|settings| self.files_on_the_way(&settings, &from.roots))
             .collect()

@@ -137,6 +137,11 @@ impl Reader {
     }
 }
 
+/// Returns a path below the app's directory, which is the home directory of a dyno, if it is written so.
+pub(super) fn below_home(path: &str) -> Option<&str> {
+    ["/app/", "$HOME/", "${HOME}/", "~/"].iter().find_map(|home| path.strip_prefix(home))
+}
+
 /// Returns the directory that `cd` leads to, relative to the app, if it is the app's.
 fn own_dir(dir: &str, target: &Word) -> Option<String> {
     let text = target.text.as_str();
@@ -299,8 +304,7 @@ impl Invoked {
             program if program.contains('/') && !self.is_module => &self.program,
             _ => return None,
         };
-        let own = ["/app/", "$HOME/", "${HOME}/", "~/"].iter().find_map(|home| word.strip_prefix(home));
-        match own {
+        match below_home(word) {
             Some(path) => Some(join("", path)),
             None if word.starts_with('/') || word.contains(['$', '`', '*', '~']) => None,
             None => Some(join(&self.dir, word)),

@@ -7,7 +7,7 @@ use super::code::{Code, Found, absolute, package_of};
 use super::command::parse_command;
 use super::facts::Facts;
 use super::module::{Assignment, Module, string_literal};
-use super::settings_module::named_outside;
+use super::settings_module::{NAME, defaults, named_outside};
 
 /// What a name is set to when all of the settings have been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,7 +184,6 @@ fn changes_itself(module: &Module, name: &str) -> bool {
 
 /// Returns the settings that a file names: `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "x")`.
 fn named_in(module: &Module) -> Vec<String> {
-    const NAME: &str = "DJANGO_SETTINGS_MODULE";
     let set = module
         .assignments
         .iter()
@@ -193,9 +192,5 @@ fn named_in(module: &Module) -> Vec<String> {
     if !set.is_empty() {
         return set;
     }
-    let defaults = module.calls.iter().filter(|call| call.callee.ends_with("environ.setdefault"));
-    defaults
-        .filter(|call| call.args.first().is_some_and(|name| name.contains(NAME)))
-        .filter_map(|call| string_literal(call.args.get(1)?))
-        .collect()
+    defaults(module).filter_map(|call| string_literal(call.args.get(1)?)).collect()
 }

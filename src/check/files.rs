@@ -6,6 +6,7 @@ use super::catalogue::FindingCode;
 use super::facts::Facts;
 use super::finding::Finding;
 use crate::app::ignored::find_ignored;
+use crate::app::names::shortened;
 use crate::error::MessageCode;
 
 /// A file from this size on is worth a thought.
@@ -156,10 +157,8 @@ fn below_the_top(facts: &Facts, dirs: &BTreeSet<String>) -> Option<Finding> {
         .map(|(path, _)| path.as_str())
         .collect();
     let first = *found.first()?;
-    let more = found.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let shown = found[..found.len().min(SHOWN)].join(", ");
-    let message = format!("Only in the app's top level directory would these have an effect: {shown}{more}.");
+    let shown = shortened(&found, SHOWN);
+    let message = format!("Only in the app's top level directory would these have an effect: {shown}.");
     Some(Finding::new(FindingCode::FilesBelowTop, message).in_file(first))
 }
 

@@ -3,7 +3,7 @@
 
 use super::absent::left_out_file;
 use super::catalogue::FindingCode;
-use super::command::{Invoked, join};
+use super::command::{Invoked, below_home, join};
 use super::facts::Process;
 use super::finding::{Finding, point_at};
 use super::options::options_of;
@@ -89,8 +89,7 @@ impl Command<'_> {
     /// Whether the app surely doesn't have a file or directory, and nothing makes it.
     fn is_absent(&self, path: &str, is_dir: bool) -> bool {
         let Self { line: Line { facts, .. }, invoked, before } = *self;
-        let own = ["/app/", "$HOME/", "${HOME}/", "~/"].iter().find_map(|home| path.strip_prefix(home));
-        let path = match own {
+        let path = match below_home(path) {
             Some(path) => path.to_owned(),
             None if path.starts_with(['/', '-', '~']) || path.contains("..") => return false,
             None => join(&invoked.dir, path),

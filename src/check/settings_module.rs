@@ -2,9 +2,19 @@
 
 use super::command::parse_command;
 use super::facts::Facts;
+use super::module::{Call, Module};
 use super::servers::is_dotted;
 
-const NAME: &str = "DJANGO_SETTINGS_MODULE";
+/// The variable.
+pub(super) const NAME: &str = "DJANGO_SETTINGS_MODULE";
+
+/// Returns the calls that name the settings for want of another name: `os.environ.setdefault("DJANGO_SETTINGS_MODULE", …)`.
+pub(super) fn defaults(module: &Module) -> impl Iterator<Item = &Call> {
+    module.calls.iter().filter(|call| {
+        call.callee.ends_with("environ.setdefault")
+            && call.args.first().is_some_and(|name| name.contains(NAME))
+    })
+}
 
 /// Returns the module that `DJANGO_SETTINGS_MODULE` names in the web process, if something but code says so.
 pub(super) fn named_outside(facts: &Facts) -> Option<String> {

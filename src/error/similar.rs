@@ -7,13 +7,7 @@ pub(crate) fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
         5..=7 => 1,
         _ => 2,
     };
-    let mut near: Vec<(usize, &str)> = names
-        .into_iter()
-        .map(|name| (distance(word, name), name))
-        .filter(|(distance, _)| (1..=allowed).contains(distance))
-        .collect();
-    near.sort_unstable();
-    near.first().map(|(_, name)| *name)
+    nearest(word, names, allowed)
 }
 
 /// As [`closest`] for the few names that an app has: there, short words mean something, too.
@@ -23,6 +17,11 @@ pub(crate) fn closest_own<'a>(word: &str, names: impl IntoIterator<Item = &'a st
         3..=7 => 1,
         _ => 2,
     };
+    nearest(word, names, allowed)
+}
+
+/// Returns the name that is the fewest letters off, but not the word itself; of several the first by the alphabet.
+fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>, allowed: usize) -> Option<&'a str> {
     let near = names.into_iter().map(|name| (distance(word, name), name));
     near.filter(|(distance, _)| (1..=allowed).contains(distance)).min().map(|(_, name)| name)
 }

@@ -46,7 +46,7 @@ fn meant(name: &str) -> Option<&'static str> {
     };
     let profile = || (name.starts_with("pylock.") && name.ends_with(".toml")).then_some("pylock.toml");
     let lower = name.to_lowercase();
-    let near = || closest(&lower, names()).or_else(|| (lower == "pipfle.lock").then_some("Pipfile.lock"));
+    let near = || closest(&lower, names());
     same.or_else(ending).or_else(profile).or_else(near).filter(|known| *known != name)
 }
 
@@ -67,6 +67,7 @@ mod tests {
             ("requirements.txt.txt", Some("requirements.txt")),
             ("pipfile.lock", Some("Pipfile.lock")),
             ("pipfile", Some("Pipfile")),
+            ("Pipfle.lock", Some("Pipfile.lock")),
             ("Poetry.lock", Some("poetry.lock")),
             ("potery.lock", Some("poetry.lock")),
             ("UV.lock", Some("uv.lock")),
