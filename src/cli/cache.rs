@@ -83,9 +83,9 @@ fn verify(arguments: &StoreArguments, env: &Env, output: &Output) -> Result<u8> 
 }
 
 fn prune(arguments: &Prune, env: &Env) -> Result<u8> {
-    let Prune { store, max_size, older_than } = arguments;
+    let Prune { store, all, max_size, older_than } = arguments;
     let mut limits = Limits { max_size: *max_size, max_age: *older_than };
-    if max_size.is_none() && older_than.is_none() {
+    if *all {
         // What is empty or from the future goes, too.
         limits = Limits { max_size: Some(0), max_age: Some(0) };
     }

@@ -127,7 +127,7 @@ fn users_of_one_group_use_replace_and_throw_away_what_the_others_have_made() {
             path.display()
         );
     }
-    let args = ["cache", "prune", "--json"];
+    let args = ["cache", "prune", "--all", "--json"];
     let pruned = shared.run(one, "022", true, &args).success();
     let pruned: serde_json::Value = serde_json::from_str(&pruned.stdout).unwrap();
     let layers = below(&shared.dir("store/v1/layers")).filter(|(_, meta)| !meta.is_dir()).count();

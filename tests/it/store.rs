@@ -34,7 +34,7 @@ fn a_store_that_is_not_there_is_empty_and_is_not_made() {
     assert_eq!(app.run(&["cache", "dir"]).success().stdout, format!("{}\n", app.store.display()));
     assert_eq!(json(&app.run(&["cache", "info", "--json"]).success())["total"]["count"], 0);
     assert_eq!(json(&app.run(&["cache", "verify", "--json"]).success())["whole"], 0);
-    app.run(&["cache", "prune"]).success();
+    app.run(&["cache", "prune", "--all"]).success();
     assert!(!app.store.exists());
 }
 
@@ -82,12 +82,22 @@ fn pruning_takes_what_is_old_or_too_much_and_the_next_build_is_the_same() {
     let none =
         json(&app.run(&["cache", "prune", "--older-than", "1d", "--max-size", "1G", "--json"]).success());
     assert_eq!(none["removed"]["count"], 0);
-    let all = json(&app.run(&["cache", "prune", "--json"]).success());
+    let all = json(&app.run(&["cache", "prune", "--all", "--json"]).success());
     assert_eq!(all["left"]["count"], 0, "{all}");
     assert!(layers(&app.store).is_empty());
     app.build(&[]).success();
     assert!(fs::read(app.slug()).unwrap() == slug, "the slug is another one");
     assert_eq!(app.run(&["cache", "prune", "--max-size", "5X"]).code, Some(2));
+    // U17: nothing is removed unless that is said.
+    for args in [
+        &["cache", "prune"][..],
+        &["cache", "prune", "--all", "--older-than", "1d"],
+        &["cache", "prune", "--json"],
+    ] {
+        let refused = app.run(args);
+        assert_eq!(refused.code, Some(2), "{args:?} {}", refused.stdout);
+        assert!(refused.stderr.contains("--all"), "{}", refused.stderr);
+    }
 }
 
 #[test]
@@ -306,7 +316,7 @@ fn looking_after_a_store_has_an_answer_in_every_case() {
         for command in ["dir", "info", "verify"] {
             assert!(!app.run(&["cache", command]).success().stdout.is_empty(), "{state}");
         }
-        let pruned = json(&app.run(&["cache", "prune", "--json"]).success());
+        let pruned = json(&app.run(&["cache", "prune", "--all", "--json"]).success());
         assert_eq!(pruned["left"]["count"], 0, "{state}: {pruned}");
     }
     assert!(!unknown.exists());
@@ -326,9 +336,9 @@ fn a_store_that_can_only_be_read_can_be_looked_at_but_not_pruned() {
     let info = json(&app.run(&["cache", "info", "--json"]).success());
     assert_eq!(json(&run_read_only(&app, &["cache", "info", "--json"]).success()), info);
     run_read_only(&app, &["cache", "verify"]).success();
-    let pruned = json(&run_read_only(&app, &["cache", "prune", "--json"]).success());
+    let pruned = json(&run_read_only(&app, &["cache", "prune", "--all", "--json"]).success());
     assert_eq!((&pruned["removed"]["count"], &pruned["refused"]), (&0.into(), &info["total"]["count"]));
-    let text = run_read_only(&app, &["cache", "prune"]).success().stdout;
+    let text = run_read_only(&app, &["cache", "prune", "--all"]).success().stdout;
     assert!(text.contains("the store can only be read"), "{text}");
     let segment = first_file(&app.store.join("v1/segments"));
     fs::write(&segment, "").unwrap();
@@ -349,7 +359,7 @@ fn pruning_while_builds_run_takes_nothing_from_them() {
         let pruner = scope.spawn(|| {
             let mut removed = 0;
             while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
-                let pruned = json(&app.run(&["cache", "prune", "--json"]).success());
+                let pruned = json(&app.run(&["cache", "prune", "--all", "--json"]).success());
                 removed += pruned["removed"]["count"].as_u64().unwrap();
                 app.run(&["cache", "verify"]).success();
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use crate::store::{parse_duration, parse_size};
 
@@ -23,7 +23,7 @@ pub(in crate::cli) enum CacheAction {
     Info(StoreArguments),
     /// Check all that is in the store, and throw damaged things away; exits with 1 if there were any
     Verify(StoreArguments),
-    /// Throw away what nobody has used for long; without a limit, everything
+    /// Remove what nobody has used for long, or everything
     Prune(Prune),
 }
 
@@ -41,16 +41,21 @@ pub(in crate::cli) struct StoreArguments {
 
 /// `slugc cache prune`
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["all", "max_size", "older_than"]))]
 pub(in crate::cli) struct Prune {
     /// Which store.
     #[command(flatten)]
     pub(in crate::cli) store: StoreArguments,
 
+    /// Remove everything that isn't in use
+    #[arg(long, conflicts_with_all = ["max_size", "older_than"])]
+    pub(in crate::cli) all: bool,
+
     /// The most that stays: bytes, or with K, M or G. What was used last stays longest
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(in crate::cli) max_size: Option<u64>,
 
-    /// Throw away what wasn't used for so long: 12h, 30d
+    /// Remove what wasn't used for so long: 12h, 30d
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) older_than: Option<u64>,
 }
