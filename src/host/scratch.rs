@@ -37,7 +37,8 @@ impl ScratchDir {
                 .prefix(DIR_PREFIX)
                 .rand_bytes(RANDOM_LETTERS)
                 .permissions(Permissions::from_mode(0o700))
-                .tempdir_in(parent)?;
+                .tempdir_in(parent)
+                .map_err(without_path)?;
             let lock = match File::open(dir.path()) {
                 Ok(lock) => lock,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -87,13 +88,24 @@ impl Drop for ScratchDir {
 /// Makes a temporary file beside the place where it will go. It is deleted when it is dropped.
 pub(crate) fn temp_file_in(dir: &Path) -> io::Result<NamedTempFile> {
     for _ in 0..ATTEMPTS {
-        let file =
-            tempfile::Builder::new().prefix(FILE_PREFIX).rand_bytes(RANDOM_LETTERS).tempfile_in(dir)?;
+        let file = tempfile::Builder::new()
+            .prefix(FILE_PREFIX)
+            .rand_bytes(RANDOM_LETTERS)
+            .tempfile_in(dir)
+            .map_err(without_path)?;
         if !matches!(claim(file.as_file(), file.path()), Claim::Lost) {
             return Ok(file);
         }
     }
     Err(io::Error::other("others delete it as soon as it is made"))
+}
+
+/// Takes the temporary name out of an error: nobody knows it.
+fn without_path(error: io::Error) -> io::Error {
+    match error.to_string().rsplit_once(" at path ") {
+        Some((said, _)) => io::Error::new(error.kind(), said),
+        None => error,
+    }
 }
 
 /// Returns whether a file or directory of this name is one of slugc's temporary ones.
@@ -178,6 +190,16 @@ mod tests {
 
     fn names(dir: &Path) -> Vec<String> {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    // B04
+    #[test]
+    fn errors_name_no_temporary_file() {
+        let absent = Path::new("/nonexistent/dir");
+        for error in [temp_file_in(absent).unwrap_err(), ScratchDir::make_in(absent).unwrap_err()] {
+            assert_eq!(error.to_string(), "No such file or directory (os error 2)");
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        }
     }
 
     #[test]
