@@ -8,9 +8,12 @@ use regex::Regex;
 use super::facts::Facts;
 use super::finding::Finding;
 
+/// What precedes the ids in a comment.
+pub(super) const IGNORE: &str = "ignore[";
+
 /// `# slugc: ignore[files::large] The model is loaded at start.`
 static COMMENT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"#\s*slugc:\s*ignore\[([^\]]+)\]\s*(\S.*)").ok());
+    LazyLock::new(|| Regex::new(r"#\s*slugc:\s*ignore\[([^\]]+)\](.*)").ok());
 
 /// A finding that is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +39,11 @@ pub(crate) fn accept(findings: Vec<Finding>, facts: &Facts) -> (Vec<Finding>, Ve
 }
 
 /// The ids in brackets and the reason, by file and line.
-type Comments<'a> = BTreeMap<(&'a str, usize), (&'a str, &'a str)>;
+pub(super) type Comments<'a> = BTreeMap<(&'a str, usize), (&'a str, &'a str)>;
 
 /// Reads all comments once: there may be as many findings as lines.
-fn read_comments(facts: &Facts) -> Comments<'_> {
-    let marked = facts.texts.iter().filter(|(_, text)| text.contains("ignore["));
+pub(super) fn read_comments(facts: &Facts) -> Comments<'_> {
+    let marked = facts.texts.iter().filter(|(_, text)| text.contains(IGNORE));
     marked
         .flat_map(|(file, text)| {
             text.lines().enumerate().filter_map(|(index, line)| {
@@ -56,7 +59,8 @@ fn read_comments(facts: &Facts) -> Comments<'_> {
 fn by_comment(finding: &Finding, comments: &Comments<'_>) -> Option<String> {
     let place = finding.place.as_ref()?;
     [Some(place.line), place.line.checked_sub(1)].into_iter().flatten().find_map(|line| {
-        let (ids, reason) = comments.get(&(place.file.as_str(), line))?;
+        let (ids, reason) =
+            comments.get(&(place.file.as_str(), line)).filter(|(_, reason)| !reason.is_empty())?;
         ids.split(',').any(|id| id.trim() == finding.code.entry().id).then(|| (*reason).to_owned())
     })
 }
@@ -65,10 +69,7 @@ fn by_comment(finding: &Finding, comments: &Comments<'_>) -> Option<String> {
 fn read_settings(facts: &Facts) -> BTreeMap<String, String> {
     let read = || {
         let project: toml::Table = facts.texts.get("pyproject.toml")?.parse().ok()?;
-        let mut table = &project;
-        for name in ["tool", "slugc", "check", "ignore"] {
-            table = table.get(name)?.as_table()?;
-        }
+        let table = table_of(&project, &["tool", "slugc", "check", "ignore"])?;
         let reasons =
             table.iter().filter_map(|(id, reason)| Some((id.clone(), reason.as_str()?.trim().to_owned())));
         Some(reasons.filter(|(_, reason)| !reason.is_empty()).collect())
@@ -76,11 +77,17 @@ fn read_settings(facts: &Facts) -> BTreeMap<String, String> {
     read().unwrap_or_default()
 }
 
+/// Returns the table at the end of some keys.
+pub(super) fn table_of<'a>(table: &'a toml::Table, keys: &[&str]) -> Option<&'a toml::Table> {
+    keys.iter().try_fold(table, |table, key| table.get(*key)?.as_table())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::check;
     use crate::check::tests::app;
+    use crate::error::FindingCode;
 
     // C29
     #[test]
@@ -117,6 +124,8 @@ mod tests {
             let (open, accepted) = accept(check(&facts), &facts);
             let reason = accepted.first().map(|accepted| accepted.reason.as_str());
             assert_eq!(reason, expected, "{procfile} {pyproject}");
+            let open: Vec<_> =
+                open.iter().filter(|finding| finding.code == FindingCode::CommandFixedPort).collect();
             assert_eq!(open.len(), usize::from(expected.is_none()), "{procfile} {pyproject} {open:#?}");
         }
     }

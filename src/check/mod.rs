@@ -36,6 +36,7 @@ mod requirements;
 mod script_server;
 mod secrets;
 mod servers;
+mod settings;
 mod settings_module;
 mod shell;
 mod sources;
@@ -82,6 +83,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
         files::check_ignored(facts),
         absent::check_absent(facts, &code),
         secrets::check_secrets(facts),
+        settings::check_settings(facts),
         config_vars::check_config_vars(facts).into_iter().collect(),
     ]
     .concat();

@@ -464,6 +464,15 @@ findings! {
             submodules, and so does `--commit`; a directory is taken as it is.
         "},
     }
+    SettingsNoEffect => {
+        id: "settings::no-effect",
+        severity: Warning,
+        title: "Something that is meant for slugc has no effect.",
+        fix: indoc! {"
+            Correct the name: `slugc explain` takes the same ids. Accepting a
+            finding needs a reason, in text.
+        "},
+    }
     ConfigVarPort => {
         id: "config-vars::port",
         severity: Note,

@@ -100,10 +100,11 @@ impl Inputs {
         Some(Notice {
             code: NoticeCode::PackageManagerNotLocked.into(),
             text: format!(
-                "The dependencies in {} aren't locked, so that another build can \
-                 install other versions, which may not work. {how}",
+                "The dependencies in {} aren't locked: another build can install other versions, which may \
+                 not work. {how}",
                 manager.file()
-            ),
+            )
+            .into(),
             warning: true,
         })
     }
@@ -153,18 +154,30 @@ mod tests {
         }
     }
 
+    // D26
     #[test]
     fn what_has_no_exact_version_is_listed() {
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let text = format!(
             "flask\nsix==1.16.0\nrequests>=2\n-e git+https://user:word@host.test/a.git@main#egg=a\n\
-             -e git+https://host.test/b.git@{commit}#egg=b\n./vendor/c\n"
+             -e git+https://host.test/b.git@{commit}#egg=b\n./vendor/c\n\
+             -e git+https://host.test/d.git#egg=d\ne @ git+https://host.test/e.git\n\
+             f @ git+ssh://git@host.test/f.git@v1.0\n-e git+file:///srv/g.git@0123abc#egg=g\n"
         );
         let requirements =
             read_requirements("requirements.txt", &mut |_| Ok(text.clone().into_bytes())).unwrap();
         let unlocked = unlocked_requirements(&requirements);
-        assert_eq!(unlocked[..2], ["flask", "requests"]);
-        assert_eq!(unlocked.len(), 3, "{unlocked:?}");
-        assert!(unlocked[2].contains("host.test/a.git") && !unlocked[2].contains("word"), "{unlocked:?}");
+        assert_eq!(
+            unlocked,
+            [
+                "flask",
+                "requests",
+                "e",
+                "f",
+                "git+https://host.test/a.git@main#egg=a",
+                "git+https://host.test/d.git#egg=d",
+                "git+file:///srv/g.git@0123abc#egg=g",
+            ]
+        );
     }
 }

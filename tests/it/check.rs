@@ -439,6 +439,15 @@ const ROWS: &[Row] = &[
         ],
     ),
     row(
+        "settings::no-effect",
+        "pyproject.toml:2",
+        &[
+            ("Procfile", "web: gunicorn app:app\n"),
+            ("app.py", WSGI),
+            ("pyproject.toml", "[tool.slugc.check.ignore]\n\"command::fixed-prt\" = \"proxied\"\n"),
+        ],
+    ),
+    row(
         "storage::sqlite",
         "app.py:3",
         &[
@@ -948,6 +957,29 @@ fn importing_says_what_the_text_does_not() {
     assert!(!ids(&found).contains(&"app::import-failed"), "{found:?}");
     let found = findings(&check(&app, &slug, &["--format", "json", "--static"]));
     assert!(!ids(&found).contains(&"app::import-failed"), "{found:?}");
+}
+
+// C02
+#[test]
+fn what_only_config_vars_could_mend_is_an_error_once_the_boot_has_failed() {
+    const BIND: &str =
+        "import os, socket\nserver = socket.create_server(('0.0.0.0', int(os.environ['PORT'])))\n";
+    for (procfile, text, word) in [
+        ("web: python serve.py\n", "import os\nKEY = os.environ['SECRET_KEY']\n".to_owned(), "SECRET_KEY"),
+        ("web: python -m serve\n", "import os\nif not os.getenv('DATABASE_URL'):\n    raise RuntimeError('DATABASE_URL is missing')\n".to_owned(), "DATABASE_URL"),
+        // The server listens first, and loads the app then.
+        ("web: python serve.py\n", format!("{BIND}import time\ntime.sleep(1)\nKEY = os.environ['API_TOKEN']\n"), "API_TOKEN"),
+        ("web: sh -c 'python serve.py'\n", "import os\nint(os.environ.get('POOL', 'POOL is no number'))\n".to_owned(), "POOL"),
+    ] {
+        let app = built(&[("Procfile", procfile), ("serve.py", &text), ("requirements.txt", "")]);
+        let checked = check(&app, &app.slug(), &["--format", "json", "--boot"]);
+        let found = findings(&checked);
+        let errors: Vec<&Value> = found.iter().filter(|finding| finding["severity"] == "error").collect();
+        let [error] = errors.as_slice() else { panic!("{text}: {found:?}") };
+        assert_eq!(checked.code, Some(1), "{text}");
+        assert!(error["message"].as_str().unwrap().contains(word), "{error}");
+        assert!(error["fix"].as_str().unwrap().contains("--env-file"), "{error}");
+    }
 }
 
 #[test]

@@ -283,6 +283,7 @@ fn uv_wants_to_be_told_the_version_of_python() {
     TestApp::new(&[lock, project, runtime]).build(&[]).failure("runtime-txt::not-supported");
 }
 
+// D17
 #[test]
 fn the_range_of_pythons_decides_after_the_version_file() {
     let requirements = ("requirements.txt", "");

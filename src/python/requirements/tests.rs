@@ -364,6 +364,22 @@ fn questions_about_the_whole_are_answered() {
     assert_eq!(names, ["a", "b", "c", "d", "django", "wheel-name"]);
 }
 
+// D27: docs/build.md says so.
+#[test]
+fn some_lines_that_pip_refuses_are_read() {
+    for files in [
+        &[("requirements.txt", "-r a.txt"), ("a.txt", "-r requirements.txt\nsix==1.16.0")][..],
+        &[("requirements.txt", "-c c.txt\nsix"), ("c.txt", "six[extra]==1.16.0")],
+        &[("requirements.txt", "-c c.txt\n./six"), ("c.txt", "six==1.16.0")],
+        &[("requirements.txt", "./six[one]\n./six[two]")],
+        &[("requirements.txt", "six @ ./six")],
+        &[("requirements.txt", "six\u{a0}==1.16.0")],
+    ] {
+        let read = read_all(files);
+        assert!(read.as_ref().is_ok_and(|read| !read.entries.is_empty()), "{files:?}: {read:?}");
+    }
+}
+
 #[test]
 fn files_that_name_each_other_for_ever_come_to_an_end() {
     let mut number = 0;
