@@ -21,7 +21,7 @@ use crate::check::finding::Finding;
 use crate::check::gather::{LayerFiles, read_app, read_layers};
 use crate::check::{Severity, accept, check, missing_procfile};
 use crate::env::Env;
-use crate::error::{Failure, FindingCode, Result};
+use crate::error::{Failure, FindingCode, NoticeText, Result};
 use crate::host::process::{Invocation, RunError, capture_within};
 use crate::plan::Plan;
 use crate::slug::tree::Entry;
@@ -191,11 +191,11 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
         let entry = finding.code.entry();
         let place = finding.place.as_ref().map(|place| format!("{}, line {}: ", place.file, place.line));
         let place = place.unwrap_or_default();
-        let text = format!("{}\n{place}{}\n\n{}", entry.title, finding.message, finding.fix());
-        shop.output.warning(finding.code, text);
+        let text = format!("{}\n{place}{}", entry.title, finding.message);
+        shop.output.warning(finding.code, NoticeText::from(text).with_more(finding.fix()));
     }
     for finding in new.iter().skip(SHOWN) {
-        shop.output.detail(format!("Warning: {} ({})", finding.message, finding.code.entry().id));
+        shop.output.warning(finding.code, finding.message.lines().next().unwrap_or_default());
     }
     if new.len() > SHOWN {
         shop.output.detail("`slugc check` shows each of them in full.");

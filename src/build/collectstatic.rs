@@ -291,7 +291,7 @@ fn show_environment(vars: &BTreeMap<OsString, OsString>, config_vars: &ConfigVar
             true => "(hidden)".to_owned(),
             false => without_credentials(&value.to_string_lossy()).replace('\n', "\\n"),
         };
-        output.detail(format!("{name}={shown}"));
+        output.verbatim(format!("{name}={shown}"));
     }
 }
 

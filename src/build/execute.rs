@@ -379,9 +379,9 @@ impl Survey {
 
 pub(super) fn tell(notice: &Notice, output: &Output) {
     if notice.warning {
-        output.warning(notice.code, &notice.text);
+        output.warning(notice.code, notice.text.clone());
     } else {
-        output.notice(notice.code, &notice.text);
+        output.notice(notice.code, notice.text.clone());
     }
 }
 

@@ -88,7 +88,7 @@ impl UserError for ExplainedFailure {
                     ),
                     Door::Buildpack => {
                         format!(
-                            "Set it as a config var of the app:\nheroku config:set {name}=VALUE{other_way}"
+                            "Set it as a config var of the app:\n  heroku config:set {name}=VALUE{other_way}"
                         )
                     }
                 }

@@ -256,8 +256,11 @@ fn groups(reading: &Reading<'_>) -> Groups {
 fn locked(set: LockedSet, names_are_sure: bool, files: BTreeMap<String, Vec<u8>>) -> Inputs {
     let local = split_locked(&set, true);
     let warnings = set.warnings.iter();
-    let notices =
-        warnings.map(|(code, text)| Notice { code: (*code).into(), text: text.clone(), warning: true });
+    let notices = warnings.map(|(code, text)| Notice {
+        code: (*code).into(),
+        text: text.as_str().into(),
+        warning: true,
+    });
     Inputs {
         needs_source: local.is_some(),
         notices: notices.collect(),

@@ -172,10 +172,11 @@ pub(super) fn ignored_indexes(manager: PackageManager, env: &Env) -> Option<Noti
     (!set.is_empty()).then(|| Notice {
         code: NoticeCode::InstallerUvIndexIgnored.into(),
         text: format!(
-            "{} has no effect here. Packages come from where pip's settings say:\n\
+            "{} has no effect here. Packages come from where pip's settings say: \
              PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS and PIP_NO_INDEX.",
             set.join(", ")
-        ),
+        )
+        .into(),
         warning: true,
     })
 }
@@ -286,7 +287,7 @@ mod tests {
         ] {
             let notice = ignored_indexes(manager, &Env::for_tests(vars));
             assert_eq!(notice.is_some(), expected.is_some(), "{vars:?}");
-            let text = notice.map(|notice| notice.text).unwrap_or_default();
+            let text = notice.map(|notice| notice.text.to_string()).unwrap_or_default();
             assert!(text.starts_with(expected.unwrap_or_default()), "{vars:?}: {text}");
         }
     }

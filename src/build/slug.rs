@@ -310,7 +310,7 @@ pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> 
         let text = without_effect(name, rule);
         output.notice(
             FindingCode::SourceFileIgnored,
-            format!("{text}\nIf it is to count, commit it: git add -f {name}"),
+            format!("{text} If it is to count, commit it: `git add -f {}`.", shell_quote(Path::new(name))),
         );
     }
     let tracking = read_tracking(&request.source, env, output);

@@ -213,7 +213,8 @@ pub(crate) fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Ve
             };
             notices.push(Notice {
                 code: FindingCode::ProcfileMissingTool.into(),
-                text: format!("{place} calls `{call}`, but {tool} isn't installed in the slug.\n{way_out}"),
+                text: format!("{place} calls `{call}`, but {tool} isn't installed in the slug. {way_out}")
+                    .into(),
                 warning: true,
             });
         }

@@ -160,7 +160,7 @@ pub(crate) fn tell_uncommitted(tracking: &Tracking, app: &AppSource, output: &Ou
     output.notice(
         NoticeCode::SourceNotCommitted,
         format!(
-            "{files} {subject} committed: {}.\n\
+            "{files} {subject} committed: {}. \
              The slug is of the directory as it is. `git push heroku` would deploy the commit, as \
              `--commit HEAD` builds it.",
             names.join(", ")
@@ -260,8 +260,8 @@ mod tests {
         let app = read_directory(&dir, false, &repositories.env, &silent).unwrap();
         let tracking = read_tracking(&dir, &repositories.env, &silent);
         tell_uncommitted(&tracking, &app, &Output::to_sink(log.clone(), Format::Text));
-        let text = log.text().replace("\n !     ", " ");
-        let told = text.split_once("Note: ").and_then(|(_, rest)| rest.split_once(" The slug is of"));
+        let text = log.text().replace("\n  ", " ");
+        let told = text.split_once("]: ").and_then(|(_, rest)| rest.split_once(" The slug is of"));
         told.map_or(String::new(), |(told, _)| told.to_owned())
     }
 

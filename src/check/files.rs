@@ -1,6 +1,7 @@
 //! Files that a slug hardly needs: large ones, virtual environments, node_modules.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::catalogue::FindingCode;
 use super::facts::Facts;
@@ -8,6 +9,7 @@ use super::finding::Finding;
 use crate::app::ignored::find_ignored;
 use crate::app::names::shortened;
 use crate::error::MessageCode;
+use crate::output::shell_quote;
 
 /// A file from this size on is worth a thought.
 const LARGE: u64 = 10_000_000;
@@ -77,7 +79,7 @@ fn unwanted(facts: &Facts, dir: &str) -> Option<Finding> {
     (count > 0).then(|| {
         let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
         let finding = Finding::new(code, format!("{dir} has {files} of {} in all.", megabytes(bytes)));
-        let take_out = format!("git rm -r --cached {dir}");
+        let take_out = format!("  git rm -r --cached {}", shell_quote(Path::new(dir)));
         finding.in_file(dir.to_owned()).with_fix(match code {
             FindingCode::FilesVirtualEnvironment => format!(
                 "Add {dir}/ to .gitignore, and take it out of git:\n{take_out}\n\

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use anstyle::{AnsiColor, Color, Style};
 use serde_json::{Value, json};
 
 use super::accepted::Accepted;
 use super::catalogue::{FindingCode, Severity};
 use super::finding::Finding;
-use crate::error::escape::{escape, escape_lines};
-use crate::error::{Snippet, render_snippet};
-use crate::output::wrap;
+use crate::error::Snippet;
+use crate::error::escape::escape;
+use crate::output::Report;
 
 /// How many findings there are of each severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,41 +56,18 @@ pub fn render_text(findings: &[Finding], color: bool, width: usize) -> String {
     let mut text = String::new();
     for (index, finding) in findings.iter().enumerate() {
         let entry = finding.code.entry();
-        let style = if color { style_of(finding.severity) } else { Style::new() };
-        let head = format!("{}[{}]", finding.severity, entry.id);
-        let title = wrap(&format!("{head}: {}", entry.title), width).join("\n");
-        text.push_str(&format!("{style}{head}{style:#}{}\n", &title[head.len()..]));
-        text.push_str(&indent(&escape_lines(&finding.message), "  ", width));
-        if let Some(place) = &finding.place {
-            text.push_str(&format!("{}\n", escape_lines(&render_snippet(place))));
-        } else if let Some(file) = &finding.file {
-            text.push_str(&format!(" --> {}\n", one_line(file)));
-        }
-        if last_of.get(finding.fix()) == Some(&index) {
-            text.push_str(&indent(finding.fix(), "  = ", width));
-        }
+        let is_last = last_of.get(finding.fix()) == Some(&index);
+        let report = Report {
+            message: &finding.message,
+            place: finding.place.as_ref(),
+            file: finding.file.as_deref(),
+            fix: if is_last { finding.fix() } else { "" },
+            ..Report::new(finding.severity, entry.id, entry.title)
+        };
+        text.push_str(&report.render(color, width));
         text.push('\n');
     }
     text
-}
-
-fn one_line(name: &str) -> String {
-    escape(name).replace('\n', "\\n")
-}
-
-fn style_of(severity: Severity) -> Style {
-    let color = match severity {
-        Severity::Error => AnsiColor::Red,
-        Severity::Warning => AnsiColor::Yellow,
-        Severity::Note => AnsiColor::Blue,
-    };
-    Style::new().bold().fg_color(Some(Color::Ansi(color)))
-}
-
-fn indent(text: &str, margin: &str, width: usize) -> String {
-    let next = " ".repeat(margin.len());
-    let lines = text.trim_end().lines().flat_map(|line| wrap(line, width - margin.len())).enumerate();
-    lines.map(|(index, line)| format!("{}{line}\n", if index == 0 { margin } else { &next })).collect()
 }
 
 /// Renders findings as JSON.
@@ -274,16 +250,16 @@ mod tests {
           |
         1 | web: gunicorn -b 0.0.0.0:80 app:app
           |                  ^^^^^^^^^^ a fixed port
-          = Take the port from the variable PORT, which is another one in each
-            dyno: `--port $PORT`, or `--bind 0.0.0.0:$PORT`. Without it, the
-            dyno is stopped after 60 seconds (R10).
+          = Take the port from the variable PORT, which is another one in each dyno:
+            `--port $PORT`, or `--bind 0.0.0.0:$PORT`. Without it, the dyno is stopped
+            after 60 seconds (R10).
 
         warning[files::large]: Large files are in the slug that a running app hardly
-        needs.
+          needs.
           5.0 MB in all.
          --> a b/x,y.psd
-          = Name them in .slugignore, or keep them in an object store. Every
-            dyno fetches the whole slug before it boots.
+          = Name them in .slugignore, or keep them in an object store. Every dyno
+            fetches the whole slug before it boots.
         ");
     }
 

@@ -69,6 +69,7 @@ fn output(stream: Stream, env: &Env) -> Output {
         format: Format::Text,
         color: ColorChoice::Auto,
         quiet: false,
+        verbose: false,
         stream,
         door: Door::Buildpack,
     };

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     let BuiltSlug { slug, process_types } = built?;
     // Not after a failure or a signal: what isn't noted as written is looked at once more, that is all.
     store.wait_until_written();
-    output.detail(format!("SHA256:{}", slug.sha256));
+    output.verbatim(format!("SHA256:{}", slug.sha256));
     let command = env.own_command();
     // Without a process type there is nothing to run.
     let chosen = match process_types.iter().find(|name| *name == "web").or(process_types.first()) {
@@ -56,7 +56,10 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
         None => None,
     };
     if let Some(chosen) = chosen {
-        output.detail(format!("To run it: {command} run {}{chosen}", shell_quote(&arguments.output)));
+        output.verbatim(format!("To run it: {command} run {}{chosen}", shell_quote(&arguments.output)));
+    }
+    if output.has_more_to_say() {
+        output.detail(format!("What a warning means: {command} explain ID"));
     }
     output.event(Event::Finished {
         slug: slug_file.display().to_string(),

@@ -35,7 +35,7 @@ fn print_difference(arguments: &Diff, env: &Env, output: &Output) -> Result<u8> 
     let mut difference = compare(&old, &new);
     if let Some(file) = &page {
         write_for_user(file, render_diff_page(&difference).as_bytes(), env.file_mode())?;
-        output.detail(format!("The page is in {}", file.display()));
+        output.verbatim(format!("The page is in {}", file.display()));
     }
     let top = arguments.report.entries();
     super::print_result(&match arguments.report.json {

@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &Inspect, env: &Env, output: &Output) -> Result<u8>
     let inspection = inspect_slug(&env.absolute(&arguments.slug), env, output)?;
     if let Some(file) = &page {
         write_for_user(file, render_report_page(&inspection).as_bytes(), env.file_mode())?;
-        output.detail(format!("The page is in {}", file.display()));
+        output.verbatim(format!("The page is in {}", file.display()));
     }
     let top = arguments.report.entries();
     let report = report(&inspection, top);

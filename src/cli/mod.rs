@@ -116,6 +116,7 @@ fn output(arguments: &Arguments, format: Format, env: &Env) -> Output {
         format,
         color: arguments.color,
         quiet: arguments.quiet,
+        verbose: arguments.verbose,
         stream: Stream::Stderr,
         door: Door::CommandLine,
     };
@@ -143,6 +144,7 @@ pub(crate) fn answer_internal_error(env: &Env, failure: &Failure) -> u8 {
         format,
         color: ColorChoice::Auto,
         quiet: false,
+        verbose: false,
         stream: Stream::Stderr,
         door: Door::CommandLine,
     };

@@ -6,8 +6,8 @@ use crate::build::execute::Workshop;
 use crate::build::record::Record;
 use crate::build::slug::plan_slug;
 use crate::env::Env;
-use crate::error::Result;
-use crate::output::{Format, Output, wrap};
+use crate::error::{Result, Severity};
+use crate::output::{Format, Output, Report};
 use crate::plan::Installer;
 use crate::plan::environment::Change;
 use crate::slug::assemble::Layout;
@@ -69,10 +69,9 @@ fn render(plan: &crate::plan::Plan, width: usize) -> String {
         text.push_str(&format!("  {name}={value}\n"));
     }
     for notice in plan.notices.iter().chain(&plan.runtime.notice()) {
-        let kind = if notice.warning { "Warning" } else { "Note" };
-        let told = format!("{kind} ({}): {}", notice.code, notice.text);
-        let lines: Vec<String> = told.lines().flat_map(|line| wrap(line, width - 1)).collect();
-        text.push_str(&format!("\n{}\n", lines.join("\n")));
+        let severity = if notice.warning { Severity::Warning } else { Severity::Note };
+        let report = Report::of_notice(severity, notice.code.id(), &notice.text);
+        text.push_str(&format!("\n{}", report.render(false, width - 1)));
     }
     text
 }

@@ -83,7 +83,7 @@ impl UserError for NothingToRun {
 
     fn fix(&self, _door: Door) -> Option<String> {
         Some(format!(
-            "Then build the slug again. A command can be run in this one as it is:\nslugc run {} -- COMMAND",
+            "Then build the slug again. A command can be run in this one as it is:\n  slugc run {} -- COMMAND",
             self.slug
         ))
     }
@@ -131,7 +131,7 @@ fn diagnose(run: &Run, env: &Env) -> Diagnose {
     })
 }
 
-/// Describes a finding in a box of the log.
+/// Describes a finding in the log.
 fn describe(finding: &Finding) -> String {
     let entry = finding.code.entry();
     let place = finding.place.as_ref().map(render_snippet);

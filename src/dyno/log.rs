@@ -107,7 +107,7 @@ impl Voice {
             }
             None if advice.is_empty() => self.output.warning(code, line),
             None => {
-                // As one line, so that logs can be compared; a box would break it.
+                // As one line, so that logs can be compared: a report would wrap it.
                 self.output.step(line);
                 self.output.warning(code, advice);
             }

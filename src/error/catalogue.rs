@@ -1097,7 +1097,7 @@ catalogue! {
         title: "slugc has come to a state that can't be.",
         fix: indoc! {"
             This is a bug of slugc, not of the app. Build again; if it comes
-            back, please report it: with this box, the log above it, and the
+            back, please report it: with this message, the log above it, and the
             files that name the app's packages and its version of Python.
         "},
         exit_code: 3,

@@ -6,6 +6,7 @@ mod code;
 pub(crate) mod escape;
 pub(crate) mod findings;
 mod heroku;
+mod notice_text;
 mod notices;
 mod render;
 pub(crate) mod similar;
@@ -22,6 +23,7 @@ pub(crate) use findings::Severity;
 pub use findings::{FindingCode, render_findings_markdown};
 pub(crate) use heroku::HerokuCode;
 pub use heroku::{HEROKU_CODES, render_heroku_codes_markdown};
+pub(crate) use notice_text::NoticeText;
 pub use notices::{NoticeCode, render_warnings_markdown};
 pub use render::render_catalogue_markdown;
 pub(crate) use render::{render_snippet, render_text};
@@ -107,13 +109,17 @@ impl Failure {
         self.0.fix(door).unwrap_or_else(|| self.code().entry().fix.to_owned())
     }
 
-    /// Returns the messages of the errors that caused this one, outermost first.
+    /// Returns the messages of the errors that caused this one, outermost first. What was said already isn't said again.
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();
+        let mut said = self.to_string().to_lowercase();
         let mut source = self.0.source();
         while let Some(error) = source {
-            let message = error.to_string();
-            if causes.last() != Some(&message) {
+            let message = error.to_string().trim_end().to_owned();
+            // `(os error 2)` is its number.
+            let words = message.split(" (os error ").next().unwrap_or_default().trim_end_matches('.');
+            if !said.contains(&words.to_lowercase()) {
+                said.push_str(&message.to_lowercase());
                 causes.push(message);
             }
             source = error.source();
@@ -137,5 +143,57 @@ impl fmt::Debug for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Said(&'static str, #[source] Option<Box<Said>>);
+
+    impl UserError for Said {
+        fn code(&self) -> ErrorCode {
+            ErrorCode::FileSystem
+        }
+    }
+
+    // T08
+    #[test]
+    fn one_fact_is_said_once() {
+        for (said, expected) in [
+            (&["It failed."][..], &[][..]),
+            (
+                &["Writing a.tgz failed.", "No space left on device (os error 28)"],
+                &["No space left on device (os error 28)"],
+            ),
+            (
+                &[
+                    "a.tgz can't be read: no such file or directory.",
+                    "No such file or directory (os error 2)",
+                ],
+                &[],
+            ),
+            (
+                &["a", "uv ended with exit code 2.", "uv ended with exit code 2."],
+                &["uv ended with exit code 2."],
+            ),
+            (
+                &["a", "b: the index can't be reached", "The index can't be reached.", "timed out"],
+                &["b: the index can't be reached", "timed out"],
+            ),
+            (
+                &["dir isn't a directory", "dir isn't a directory", "Not a directory (os error 20)"],
+                &["Not a directory (os error 20)"],
+            ),
+        ] {
+            let mut chain = None;
+            for words in said.iter().rev() {
+                chain = Some(Box::new(Said(words, chain)));
+            }
+            assert_eq!(Failure::from(*chain.unwrap()).causes(), expected, "{said:?}");
+        }
     }
 }

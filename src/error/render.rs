@@ -1,4 +1,4 @@
-//! How errors look: the box of the build log, and `docs/errors.md`.
+//! How errors look: the box of the classic buildpack's log, and `docs/errors.md`.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet as AnnotatedSnippet};
 

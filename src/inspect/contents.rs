@@ -98,7 +98,7 @@ pub(super) fn read_contents(slug: &Path, env: &Env, output: &Output) -> Result<C
     if left_out > 0 {
         output.warning(
             NoticeCode::InspectMetadataTooLarge,
-            format!("{left_out} files with metadata are larger than metadata is, and weren't read.\n\nTheir distributions may be missing here."),
+            format!("{left_out} files with metadata are larger than metadata is, and weren't read. Their distributions may be missing here."),
         );
     }
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));

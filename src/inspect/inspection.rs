@@ -75,7 +75,7 @@ fn read_procfile(contents: &[u8], output: &Output) -> BTreeMap<String, String> {
         Err(error) => {
             output.warning(
                 NoticeCode::InspectProcfileUnreadable,
-                format!("{error}\n\nIts process types aren't listed."),
+                format!("{error} Its process types aren't listed."),
             );
             BTreeMap::new()
         }
@@ -90,11 +90,11 @@ fn read_manifest(slug: &Path, sha256: &str, output: &Output) -> Result<Option<Ma
         Ok(manifest) if manifest.checksum == format!("SHA256:{sha256}") => return Ok(Some(manifest)),
         _ if !beside.is_certain => return Ok(None),
         Ok(manifest) => format!(
-            "{name} is about another slug:\nit says  {}\nthis has SHA256:{sha256}",
+            "{name} is about another slug, and is left aside:\nit says  {}\nthis has SHA256:{sha256}",
             printable(manifest.checksum.as_bytes())
         ),
-        Err(_) => format!("{name} isn't the manifest of a slug."),
+        Err(_) => format!("{name} isn't the manifest of a slug. It is left aside."),
     };
-    output.warning(NoticeCode::InspectManifestMismatch, format!("{problem}\n\nIt is left aside."));
+    output.warning(NoticeCode::InspectManifestMismatch, problem);
     Ok(None)
 }

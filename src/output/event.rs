@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::error::{Door, Failure};
+use crate::error::{Door, Failure, NoticeText};
 
 /// The version of the events' form.
 const SCHEMA: u32 = 1;
@@ -32,20 +32,23 @@ pub enum Event {
         /// The program that wrote it; slugc itself if there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
         program: Option<String>,
+        /// Whether it may be wrapped: a program's line and what is to be pasted stay as they are.
+        #[serde(skip)]
+        is_prose: bool,
     },
     /// Something worth knowing.
     Notice {
         /// The stable id.
         id: &'static str,
         /// One or more lines.
-        text: String,
+        text: NoticeText,
     },
     /// Something that will go wrong one day.
     Warning {
         /// The stable id.
         id: &'static str,
         /// One or more lines.
-        text: String,
+        text: NoticeText,
     },
     /// The work failed.
     Error {
@@ -68,7 +71,7 @@ pub enum Event {
         fix: String,
         /// The exit code of the program.
         exit_code: u8,
-        /// The box of the text form.
+        /// The text form, as the door has it.
         #[serde(skip)]
         rendered: String,
     },
@@ -228,9 +231,9 @@ mod tests {
         let examples = vec![
             Event::started("build"),
             Event::Step { text: text() },
-            Event::Detail { text: text(), program: Some(text()) },
-            Event::Notice { id: "x", text: text() },
-            Event::Warning { id: "x", text: text() },
+            Event::Detail { text: text(), program: Some(text()), is_prose: false },
+            Event::Notice { id: "x", text: text().into() },
+            Event::Warning { id: "x", text: text().into() },
             Event::Error {
                 id: text(),
                 title: text(),

@@ -1,31 +1,31 @@
-//! What the program says while it works: steps, details, boxes, progress bars; or one JSON event a line.
+//! What the program says while it works: steps, details, reports or boxes, progress bars; or one JSON event a line.
 
 mod event;
 mod progress;
+mod report;
 mod shell;
+mod text;
 mod wrap;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anstyle::{AnsiColor, Color, Style};
-
 pub use event::Counters;
 pub(crate) use event::Event;
 pub(crate) use progress::Progress;
+pub(crate) use report::Report;
 pub(crate) use shell::shell_quote;
-pub(crate) use wrap::wrap;
 
 use crate::env::Env;
-use crate::error::escape::{escape, escape_lines};
-use crate::error::{Door, ErrorCode, Failure, MessageCode, render_text};
+use crate::error::escape::escape;
+use crate::error::{Door, ErrorCode, Failure, MessageCode, NoticeText};
 
 /// How the build log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// Heroku's style: `-----> step`, details indented by seven spaces, boxes with ` !     `.
+    /// Heroku's style: `-----> step`, details indented by seven spaces; reports on the command line, boxes with ` !     `
+    /// in the classic buildpack.
     #[default]
     Text,
     /// One JSON object a line, on standard output.
@@ -80,6 +80,8 @@ pub struct OutputOptions {
     pub color: ColorChoice,
     /// Whether only warnings and errors are written.
     pub quiet: bool,
+    /// Whether the command lines of programs are shown, and warnings in full.
+    pub verbose: bool,
     /// Where text goes. JSON always goes to standard output.
     pub stream: Stream,
     /// Where the user stands.
@@ -96,8 +98,12 @@ struct Inner {
     color: bool,
     quiet: bool,
     door: Door,
-    /// Whether the command lines of programs are shown.
-    traces: bool,
+    /// Whether the command lines of programs are shown, and warnings in full.
+    verbose: bool,
+    /// Whether a warning had more to say than was shown.
+    has_more_to_say: bool,
+    /// Whether anything was written.
+    has_written: bool,
     bars: Option<indicatif::MultiProgress>,
     /// How many columns a line may have.
     width: usize,
@@ -110,16 +116,13 @@ struct Inner {
     unheard: VecDeque<String>,
 }
 
-/// What ` !     ` takes of a line, and one column that stays free.
-const BOX_MARGIN: usize = 8;
-
 /// How many details are kept for an error.
 const UNHEARD: usize = 100;
 
 impl Output {
     /// Makes the output of a command.
     pub fn new(options: OutputOptions, env: &Env) -> Self {
-        let OutputOptions { format, color, quiet, stream, door } = options;
+        let OutputOptions { format, color, quiet, verbose, stream, door } = options;
         let to_stdout = format == Format::Json || stream == Stream::Stdout;
         let is_terminal = if to_stdout { env.stdout_is_terminal } else { env.stderr_is_terminal };
         let dumb = is_dumb(env);
@@ -132,7 +135,9 @@ impl Output {
             color: color && format == Format::Text,
             quiet,
             door,
-            traces: false,
+            verbose,
+            has_more_to_say: false,
+            has_written: false,
             bars: bars.then(indicatif::MultiProgress::new),
             width: Env::width(if to_stdout { env.stdout_columns } else { env.stderr_columns }),
             counters: Counters::default(),
@@ -150,7 +155,9 @@ impl Output {
             color: false,
             quiet: false,
             door: Door::default(),
-            traces: false,
+            verbose: false,
+            has_more_to_say: false,
+            has_written: false,
             bars: None,
             width: Env::WIDTH,
             counters: Counters::default(),
@@ -176,32 +183,40 @@ impl Output {
 
     /// Says something within a step: indented by seven spaces.
     pub fn detail(&self, text: impl AsRef<str>) {
-        self.event(Event::Detail { text: text.as_ref().to_owned(), program: None });
+        self.event(Event::Detail { text: text.as_ref().to_owned(), program: None, is_prose: true });
     }
 
     /// Passes on a line that a program wrote, which looks as a detail does.
     pub fn program_line(&self, program: &str, text: impl Into<String>) {
-        self.event(Event::Detail { text: text.into(), program: Some(program.to_owned()) });
+        self.event(Event::Detail { text: text.into(), program: Some(program.to_owned()), is_prose: false });
     }
 
-    /// Tells the user something worth knowing, in a blue box. The first line starts with `Note:`.
-    pub(crate) fn notice(&self, code: impl Into<MessageCode>, text: impl AsRef<str>) {
-        self.event(Event::Notice { id: code.into().id(), text: text.as_ref().to_owned() });
+    /// Says something that is to be pasted, or compared: it looks as a detail does, and is never wrapped.
+    pub(crate) fn verbatim(&self, text: impl Into<String>) {
+        self.event(Event::Detail { text: text.into(), program: None, is_prose: false });
     }
 
-    /// Tells the user what will go wrong one day, in a yellow box.
-    pub fn warning(&self, code: impl Into<MessageCode>, text: impl AsRef<str>) {
-        self.event(Event::Warning { id: code.into().id(), text: text.as_ref().to_owned() });
+    /// Tells the user something worth knowing.
+    pub(crate) fn notice(&self, code: impl Into<MessageCode>, text: impl Into<NoticeText>) {
+        self.event(Event::Notice { id: code.into().id(), text: text.into() });
     }
 
-    /// Tells the user why the work failed and what to do, in a red box.
+    /// Tells the user what will go wrong one day.
+    pub fn warning(&self, code: impl Into<MessageCode>, text: impl Into<NoticeText>) {
+        self.event(Event::Warning { id: code.into().id(), text: text.into() });
+    }
+
+    /// Tells the user why the work failed and what to do.
     pub fn error(&self, failure: &Failure) {
         // What the user has stopped needs no explanation.
         if failure.code() == ErrorCode::Interrupted {
             self.inner().unheard.clear();
         }
-        let door = self.door();
-        self.event(Event::error(failure, door, render_text(failure, door)));
+        let (door, rendered) = {
+            let inner = self.inner();
+            (inner.door, inner.render_failure(failure))
+        };
+        self.event(Event::error(failure, door, rendered));
     }
 
     /// Reports something that happened: shown in the log where a reader wants it, always in the JSON events.
@@ -230,13 +245,18 @@ impl Output {
 
     /// Has the command line of each program that is run shown from now on.
     pub fn trace_programs(&self) {
-        self.inner().traces = true;
+        self.inner().verbose = true;
+    }
+
+    /// Returns whether a warning had more to say than was shown.
+    pub(crate) fn has_more_to_say(&self) -> bool {
+        self.inner().has_more_to_say
     }
 
     /// Shows a command line, if they are to be shown. It must be free of secrets.
     pub fn trace(&self, command_line: impl FnOnce() -> String) {
-        if self.inner().traces {
-            self.detail(format!("+ {}", command_line()));
+        if self.inner().verbose {
+            self.verbatim(format!("+ {}", command_line()));
         }
     }
 
@@ -281,24 +301,6 @@ impl Output {
 }
 
 impl Inner {
-    fn text_of(&self, event: &Event) -> Option<String> {
-        let boxed = |text: &str, color| Some(self.render_box(text, color));
-        match event {
-            Event::Warning { text, .. } => boxed(&format!("Warning: {text}"), AnsiColor::Yellow),
-            Event::Error { rendered, .. } => {
-                let details: String = self.unheard.iter().map(|text| render_detail(text)).collect();
-                boxed(rendered, AnsiColor::Red).map(|text| details + &text)
-            }
-            _ if self.quiet => None,
-            Event::Step { text } => {
-                Some(format!("-----> {}\n", escape_lines(text).replace('\n', "\n       ")))
-            }
-            Event::Detail { text, .. } => Some(render_detail(text)),
-            Event::Notice { text, .. } => boxed(&format!("Note: {text}"), AnsiColor::Blue),
-            _ => None,
-        }
-    }
-
     fn keep_unheard(&mut self, event: &Event) {
         match event {
             Event::Step { .. } => self.unheard.clear(),
@@ -312,24 +314,8 @@ impl Inner {
         }
     }
 
-    /// An empty line, each line as ` !     text` in colour, an empty line: Heroku's form.
-    fn render_box(&self, text: &str, color: AnsiColor) -> String {
-        let style = Style::new().bold().fg_color(Some(Color::Ansi(color)));
-        let mut rendered = String::from("\n");
-        let text = escape_lines(text.trim_end());
-        for line in text.lines().flat_map(|line| wrap(line, self.width - BOX_MARGIN)) {
-            if self.color {
-                rendered.push_str(&format!("{style} !     {line}{style:#}\n"));
-            } else {
-                rendered.push_str(format!(" !     {line}").trim_end());
-                rendered.push('\n');
-            }
-        }
-        rendered.push('\n');
-        rendered
-    }
-
     fn write(&mut self, bytes: &[u8]) {
+        self.has_written |= !bytes.is_empty();
         let sink = &mut self.sink;
         // A reader that has gone away (`slugc … | head`, a closed terminal) doesn't stop a build.
         let mut write = || {
@@ -340,33 +326,6 @@ impl Inner {
             None => write(),
         }
     }
-}
-
-/// Indents each line by seven spaces. Programs write colours for terminals, and carriage returns to write over a line:
-/// neither is of any use in a log.
-fn render_detail(text: &str) -> String {
-    let plain = without_colors(text);
-    let lines = plain.split(['\n', '\r']).collect::<Vec<_>>();
-    let shown = lines.iter().enumerate().filter(|(index, line)| *index == 0 || !line.is_empty());
-    shown.map(|(_, line)| format!("       {}\n", escape_lines(line))).collect()
-}
-
-/// Takes away the sequences that only choose colours and weights: `ESC [ 1 ; 31 m`.
-fn without_colors(text: &str) -> Cow<'_, str> {
-    let mut parts = text.split("\u{1b}[");
-    let first = parts.next().unwrap_or_default();
-    if first.len() == text.len() {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = first.to_owned();
-    for part in parts {
-        let end = part.find(|letter: char| !(letter.is_ascii_digit() || letter == ';'));
-        match end.filter(|end| part[*end..].starts_with('m')) {
-            Some(end) => plain.push_str(&part[end + 1..]),
-            None => plain.extend(["\u{1b}[", part]),
-        }
-    }
-    Cow::Owned(plain)
 }
 
 #[cfg(test)]
@@ -398,13 +357,41 @@ pub(crate) mod tests {
     fn the_log_is_in_herokus_style() {
         let log = Captured::default();
         let output = Output::to_sink(log.clone(), Format::Text);
+        output.inner().door = Door::Buildpack;
         output.step("Installing Python 3.14.7");
         output.detail("Downloading");
-        output.warning(NoticeCode::RunExitTimeout, "Look out.\n\nSecond paragraph.");
+        output.warning(
+            NoticeCode::RunExitTimeout,
+            NoticeText::from("Look out.").with_more("Second paragraph."),
+        );
         assert_eq!(
             log.text(),
             "-----> Installing Python 3.14.7\n       Downloading\n\n !     Warning: Look out.\n !\n !     Second paragraph.\n\n"
         );
+    }
+
+    // T02, T14
+    #[test]
+    fn the_command_line_has_one_voice() {
+        let told = |verbose| {
+            let log = Captured::default();
+            let output = Output::to_sink(log.clone(), Format::Text);
+            output.inner().verbose = verbose;
+            let text = NoticeText::from("Look out:\n- here\n- there").with_more("Look better.");
+            output.warning(NoticeCode::RunExitTimeout, text);
+            output.notice(NoticeCode::RunScratchLeft, "It is left.");
+            assert_eq!(output.has_more_to_say(), !verbose);
+            log.text()
+        };
+        let short = "warning[run::exit-timeout]: Look out:\n  - here\n  - there\nnote[run::scratch-left]: It is left.\n";
+        assert_eq!(told(false), short);
+        assert_eq!(told(true), short.replace("there\n", "there\n  = Look better.\n"));
+        // What is written for programs is whole.
+        let log = Captured::default();
+        let output = Output::to_sink(log.clone(), Format::Json);
+        output.warning(NoticeCode::RunExitTimeout, NoticeText::from("Look out.").with_more("Look better."));
+        let event: serde_json::Value = serde_json::from_str(&log.text()).unwrap();
+        assert_eq!(event["text"], "Look out.\n\nLook better.");
     }
 
     #[test]
@@ -426,7 +413,11 @@ pub(crate) mod tests {
             }
         }
         output.error(&Failed.into());
-        assert!(log.text().starts_with("       what the installer says\n\n !     Error: "), "{}", log.text());
+        assert!(
+            log.text().starts_with("       what the installer says\n\nerror[source::git-failed]: "),
+            "{}",
+            log.text()
+        );
         output.step("Third");
         output.detail("what it says then");
         output.error(&Failure::from(crate::env::Interrupted { signal: 2 }));
@@ -440,7 +431,7 @@ pub(crate) mod tests {
         let events = || {
             [
                 Event::Step { text: FOREIGN.into() },
-                Event::Detail { text: FOREIGN.into(), program: None },
+                Event::Detail { text: FOREIGN.into(), program: None, is_prose: true },
                 Event::Notice { id: "x", text: FOREIGN.into() },
                 Event::Warning { id: "x", text: FOREIGN.into() },
             ]
@@ -454,7 +445,7 @@ pub(crate) mod tests {
                 |line: &str| line.trim_start().starts_with("::") || line.trim_start().starts_with("##[");
             assert!(!text.contains(is_bad), "{text:?}");
             assert!(!text.lines().any(is_command), "{text}");
-            let margins = ["-----> ", "       ", " !"];
+            let margins = ["-----> ", "       ", "note[x]: ", "warning[x]: ", "  "];
             assert!(
                 text.lines()
                     .all(|line| line.is_empty() || margins.iter().any(|margin| line.starts_with(margin))),
@@ -465,19 +456,6 @@ pub(crate) mod tests {
             assert!(!log.text().contains(is_bad) && log.text().lines().count() == 1, "{}", log.text());
             let parsed: serde_json::Value = serde_json::from_str(&log.text()).unwrap();
             assert_eq!(parsed["text"], FOREIGN);
-        }
-    }
-
-    #[test]
-    fn colours_of_programs_are_taken_away() {
-        for (text, expected) in [
-            ("plain", "       plain\n"),
-            ("\u{1b}[1;31mred\u{1b}[0m and \u{1b}[mplain", "       red and plain\n"),
-            ("\u{1b}[2Jcleared", "       \\u001b[2Jcleared\n"),
-            ("10%\r100%\r", "       10%\n       100%\n"),
-            ("", "       \n"),
-        ] {
-            assert_eq!(render_detail(text), expected, "{text:?}");
         }
     }
 

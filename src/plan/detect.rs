@@ -92,16 +92,22 @@ impl UserError for NotDetected {
         let (dir, _) = self.below.first()?;
         Some(match door {
             Door::CommandLine => {
-                let dir = self.at.join(dir).display().to_string();
-                let dir = shlex::try_quote(&dir).map_or_else(|_| dir.clone(), Cow::into_owned);
-                format!("Build that directory:\nslugc build {dir}")
+                format!(
+                    "Build that directory:\n  slugc build {}",
+                    quoted(&self.at.join(dir).display().to_string())
+                )
             }
             Door::Buildpack => format!(
-                "Deploy that directory: `git subtree push --prefix {dir} heroku main`,\n\
-                 or let a buildpack that moves a subdirectory to the top run first."
+                "Deploy that directory: `git subtree push --prefix {} heroku main`, \
+                 or let a buildpack that moves a subdirectory to the top run first.",
+                quoted(dir)
             ),
         })
     }
+}
+
+fn quoted(path: &str) -> String {
+    shlex::try_quote(path).map_or_else(|_| path.to_owned(), Cow::into_owned)
 }
 
 /// Returns whether these names in a directory make a Python app.

@@ -91,7 +91,8 @@ impl Lock {
             !listed.is_empty() && listed.iter().all(|package| applies(package, values) == Some(false));
         Ok(is_for_others.then(|| Notice {
             code: NoticeCode::LockNothingForPlatform.into(),
-            text: format!("None of the packages in {file} is for this platform, so none is installed."),
+            text: format!("None of the packages in {file} is for this platform, so none is installed.")
+                .into(),
             warning: true,
         }))
     }

@@ -31,7 +31,7 @@ pub(crate) use target::Target;
 
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
-use crate::error::{FindingCode, MessageCode, NoticeCode, Result, Severity};
+use crate::error::{FindingCode, MessageCode, NoticeCode, NoticeText, Result, Severity};
 use crate::python::pip_config::PipConfig;
 
 /// What the decision is made from.
@@ -79,8 +79,8 @@ pub(crate) struct Notice {
     /// The catalogue's entry.
     #[serde(rename = "id")]
     pub code: MessageCode,
-    /// One or more lines.
-    pub text: String,
+    /// What it says.
+    pub text: NoticeText,
     /// Whether something will go wrong one day; otherwise it is only worth knowing.
     pub warning: bool,
 }
@@ -202,7 +202,7 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
         .iter()
         .map(|finding| Notice {
             code: finding.code,
-            text: finding.text.clone(),
+            text: finding.text.as_str().into(),
             warning: !is_note(finding.code),
         })
         .collect();
@@ -210,11 +210,7 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
     notices.extend(facts.inputs.notices.iter().cloned());
     notices.extend(facts.inputs.notice_of_lock(facts.package_manager));
     if let Some(text) = facts.missing_procfile {
-        notices.push(Notice {
-            code: FindingCode::ProcfileMissing.into(),
-            text: text.to_owned(),
-            warning: true,
-        });
+        notices.push(Notice { code: FindingCode::ProcfileMissing.into(), text: text.into(), warning: true });
     }
     notices
 }

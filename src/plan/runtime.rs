@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Notice;
-use crate::error::{ErrorCode, NoticeCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, NoticeText, UserError};
 use crate::python::requires_python::SupportedPythons;
 use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
 
@@ -222,14 +222,16 @@ impl RuntimeChoice {
                 "The slug has a copy of this machine's Python {version} ({executable}), as \
                  `--python-source host` asks for. From the catalogue it would be Python {wanted}."
             );
-            return Some(Notice { code: NoticeCode::PythonRuntimeHost.into(), text, warning });
+            return Some(Notice { code: NoticeCode::PythonRuntimeHost.into(), text: text.into(), warning });
         }
         Some(Notice {
             code: NoticeCode::PythonRuntimeHostFallback.into(),
-            text: format!(
+            text: NoticeText::from(format!(
                 "Python {wanted} couldn't be downloaded, so the slug has a copy of this machine's \
-                 Python {version} ({executable}) instead.\n\
-                 `--python-source catalogue` makes this an error; `--python-source host` says that it is meant."
+                 Python {version} ({executable}) instead."
+            ))
+            .with_more(
+                "`--python-source catalogue` makes this an error; `--python-source host` says that it is meant.",
             ),
             warning: wanted != version,
         })
@@ -278,7 +280,7 @@ mod tests {
             };
             let notice = choice.notice().unwrap();
             assert_eq!((notice.code.id(), notice.warning), (id, warning), "{wanted} {asked_for}");
-            assert_eq!(notice.text.contains("couldn't be downloaded"), !asked_for, "{}", notice.text);
+            assert_eq!(notice.text.told().contains("couldn't be downloaded"), !asked_for, "{}", notice.text);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::version::{PythonVersion, RequestedVersion, VersionOrigin};
-use crate::error::{ErrorCode, NoticeCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, NoticeText, UserError};
 
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +84,7 @@ pub(crate) struct VersionNotice {
     /// The catalogue's entry.
     pub code: NoticeCode,
     /// What to know and to do, in sentences.
-    pub text: String,
+    pub text: NoticeText,
 }
 
 /// Returns the table, oldest first.
@@ -152,15 +152,18 @@ pub(crate) fn notices(
 
 fn origin_notice(version: PythonVersion, origin: VersionOrigin) -> Option<VersionNotice> {
     let minor = version.minor_version();
-    let create = format!(
-        "create a file named .python-version in the app's top level directory (a dot first, no file name \
-         extension), with this line in it, without quotes or `python-` in front:\n{minor}\n\
+    let how = format!(
+        "Create the file .python-version in the app's top level directory (a dot first, no file name extension), \
+         with this line in it, without quotes or `python-` in front:\n{minor}\n\
          Without a patch version, the app gets security fixes by itself."
     );
     let (code, text) = match origin {
         VersionOrigin::RuntimeTxt => (
             NoticeCode::RuntimeTxtDeprecated,
-            format!("runtime.txt is deprecated, and will be an error one day. Delete it, and {create}"),
+            NoticeText::from(format!(
+                "runtime.txt is deprecated, and will be an error one day: write {minor} into .python-version instead."
+            ))
+            .with_more(how),
         ),
         VersionOrigin::Default | VersionOrigin::Cached => {
             let chosen = match origin {
@@ -168,12 +171,15 @@ fn origin_notice(version: PythonVersion, origin: VersionOrigin) -> Option<Versio
                 _ => "the default was chosen",
             };
             let text = format!(
-                "The app doesn't say which version of Python it needs: {chosen}, and that can change under it. \
-                 One day this will be an error. To keep Python {minor}, {create}\n\
-                 If there is such a file, check that it is in the top level directory, has the right spelling, isn't \
-                 left out by .gitignore or .slugignore, and is committed to git."
+                "The app doesn't say which version of Python it needs: {chosen}. Write {minor} into .python-version \
+                 to keep it."
             );
-            (NoticeCode::PythonVersionNotSpecified, text)
+            let more = format!(
+                "The default changes without notice, and one day a missing version will be an error. {how}\n\
+                 If there is such a file, check that it has the right spelling, isn't left out by .gitignore or \
+                 .slugignore, and is committed to git."
+            );
+            (NoticeCode::PythonVersionNotSpecified, NoticeText::from(text).with_more(more))
         }
         VersionOrigin::PythonVersionFile | VersionOrigin::PipfileLock | VersionOrigin::RequiresPython => {
             return None;
@@ -195,12 +201,11 @@ fn deprecation_notice(version: PythonVersion, origin: VersionOrigin, today: u64)
         "a newer slugc may not support it any more".into()
     };
     let text = format!(
-        "Python {} {tense} its end of life on {}, and gets no security fixes after that; {removal}. \
-         {}, soon.",
+        "Python {} {tense} its end of life on {}, and gets no security fixes after that; {removal}.",
         version.minor_version(),
         row.end_of_life,
-        ask_for_newer(origin),
     );
+    let text = NoticeText::from(text).with_more(format!("{}, soon.", ask_for_newer(origin)));
     Some(VersionNotice { code: NoticeCode::PythonVersionDeprecated, text })
 }
 
@@ -211,10 +216,10 @@ fn newer_patch_notice(version: PythonVersion, origin: VersionOrigin) -> Option<V
         VersionOrigin::Cached | VersionOrigin::Default => format!("Write {minor} into .python-version"),
         origin => format!("Write {minor} instead of {version} into {origin}"),
     };
-    let text = format!(
-        "Python {newest} is out, and the app uses {version}: newer patch versions fix bugs and security \
-         problems. {how}, and each build takes the newest."
-    );
+    let text =
+        NoticeText::from(format!("Python {newest} is out, and the app uses {version}.")).with_more(format!(
+            "Newer patch versions fix bugs and security problems. {how}, and each build takes the newest."
+        ));
     Some(VersionNotice { code: NoticeCode::PythonVersionNewerPatch, text })
 }
 
@@ -448,12 +453,13 @@ mod tests {
         let text = |today: Date| {
             notices("3.10.21".parse().unwrap(), VersionOrigin::PythonVersionFile, today.unix_seconds())[0]
                 .text
-                .clone()
+                .to_string()
         };
         assert_eq!(
             text(TODAY),
             "Python 3.10 reaches its end of life on 31 October 2026, and gets no security fixes after that; slugc \
-             supports it until 6 January 2027. Change the version in .python-version to a newer one, such as 3.14, soon."
+             supports it until 6 January 2027.\n\nChange the version in .python-version to a newer one, such as \
+             3.14, soon."
         );
         assert!(
             text(date(2026, 11, 1)).starts_with("Python 3.10 reached its end of life on 31 October 2026")

@@ -296,10 +296,11 @@ fn process_types_of_manifest(
     output: &Output,
 ) -> Result<Option<BTreeMap<String, String>>, UnpackError> {
     let Some(beside) = BesideSlug::read(slug)? else { return Ok(None) };
+    const INSTEAD: &str = "The Procfile in the slug is used instead.";
     let name = beside.name();
     let problem = match serde_json::from_slice::<Manifest>(&beside.bytes) {
         Err(_) if !beside.is_certain => return Ok(None),
-        Err(_) => format!("{name} can't be read: it has no `checksum` or no `process_types`."),
+        Err(_) => format!("{name} can't be read: it has no `checksum` or no `process_types`. {INSTEAD}"),
         Ok(Manifest { checksum, process_types }) => {
             let actual = checksum_of(slug, env)?;
             if checksum == actual {
@@ -309,15 +310,12 @@ fn process_types_of_manifest(
                 return Ok(None);
             }
             format!(
-                "{name} is about another slug:\nit says  {}\nthis has {actual}",
+                "{name} is about another slug. {INSTEAD}\nit says  {}\nthis has {actual}",
                 printable(checksum.as_bytes())
             )
         }
     };
-    output.warning(
-        NoticeCode::RunManifestMismatch,
-        format!("{problem}\n\nThe Procfile in the slug is used instead."),
-    );
+    output.warning(NoticeCode::RunManifestMismatch, problem);
     Ok(None)
 }
 
@@ -502,7 +500,7 @@ mod tests {
             .file("f", "");
         let (dir, unpacked, log) = unpack(&gzip(&tar.finish()));
         assert_eq!(unpacked.unwrap().skipped, ["null (a device)", "disk (a device)", "pipe (a named pipe)"]);
-        assert!(log.contains("Left out:\n !     null (a device)\n"), "{log}");
+        assert!(log.contains("Left out:\n  null (a device)\n"), "{log}");
         assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
     }
 

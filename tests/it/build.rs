@@ -306,7 +306,7 @@ fn an_interrupted_build_leaves_nothing_behind() {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
-    assert!(text.contains("Error id: interrupted"), "{text}");
+    assert!(text.contains("error[interrupted]: Stopped. What was finished is kept.\n"), "{text}");
     assert_eq!(app.left_in_out(), ["started"]);
     assert_eq!(fs::read_dir(store.join("v1/tmp")).unwrap().count(), 0, "the store has leftovers");
 }

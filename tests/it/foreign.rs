@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Run, TestApp, has_program, python_minor, run, skip};
+use crate::support::{Run, TestApp, flowing, has_program, python_minor, run, skip};
 
 fn write(path: &Path, contents: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -335,7 +335,7 @@ fn a_slug_that_could_not_be_read_again_is_not_built() {
             run.success();
             app.run(&["inspect", app.slug().to_str().unwrap()]).success();
         } else {
-            let told = run.failure("source::path-too-long").stderr.replace("\n !     ", " ");
+            let told = flowing(&run.failure("source::path-too-long").stderr);
             assert!(told.contains("more than 511 levels"), "{told}");
         }
     }
@@ -360,10 +360,10 @@ fn what_git_knows_of_the_files_is_told() {
         write(&app.dir.join(name), contents);
     }
     let build = app.build(&[]).success().stderr;
-    let build = build.replace("\n !     ", " ");
+    let build = flowing(&build);
     for expected in [
-        "Note: 1 file isn't committed: new.py (new).",
-        "Note: runtime.txt is in the directory, but .gitignore (line 1: `runtime.txt`) leaves it out",
+        "note[source::not-committed]: 1 file isn't committed: new.py (new).",
+        "]: runtime.txt is in the directory, but .gitignore (line 1: `runtime.txt`) leaves it out",
         "wsgi.py, line 1: wsgi.py imports `local`: local.py is in the directory, but .gitignore (line 2: `local.py`) leaves it out",
         "lib is a submodule that isn't checked out",
     ] {
@@ -407,7 +407,7 @@ fn a_file_that_cannot_be_used_is_not_called_missing() {
         let dir = app.dir.to_str().unwrap();
         for command in ["plan", "build", "check"] {
             let told = app.run(&[command, dir]).failure("package-manager::none-found").stderr;
-            let told = told.replace("\n !     ", " ");
+            let told = flowing(&told);
             assert!(told.contains(&format!("{name} {expected}")), "{command} {name}: {told}");
         }
     }
@@ -438,7 +438,7 @@ fn a_machine_or_a_home_directory_is_not_an_app() {
         for command in ["plan", "build", "check"] {
             let told = app.run(&[command, &dir]).failure("source::not-an-app");
             assert_eq!(told.code, Some(2));
-            let text = told.stderr.replace("\n !     ", " ");
+            let text = flowing(&told.stderr);
             assert!(text.contains(what), "{command} {dir}: {text}");
         }
     }

@@ -185,7 +185,7 @@ fn no_trick_is_installed(kind: &str, id: &str) {
             continue;
         }
         assert!(!matches!(built.code, None | Some(0 | 101)), "{trick:?} {files:?}\n{said}");
-        assert!(said.contains(&format!("Error id: {id}\n")), "{trick:?} {files:?}\n{said}");
+        assert!(said.contains(&format!("error[{id}]: ")), "{trick:?} {files:?}\n{said}");
         assert_eq!(asked, "", "{trick:?}");
         assert!(!app.dir.join("stray").exists() && !app.out.join("stray").exists());
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tiny_http::{Header, Response, Server};
 
 use crate::classic::{door, warm_cache};
-use crate::support::{Run, TestApp, run};
+use crate::support::{Run, TestApp, flowing, run};
 use crate::zip::{ZipFile, zip};
 
 /// A package that no public index has.
@@ -195,7 +195,7 @@ fn is_refused(app: &TestApp, vars: &[(&str, &str)], index: &Index, named: &str) 
     let env_dir = config_vars(app, vars);
     let arguments = ["--env-dir", env_dir.to_str().unwrap(), "--refresh", "--python-source", "host"];
     let failed = app.build(&arguments).failure("package-index::credentials");
-    let said = failed.stderr.replace("\n !     ", " ");
+    let said = flowing(&failed.stderr);
     assert!(said.contains(&format!("127.0.0.1:{}", index.port)) && said.contains(named), "{}", failed.stderr);
     assert!(!said.contains("wrong-"), "{}", failed.stderr);
 }

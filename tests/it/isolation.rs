@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{Run, TestApp, has_program, run, skip};
+use crate::support::{Run, TestApp, flowing, has_program, run, skip};
 
 /// One thing that can't be done.
 struct Row {
@@ -332,7 +332,7 @@ fn steps_that_can_not_be_isolated_run_and_say_so() {
     user.app.set("PATH", bin);
     let told = user.build();
     assert!(
-        told.stderr.contains("The app's own steps aren't isolated: there is no `unshare`"),
+        flowing(&told.stderr).contains("The app's own steps aren't isolated: there is no `unshare`"),
         "{}",
         told.stderr
     );

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tiny_http::{Header, Response, Server};
 
 use crate::indexes::real;
-use crate::support::TestApp;
+use crate::support::{TestApp, flowing};
 use crate::zip::{ZipFile, zip};
 
 /// A build back end in the source itself, so that nothing is needed from an index.
@@ -243,7 +243,7 @@ fn pylock_toml_that_leads_out_of_the_app_is_refused_before_anything_is_installed
         let app = TestApp::new(&[("pylock.toml", &lock)]);
         for door in ["build", "plan"] {
             let failed = app.run(&[door, app.dir.to_str().unwrap()]).failure("install-dependencies::uv");
-            let text = failed.stderr.replace("\n !     ", " ");
+            let text = flowing(&failed.stderr);
             assert!(
                 text.contains("pylock.toml, in-app: ") && text.contains(expected),
                 "{door} {entry}: {text}"

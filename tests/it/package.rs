@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::buildpack::{package, unpack};
-use crate::support::{Run, TestApp, can_unshare, run, skip};
+use crate::support::{Run, TestApp, can_unshare, flowing, run, skip};
 
 const APP: &[(&str, &str)] = &[
     ("requirements.txt", ""),
@@ -108,7 +108,7 @@ fn what_is_not_slugc_for_that_architecture_is_not_packaged() {
     ] {
         let run = app.run(&[&["package", "classic"], arguments].concat());
         let run = run.failure("package::invalid-program");
-        let text = run.stderr.replace("\n !     ", " ");
+        let text = flowing(&run.stderr);
         assert!(text.contains(found), "{arguments:?}: {text}");
     }
     assert_eq!(app.run(&["package", "classic", "--arch", other]).code, Some(2));

@@ -572,8 +572,8 @@ fn a_failure_names_its_cause_and_its_line() {
         fs::write(app.dir.join("requirements.txt"), requirements).unwrap();
         for installer in ["uv", "pip"] {
             let built = app.build(&["--installer", installer, "--env-file", vars.to_str().unwrap()]);
-            let told = built.stderr.rsplit("Error: ").next().unwrap_or_default();
-            let flowing = told.replace("\n !     ", " ");
+            let told = built.stderr.rsplit("\nerror[").next().unwrap_or_default();
+            let flowing = crate::support::flowing(told);
             for expected in expected {
                 let is_there = told.contains(expected) || flowing.contains(expected);
                 assert!(is_there, "{installer}: {requirements}: {expected}\n{}", built.stderr);

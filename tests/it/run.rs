@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{TestApp, has_program, run, skip};
+use crate::support::{TestApp, flowing, has_program, run, skip};
 
 /// A server that takes its time, says which dyno it is, and ends what it does on SIGTERM.
 const SERVER: &str = r#"
@@ -468,7 +468,7 @@ fn gunicorn_is_watched_as_on_heroku() {
             "{}",
             ran.stderr
         );
-        let words = ran.stderr.replace("\n !     ", " ");
+        let words = flowing(&ran.stderr);
         assert!(words.contains(&expected), "{words}");
     }
 }
@@ -610,13 +610,13 @@ fn a_wrong_word_is_answered_by_the_right_one() {
         (&["clcok"], "Is \"clock\" meant?"),
         (&["--formation", "worke=2"], "Is \"worker\" meant?"),
         (&["--formation", "web=1,clok=1"], "Is \"clock\" meant?"),
-        (&["python", "--version"], "-- python --version\n"),
-        (&["python", "manage.py", "migrate"], "-- python manage.py migrate\n"),
-        (&["bash", "-c", "echo a b"], "-- bash -c 'echo a b'\n"),
+        (&["python", "--version"], "-- python --version For more"),
+        (&["python", "manage.py", "migrate"], "-- python manage.py migrate For more"),
+        (&["bash", "-c", "echo a b"], "-- bash -c 'echo a b' For more"),
     ] {
         let ran = app.run(&[&["run", &slug], words].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{words:?}: {}", ran.stderr);
-        let told = ran.stderr.replace("\n !     ", " ");
+        let told = flowing(&ran.stderr);
         assert!(told.contains(expected), "{words:?}: {}", ran.stderr);
     }
     for words in [&["python"][..], &["--formation", "queue=1"]] {

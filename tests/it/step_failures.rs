@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::steps::install;
-use crate::support::{TestApp, run};
+use crate::support::{TestApp, flowing, run};
 
 const DJANGO: &[(&str, &str)] = &[("django-5.2.dist-info/METADATA", ""), ("django/__init__.py", "")];
 
@@ -59,7 +59,7 @@ fn a_variable_that_a_step_needs_is_named_with_its_place_and_what_helps_here() {
     ] {
         let app = app(files, DJANGO);
         let build = app.build(&[]).failure(id).stderr;
-        let text = build.replace("\n !     ", " ");
+        let text = flowing(&build);
         assert!(text.contains("SECRET_KEY isn't set during the build"), "{build}");
         assert!(text.contains(place), "{place}: {build}");
         assert!(
@@ -78,7 +78,7 @@ fn a_variable_that_a_step_needs_is_named_with_its_place_and_what_helps_here() {
         let compiled = run(command.args(args).args(paths).env("STACK", "heroku-24")).failure(id).stdout;
         assert!(compiled.contains("heroku config:set SECRET_KEY=VALUE"), "{compiled}");
         assert!(!compiled.contains("slugc build"), "{compiled}");
-        assert!(compiled.replace("\n !     ", " ").contains(place), "{place}: {compiled}");
+        assert!(flowing(&compiled).contains(place), "{place}: {compiled}");
     }
 }
 
@@ -113,7 +113,7 @@ fn a_module_that_a_step_needs_is_told_as_check_tells_it() {
     ] {
         let app = app(files, DJANGO);
         let build = app.build(&[]).stderr;
-        assert!(build.replace("\n !     ", " ").contains(expected), "{expected}: {build}");
+        assert!(flowing(&build).contains(expected), "{expected}: {build}");
         assert!(!build.contains("DISABLE_COLLECTSTATIC"), "{build}");
     }
 }

@@ -142,7 +142,9 @@ impl Run {
     pub(crate) fn failure(self, id: &str) -> Self {
         let text = format!("{}{}", self.stdout, self.stderr);
         assert!(!matches!(self.code, None | Some(0) | Some(101)), "{:?}\n{text}", self.code);
-        assert!(text.contains(&format!("Error id: {id}\n")), "no `{id}` in\n{text}");
+        // The command line's form, or the classic buildpack's.
+        let forms = [format!("error[{id}]: "), format!("Error id: {id}\n")];
+        assert!(forms.iter().any(|form| text.contains(form)), "no `{id}` in\n{text}");
         assert!(!text.contains("panicked"), "{text}");
         self
     }
@@ -160,6 +162,12 @@ impl Run {
         let found = events.into_iter().rfind(|event| event["event"] == name);
         found.unwrap_or_else(|| panic!("no event `{name}` in\n{}\n{}", self.stdout, self.stderr))
     }
+}
+
+/// Takes the line breaks and margins out of a log, so that a sentence can be looked for however it was wrapped.
+pub(crate) fn flowing(log: &str) -> String {
+    let lines = log.lines().map(|line| line.strip_prefix(" !").unwrap_or(line).trim());
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Reads a document of a store: one line of JSON, and one with its SHA-256.

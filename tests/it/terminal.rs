@@ -202,9 +202,16 @@ fn prose_fits_into_the_terminal() {
     for columns in [40, 60, 80, 100] {
         let shown = at_terminal(&app, columns, &["build", &dir], None);
         // What the terminal itself breaks goes on in the first column.
-        let boxed: Vec<&str> = shown.text.lines().filter(|line| line.starts_with(" !  ")).collect();
-        assert!(boxed.len() > 1, "{}", shown.text);
-        let prose = words(&boxed.iter().map(|line| line[2..].trim()).collect::<Vec<_>>().join(" "));
+        let report: Vec<&str> = shown
+            .text
+            .lines()
+            .skip_while(|line| !line.starts_with("warning[slugignore-post::no-match]:"))
+            .enumerate()
+            .take_while(|(index, line)| *index == 0 || line.starts_with("  "))
+            .map(|(_, line)| line)
+            .collect();
+        assert!(report.len() > 1, "{}", shown.text);
+        let prose = words(&report.join(" "));
         assert!(prose.contains("of .slugignore.post matches nothing in the slug:"), "{columns}: {prose}");
         let shown = at_terminal(&app, columns, &["check", &dir], None);
         // Lines of files may be wider.

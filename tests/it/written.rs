@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::slugs::names_of;
-use crate::support::{Run, TestApp, link_as_it_is, run};
+use crate::support::{Run, TestApp, flowing, link_as_it_is, run};
 
 const APP: &[(&str, &str)] =
     &[("requirements.txt", ""), ("Procfile", "web: python3 -m http.server $PORT\n"), ("app.py", "x = 1\n")];
@@ -152,7 +152,7 @@ fn slugignore_post_reaches_everywhere_and_says_what_it_did() {
         let is_there = listed.iter().any(|path| path.trim_end_matches('/') == format!("./app/{name}"));
         assert_eq!(is_there, expected, "{name}: {listed:?}");
     }
-    let said = built.stderr.replace("\n !     ", " ");
+    let said = flowing(&built.stderr);
     assert!(
         said.contains("Line 4 of .slugignore.post matches nothing in the slug: `no/such/thing`"),
         "{said}"

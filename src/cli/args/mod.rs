@@ -30,10 +30,6 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
 
-    /// With --version: the tools and Pythons, too
-    #[arg(long, requires = "version")]
-    verbose: bool,
-
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(super) color: ColorChoice,
@@ -41,6 +37,10 @@ pub(super) struct Arguments {
     /// Says only what is wrong
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+
+    /// Shows warnings in full, and the command lines of programs; with --version, the tools and Pythons, too
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
 }
 
 /// What to do.

@@ -142,7 +142,7 @@ impl UserError for SlugReadError {
     fn fix(&self, _door: Door) -> Option<String> {
         match self {
             Self::Directory { path } => {
-                Some(format!("Build the app in it, and name the slug:\nslugc build {}", shell_quote(path)))
+                Some(format!("Build the app in it, and name the slug:\n  slugc build {}", shell_quote(path)))
             }
             _ => None,
         }

@@ -442,7 +442,8 @@ fn with_installer(installer: &'static str) {
                     let failed = app.build(&["--refresh", "--python-source", "host"]);
                     let after = format!("{installer}, {on}, {what}");
                     assert!(!matches!(failed.code, None | Some(0) | Some(101)), "{after}: {}", failed.stderr);
-                    let said = failed.stderr.lines().find_map(|line| line.split("Error id: ").nth(1));
+                    let said =
+                        failed.stderr.lines().find_map(|line| line.strip_prefix("error[")?.split(']').next());
                     let id = said.unwrap_or_else(|| panic!("{after}: {}", failed.stderr));
                     eprintln!("{after}: {id} after {:?}", start.elapsed());
                     assert!(start.elapsed() < Duration::from_secs(120), "{after}: {:?}", start.elapsed());
