@@ -87,7 +87,7 @@ fn read_directory(arguments: &Check, env: &Env, output: &Output) -> Result<Known
     let known = facts_of_source(&request, shop)?;
     if known.facts.installed.is_none() && known.failure.is_none() {
         output.detail(
-            "This app wasn't built here before, so what it installs isn't known: `slugc build` first finds more.",
+            "Not built yet, so the installed packages are unknown: after `slugc build`, the check goes deeper.",
         );
     }
     Ok(known)

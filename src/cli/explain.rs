@@ -16,7 +16,7 @@ struct Explanation {
     note: String,
 }
 
-/// Nothing has this id.
+/// An unknown id.
 #[derive(Debug, thiserror::Error)]
 #[error("`{id}` isn't an id of slugc's.{}", .meant.map(|meant| format!(" Is `{meant}` meant?")).unwrap_or_default())]
 struct UnknownId {
@@ -83,6 +83,13 @@ fn list(found: Vec<&Explanation>) -> String {
         .into_iter()
         .map(|Explanation { id, title, kind, .. }| format!("{id:width$}  {title} ({kind})\n"))
         .collect()
+}
+
+/// Returns the ids that there are, for completions.
+pub(super) fn ids() -> Vec<&'static str> {
+    let mut ids: Vec<&str> = explanations().iter().map(|explanation| explanation.id).collect();
+    ids.dedup();
+    ids
 }
 
 /// Returns every id, sorted. One id can be an error in one place and a warning in another.

@@ -49,12 +49,14 @@ impl Crash {
     pub(super) fn tell(&self, spec: &DynoSpec, is_restarted: bool) {
         let found = match &spec.diagnose {
             // Looking for the reason takes time, and the other dynos have to be watched.
-            Some(_) if is_restarted => Some("`slugc check SLUG --boot` looks for the reason.".to_owned()),
-            Some(diagnose) if self.is_at_boot => diagnose(&self.process),
+            Some(diagnose) if self.is_at_boot && !is_restarted => diagnose(&self.process),
             _ => None,
         };
+        // What a script raises is known to those who run it only.
+        let is_open = found.is_none() && spec.diagnose.is_some() && self.process == "web";
+        let boot = is_open.then(|| "`slugc check SLUG --boot` looks for the reason.".to_owned());
         let more = format!("`slugc explain {}` says more.", self.explained_by);
-        let advice = found.into_iter().chain([more]).collect::<Vec<_>>().join("\n\n");
+        let advice = found.into_iter().chain(boot).chain([more]).collect::<Vec<_>>().join("\n\n");
         self.voice.warn(NoticeCode::RunCrashed, &self.line, &advice);
     }
 }

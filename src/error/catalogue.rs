@@ -901,7 +901,7 @@ catalogue! {
     // Explanations.
     ExplainUnknownId => {
         id: "explain::unknown-id",
-        title: "Nothing has this id.",
+        title: "Unknown id.",
         fix: indoc! {"
             `slugc explain` lists every id.
         "},

@@ -206,7 +206,7 @@ findings! {
         severity: Note,
         title: "The Procfile declares no web process.",
         fix: indoc! {"
-            Nothing, if the app answers no requests. Else add a line for the
+            If this app has no web process, ignore this. Otherwise add a line for the
             process type `web`, which is the only one that gets any.
         "},
     }

@@ -90,10 +90,10 @@ fn read_manifest(slug: &Path, sha256: &str, output: &Output) -> Result<Option<Ma
         Ok(manifest) if manifest.checksum == format!("SHA256:{sha256}") => return Ok(Some(manifest)),
         _ if !beside.is_certain => return Ok(None),
         Ok(manifest) => format!(
-            "{name} is about another slug, and is left aside:\nit says  {}\nthis has SHA256:{sha256}",
+            "{name} is about another slug, and is ignored:\nit says  {}\nthis has SHA256:{sha256}",
             printable(manifest.checksum.as_bytes())
         ),
-        Err(_) => format!("{name} isn't the manifest of a slug. It is left aside."),
+        Err(_) => format!("{name} isn't the manifest of a slug. It is ignored."),
     };
     output.warning(NoticeCode::InspectManifestMismatch, problem);
     Ok(None)

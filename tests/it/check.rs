@@ -1401,6 +1401,19 @@ fn completions_and_manual_pages_are_made() {
     );
     let answer = run(Command::new("bash").args(["-c", &complete])).success();
     assert_eq!(answer.stdout.trim(), "check", "{}", answer.stderr);
+    // U15: the ids, too.
+    for (word, expected) in [
+        ("files::la", "files::large"),
+        ("H1", "H10 H11 H12 H13 H14 H15 H16 H17 H18 H19"),
+        ("settings", "settings::no-effect"),
+    ] {
+        let complete = format!(
+            ". {}; COMP_WORDBREAKS=' '; COMP_WORDS=(slugc explain {word}); COMP_CWORD=2; _slugc slugc {word} explain; echo \"${{COMPREPLY[@]}}\"",
+            script.display()
+        );
+        let answer = run(Command::new("bash").args(["-c", &complete])).success();
+        assert_eq!(answer.stdout.trim(), expected, "{}", answer.stderr);
+    }
     let man = app.out.join("man");
     app.run(&["man", "--dir", man.to_str().unwrap()]).success();
     let page = fs::read_to_string(man.join("slugc-check.1")).unwrap();

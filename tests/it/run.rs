@@ -530,7 +530,12 @@ fn ask_for(port: u16, path: &str) -> std::io::Result<String> {
 #[test]
 fn a_crash_at_boot_ends_with_its_name_its_cause_and_the_way_on() {
     for (process, command, code, expected) in [
-        ("web", "python serve.py", 1, &["Error H10 (App crashed)", "status 1"][..]),
+        (
+            "web",
+            "python serve.py",
+            1,
+            &["Error H10 (App crashed)", "status 1", "slugc check SLUG --boot"][..],
+        ),
         ("web", "python -c 'import os; os.kill(os.getpid(), 11)'", 139, &["Error H10", "signal 11"]),
         ("web", "gunicorn wsgi:app", 127, &["Error H10", "command::not-installed", "gunicorn"]),
         ("web", "python broken.py", 1, &["Error H10", "app::syntax-error", "broken.py:1"]),

@@ -178,7 +178,7 @@ fn no_command_changes_the_app() {
         &["no-such-command"],
     ] {
         let run = app.run(args);
-        assert!(!format!("{}{}", run.stdout, run.stderr).contains("output::not-ours"), "{args:?}");
+        assert!(!run.stderr.contains("output::not-ours"), "{args:?}: {}", run.stderr);
         assert_unchanged(&before, &app.dir, &format!("{args:?}"));
         assert_eq!(tree(&app.dir).len(), before.len(), "{args:?} left something there");
     }

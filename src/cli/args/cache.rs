@@ -19,11 +19,11 @@ pub(in crate::cli) struct Cache {
 pub(in crate::cli) enum CacheAction {
     /// Print where the store is
     Dir(StoreArguments),
-    /// Show what is in the store and how much it takes
+    /// Show what is in the store, and its size
     Info(StoreArguments),
-    /// Check all that is in the store, and throw damaged things away; exits with 1 if there were any
+    /// Check everything in the store, and remove what is damaged; exits with 1 if anything was
     Verify(StoreArguments),
-    /// Remove what nobody has used for long, or everything
+    /// Remove unused entries, or everything
     Prune(Prune),
 }
 
@@ -51,11 +51,11 @@ pub(in crate::cli) struct Prune {
     #[arg(long, conflicts_with_all = ["max_size", "older_than"])]
     pub(in crate::cli) all: bool,
 
-    /// The most that stays: bytes, or with K, M or G. What was used last stays longest
+    /// Remove the least recently used entries until the store is this small: bytes, or with K, M or G
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(in crate::cli) max_size: Option<u64>,
 
-    /// Remove what wasn't used for so long: 12h, 30d
+    /// Remove what hasn't been used for this long: 12h, 30d
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) older_than: Option<u64>,
 }

@@ -10,6 +10,11 @@ use super::{AppArguments, ConfigVarArguments};
 
 /// What follows the options in the help.
 const AFTER_HELP: &str = "\
+Examples:
+  slugc check
+  slugc check slug.tgz --boot --env-file .env
+  slugc check --deny-warnings --format github
+
 Exit codes: 0 nothing is wrong, 1 there is an error (or a warning, with --deny-warnings), 2 a mistake on the command \
 line, 3 this machine's fault.
 
@@ -24,7 +29,7 @@ pub(in crate::cli) struct Check {
     #[command(flatten)]
     pub(in crate::cli) app: AppArguments,
 
-    /// Run nothing of the app
+    /// Don't run any of the app's code
     #[arg(long, conflicts_with = "boot")]
     pub(in crate::cli) r#static: bool,
 
@@ -32,7 +37,7 @@ pub(in crate::cli) struct Check {
     #[arg(long)]
     pub(in crate::cli) boot: bool,
 
-    /// How many seconds the web process has to listen
+    /// Seconds that the web process has to listen
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(in crate::cli) boot_timeout: u64,
 
@@ -57,20 +62,17 @@ pub(in crate::cli) struct Check {
 /// How findings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum CheckFormat {
-    /// For people.
+    // With a text for each, `--help` would be the long form.
     Text,
-    /// JSON.
     Json,
-    /// SARIF 2.1.0.
     Sarif,
-    /// Annotations for GitHub's workflows.
     Github,
 }
 
 /// `slugc explain`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Explain {
-    /// The id of an error, a warning or a finding, its end, or a code of Heroku's such as H10; all are listed without one
+    /// An id or its last part, or a Heroku code such as H10; without one, all are listed
     #[arg(value_name = "ID")]
     pub(in crate::cli) id: Option<String>,
 }
@@ -86,7 +88,7 @@ pub(in crate::cli) struct Completions {
 /// `slugc man`
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Man {
-    /// Where the pages go, one for each command
+    /// Directory for the pages, one for each command
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) dir: PathBuf,
 }

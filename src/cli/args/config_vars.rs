@@ -6,19 +6,21 @@ use clap::Args;
 
 use crate::build::config_vars::is_variable_name;
 
+const HEADING: &str = "Config vars";
+
 /// Where config vars come from: `--set` wins over `--env-file`, which wins over `--env-dir`.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ConfigVarArguments {
     /// Config vars from a file of NAME=value lines
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub(in crate::cli) env_file: Option<PathBuf>,
 
     /// Config vars from a directory with a file for each
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = HEADING)]
     pub(in crate::cli) env_dir: Option<PathBuf>,
 
-    /// A config var
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    /// A config var; wins over --env-file, which wins over --env-dir
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_assignment, help_heading = HEADING)]
     pub(in crate::cli) set: Vec<(String, String)>,
 }
 

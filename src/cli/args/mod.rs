@@ -22,7 +22,10 @@ pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;
 pub(super) use version::Version;
 
-/// A Python buildpack and slug compiler: this directory, as a slug that boots.
+/// The heading of the options that every command takes.
+const GLOBAL: &str = "Global options";
+
+/// Turn a Python app into a Heroku slug, and run it locally, without Docker.
 #[derive(Debug, Parser)]
 #[command(name = "slugc", version, max_term_width = 100, arg_required_else_help = true)]
 pub(super) struct Arguments {
@@ -31,15 +34,15 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 
     /// When to use colours
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = GLOBAL)]
     pub(super) color: ColorChoice,
 
-    /// Says only what is wrong
-    #[arg(long, short, global = true)]
+    /// Print only warnings and errors
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(super) quiet: bool,
 
-    /// Shows warnings in full, and the command lines of programs; with --version, the tools and Pythons, too
-    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    /// Print warnings in full, and the command line of each program; with --version, also tools and Pythons
+    #[arg(long, short, global = true, conflicts_with = "quiet", help_heading = GLOBAL)]
     pub(super) verbose: bool,
 }
 
@@ -56,9 +59,9 @@ pub(super) enum Command {
     Inspect(Inspect),
     /// Show how two slugs differ; exits with 1 if they do, with 2 if that can't be told
     Diff(Diff),
-    /// Print the list of components of a slug (SBOM), as CycloneDX
+    /// Print the components of a slug (SBOM) as CycloneDX
     Sbom(Sbom),
-    /// Say what would keep an app or a slug from booting
+    /// Check whether an app or a slug would boot
     Check(Check),
     /// Explain an error, a warning or a finding by its id
     Explain(Explain),
@@ -66,9 +69,10 @@ pub(super) enum Command {
     Completions(Completions),
     /// Write manual pages
     Man(Man),
-    /// Look at what builds keep for the next ones, check it, or throw it away
+    /// Show, check or remove what builds keep for the next ones
     Cache(Cache),
-    /// Make the catalogue of Python runtimes anew
+    /// Regenerate the catalogue of Python runtimes
+    #[command(hide = true)]
     Inventory(Inventory),
     /// The first process of a dyno, which slugc starts itself
     #[command(name = crate::host::cell::INSIDE_COMMAND, hide = true)]

@@ -21,7 +21,7 @@ pub(in crate::cli) struct Package {
     #[arg(value_enum, value_name = "KIND")]
     pub(in crate::cli) kind: PackageKind,
 
-    /// Where the package goes
+    /// Write the package to this file
     #[arg(long, short, value_name = "FILE", default_value = "buildpack.tgz")]
     pub(in crate::cli) output: PathBuf,
 

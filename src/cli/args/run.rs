@@ -11,6 +11,12 @@ use crate::dyno::{BOOT_TIMEOUT, DynoSize, RESTART_DELAY, STOP_TIMEOUT};
 
 /// What follows the options in the help.
 const AFTER_HELP: &str = "\
+Examples:
+  slugc run
+  slugc run slug.tgz worker --env-file .env
+  slugc run slug.tgz --formation web=2,worker=1 --port 5000
+  slugc run slug.tgz -- python manage.py shell
+
 Exit codes: the process's own, 128+N if signal N ended it; 110 if a web process didn't bind to its port in time (R10), \
 112 if processes had to be killed at the end (R12), 115 if they used far too much memory (R15). See docs/run.md.
 
@@ -22,7 +28,7 @@ what the slug is then.";
 #[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Run {
     /// The slug
-    #[arg(value_name = "SLUG")]
+    #[arg(value_name = "SLUG", default_value = "slug.tgz")]
     pub(in crate::cli) slug: PathBuf,
 
     /// The process type to run
@@ -45,13 +51,11 @@ pub(in crate::cli) struct Run {
     #[arg(long, conflicts_with = "command_line")]
     pub(in crate::cli) router: bool,
 
-    /// Have the router say that clients have come by https: an app that insists on it redirects for ever without;
-    /// there is a router then
+    /// Have the router say that requests came by https, for apps that redirect to it; implies --router
     #[arg(long, conflicts_with = "command_line")]
     pub(in crate::cli) https: bool,
 
-    /// The address that the router listens on [default: 127.0.0.1]; 0.0.0.0 lets other machines in; there is a router
-    /// then
+    /// Address that the router listens on [default: 127.0.0.1]; 0.0.0.0 lets other machines in; implies --router
     #[arg(long, value_name = "ADDRESS", conflicts_with = "command_line")]
     pub(in crate::cli) host: Option<IpAddr>,
 
@@ -59,12 +63,12 @@ pub(in crate::cli) struct Run {
     #[command(flatten)]
     pub(in crate::cli) config_vars: ConfigVarArguments,
 
-    /// How much memory and how many cores each dyno has: eco, basic, standard-1x, standard-2x, performance-m,
+    /// Memory and cores of each dyno: eco, basic, standard-1x, standard-2x, performance-m,
     /// performance-l, performance-l-ram, performance-xl, performance-2xl; or unlimited
     #[arg(long, value_name = "SIZE", default_value = DynoSize::USUAL.name, value_parser = parse_size)]
     pub(in crate::cli) size: SizeChoice,
 
-    /// Run in a plain directory, without namespaces of its own
+    /// Run in a plain directory, without isolation
     #[arg(long)]
     pub(in crate::cli) no_isolate: bool,
 
@@ -76,19 +80,19 @@ pub(in crate::cli) struct Run {
     #[arg(long, conflicts_with = "command_line")]
     pub(in crate::cli) release: bool,
 
-    /// Start a dyno again when it has ended: at once the first time, then after --restart-delay, then later
+    /// Restart a dyno that has ended: at once the first time, then after --restart-delay, then later
     #[arg(long, conflicts_with = "command_line")]
     pub(in crate::cli) restart: bool,
 
-    /// How many seconds a dyno waits that has crashed twice
+    /// Seconds until a dyno that has crashed twice is restarted
     #[arg(long, value_name = "SECONDS", default_value_t = RESTART_DELAY.as_secs(), requires = "restart")]
     pub(in crate::cli) restart_delay: u64,
 
-    /// How many seconds a web process has to bind to its port
+    /// Seconds that a web process has to bind to its port
     #[arg(long, value_name = "SECONDS", default_value_t = BOOT_TIMEOUT.as_secs())]
     pub(in crate::cli) boot_timeout: u64,
 
-    /// How many seconds processes have between SIGTERM and SIGKILL
+    /// Seconds between SIGTERM and SIGKILL
     #[arg(long, value_name = "SECONDS", default_value_t = STOP_TIMEOUT.as_secs())]
     pub(in crate::cli) stop_timeout: u64,
 }
