@@ -101,6 +101,31 @@ fn every_page_is_in_the_contents_and_every_command_has_one() {
     }
 }
 
+// U12
+#[test]
+fn every_variable_that_slugc_reads_is_on_the_page() {
+    let own = regex::Regex::new(r"SLUGC_[A-Z_]*[A-Z]").unwrap();
+    let others = regex::Regex::new(r#"env\.(?:var|text|is_on)\("([A-Z_]{2,})"\)"#).unwrap();
+    let mut read = BTreeSet::new();
+    for entry in ["src", "bin"].into_iter().flat_map(walkdir::WalkDir::new) {
+        let path = entry.unwrap().into_path();
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        read.extend(own.find_iter(text).map(|found| found.as_str().to_owned()));
+        read.extend(others.captures_iter(text).map(|found| found[1].to_owned()));
+    }
+    // What git and the classic buildpack's own caller set.
+    for name in ["GIT_QUARANTINE_PATH", "INSTALL_TEST", "XDG_CACHE_HOME"] {
+        assert!(read.remove(name), "{name} isn't read any more");
+    }
+    let page = std::fs::read_to_string("docs/environment.md").unwrap();
+    let unknown: Vec<&String> = read.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(unknown.is_empty(), "docs/environment.md lacks {unknown:?}");
+    let told: BTreeSet<&str> = own.find_iter(&page).map(|found| found.as_str()).collect();
+    let gone: Vec<&&str> = told.iter().filter(|name| !read.contains(**name)).collect();
+    assert!(gone.is_empty(), "docs/environment.md has {gone:?}, which nothing reads");
+}
+
 /// Whatever id the program says can be looked up.
 #[test]
 fn every_id_in_the_code_can_be_explained() {
