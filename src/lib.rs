@@ -10,6 +10,9 @@
 )]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests set up the world they need"))]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("slugc runs on Linux: use a container, or WSL on Windows.");
+
 // Doors: they translate a protocol, they don't decide.
 mod classic;
 mod cli;

@@ -270,3 +270,36 @@ fn a_script_works_by_any_name() {
         assert_eq!((found.stdout.as_str(), found.stderr.as_str()), ("Python\n", ""), "{words}");
     }
 }
+
+// U06
+#[test]
+fn on_another_system_the_launcher_says_what_to_do_and_compiles_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let checkout = dir.path().join("checkout");
+    fs::create_dir_all(checkout.join("bin")).unwrap();
+    fs::copy("bin/slugc", checkout.join("bin/slugc")).unwrap();
+    fs::write(checkout.join("Cargo.toml"), "").unwrap();
+    let tools = dir.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    let script = |name: &str, text: &str| {
+        let file = tools.join(name);
+        fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    script("cargo", "echo compiling; exit 1");
+    for (system, expected) in
+        [("Darwin", true), ("FreeBSD", true), ("MINGW64_NT-10.0-19045", true), ("Linux", false)]
+    {
+        script("uname", &format!("case $1 in -s) echo {system};; *) echo x86_64;; esac"));
+        let path = format!("{}:/usr/bin:/bin", tools.display());
+        let told = run(Command::new(checkout.join("bin/slugc")).arg("version").env("PATH", path));
+        let says = told.stderr.contains("container") && told.stderr.contains("WSL");
+        assert_eq!(
+            (says, told.stderr.contains("compiling")),
+            (expected, !expected),
+            "{system}: {}",
+            told.stderr
+        );
+        assert!(!expected || told.code == Some(3) && told.stderr.lines().count() == 1, "{}", told.stderr);
+    }
+}
