@@ -156,6 +156,7 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
 
     let (mut entries, excluded) = merge::without(&merge::overlay(trees), *exclude);
     check_depth(&entries)?;
+    merge::order_by_tree(&mut entries);
     // The app's directory belongs to what follows it, so that it isn't a segment of its own.
     let first_tree = entries.first().map_or(0, |entry| entry.tree);
     entries.insert(0, Merged { path: b"", kind: &EntryKind::Directory, tree: first_tree });
@@ -810,7 +811,14 @@ mod tests {
                 .collect();
             let expected: Vec<Entry> = whole.entries;
             world.build();
-            prop_assert_eq!(read_back(&world.output()), expected);
+            let mut found = read_back(&world.output());
+            for (index, entry) in found.iter().enumerate() {
+                let parent = entry.path.iter().rposition(|byte| *byte == b'/').map(|slash| &entry.path[..slash]);
+                let is_before = |parent: &[u8]| found[..index].iter().any(|entry| entry.path == parent);
+                prop_assert!(parent.is_none_or(is_before), "{:?}", entry.path);
+            }
+            found.sort_by(|a, b| a.path.cmp(&b.path));
+            prop_assert_eq!(found, expected);
         }
     }
 

@@ -120,6 +120,12 @@ pub(super) fn without<'a>(
     (left, out)
 }
 
+/// Orders entries by tree, then by path: each layer owns its run of the tar file, and what changes most often comes last.
+/// A directory stands before what is in it all the same, as it belongs to the first tree that has something in it.
+pub(super) fn order_by_tree(entries: &mut [Merged<'_>]) {
+    entries.sort_by_key(|entry| entry.tree);
+}
+
 fn parent(path: &[u8]) -> &[u8] {
     path.iter().rposition(|byte| *byte == b'/').map_or(b"", |slash| &path[..slash])
 }
@@ -174,6 +180,8 @@ fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::tree::{Entry, TreeOrigin};
     use super::*;
 
@@ -233,6 +241,40 @@ mod tests {
         ] {
             let (left, _) = without(&overlay(&trees), &|_, _| false);
             assert_eq!(shown(&left), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_tree_has_its_run_and_the_last_comes_last() {
+        let trees =
+            [tree(&["p/", "p/lib/a", "p/lib/z"]), tree(&["p/lib/m", "q"]), tree(&["", "a", "p/lib/b"])];
+        let (mut entries, _) = without(&overlay(&trees), &|_, _| false);
+        order_by_tree(&mut entries);
+        assert_eq!(
+            shown(&entries),
+            ["p/ 0", "p/lib/ 0", "p/lib/a 0", "p/lib/z 0", "p/lib/m 1", "q 1", "a 2", "p/lib/b 2"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_directory_stands_before_what_is_in_it(
+            names in prop::collection::vec(prop::collection::btree_set("[ab](/[ab]){0,3}/?", 0..8), 1..5),
+        ) {
+            let trees: Vec<Tree> = names
+                .iter()
+                .map(|names| tree(&names.iter().map(String::as_str).collect::<Vec<_>>()))
+                .collect();
+            let (mut entries, _) = without(&overlay(&trees), &|_, _| false);
+            order_by_tree(&mut entries);
+            let mut directories = HashSet::from([&b""[..]]);
+            for entry in &entries {
+                prop_assert!(directories.contains(parent(entry.path)), "{names:?}: {:?}", shown(&entries));
+                if *entry.kind == EntryKind::Directory {
+                    directories.insert(entry.path);
+                }
+            }
+            prop_assert!(entries.is_sorted_by_key(|entry| (entry.tree, entry.path)));
         }
     }
 
