@@ -212,6 +212,12 @@ impl Procfile {
     }
 }
 
+/// Returns whether a file's name is meant to be the Procfile's, and isn't.
+pub(crate) fn is_misnamed(name: &[u8]) -> bool {
+    let wrong: [&[u8]; 4] = [b"procfile", b"procfile.txt", b"procfile.yml", b"procfile.yaml"];
+    name != b"Procfile" && wrong.iter().any(|wrong| name.eq_ignore_ascii_case(wrong))
+}
+
 /// Splits a Procfile as it is parsed: into lines without their ends, the first without its byte order mark.
 pub(crate) fn lines_of(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ignored::find_ignored;
 use super::names::printable;
-use super::procfile::{Procfile, ProcfileError};
+use super::procfile::{Procfile, ProcfileError, is_misnamed};
 use super::reading::{read_capped, read_patterns};
 use super::slugignore::{self, Slugignore};
 use super::slugignore_post::{self, SlugignorePost};
@@ -255,12 +255,7 @@ enum Resolved<'a> {
 }
 
 fn find_misnamed_procfile(names: &BTreeSet<Vec<u8>>) -> Option<Finding> {
-    let is_misnamed = |name: &&Vec<u8>| {
-        ["procfile", "procfile.txt", "procfile.yml", "procfile.yaml"]
-            .iter()
-            .any(|wrong| name.eq_ignore_ascii_case(wrong.as_bytes()))
-    };
-    let name = names.iter().find(is_misnamed)?;
+    let name = names.iter().find(|name| is_misnamed(name))?;
     Some(Finding {
         code: FindingCode::ProcfileMisnamed.into(),
         text: format!(

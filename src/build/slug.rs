@@ -91,9 +91,15 @@ pub(crate) fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Pla
 /// Builds the slug and its manifest.
 pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     // Minutes of work for a slug that can't be written would be a poor answer.
+    let check_replaceable =
+        || check_replaceable(&request.output, &request.settings.lineage, shop.store, shop.env);
+    // Whether a file can be written is found out by writing one beside it: not where this is refused anyway.
+    if !request.force && request.output.is_file() {
+        check_replaceable()?;
+    }
     check_output(&request.output)?;
     if !request.force {
-        check_replaceable(&request.output, &request.settings.lineage, shop.store, shop.env)?;
+        check_replaceable()?;
     }
     match build_once(request, shop) {
         // What is damaged was thrown away: the second try makes it anew.

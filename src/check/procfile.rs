@@ -7,7 +7,7 @@ use super::finding::{Finding, point_at};
 use super::gather::LOCK_FILES;
 use super::required::lacking;
 use super::servers::server_of;
-use crate::app::procfile::lines_of;
+use crate::app::procfile::{is_misnamed, lines_of};
 use crate::plan::suggest::{Packages, Suggestion, describe_missing_procfile, suggest};
 use crate::python::requirements::{RequirementKind, normalised_name};
 
@@ -108,11 +108,7 @@ fn packages(facts: &Facts) -> Packages {
 }
 
 fn missing(facts: &Facts) -> Finding {
-    let wrong = facts.files.keys().find(|name| {
-        ["procfile", "procfile.txt", "procfile.yml", "procfile.yaml"]
-            .iter()
-            .any(|wrong| name.eq_ignore_ascii_case(wrong))
-    });
+    let wrong = facts.files.keys().find(|name| is_misnamed(name.as_bytes()));
     match wrong {
         Some(name) => Finding::new(
             FindingCode::ProcfileMisnamed,

@@ -49,13 +49,15 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     store.wait_until_written();
     output.verbatim(format!("SHA256:{}", slug.sha256));
     let command = env.own_command();
-    // Without a process type there is nothing to run.
+    // Without a process type there is nothing to run. Whoever pushes sees what a hook says, and isn't on this machine:
+    // git gives the hooks of a push the repository that they run in.
+    let is_pushed_to = env.var("GIT_DIR").is_some_and(|dir| dir == ".");
     let chosen = match process_types.iter().find(|name| *name == "web").or(process_types.first()) {
         Some(name) if name == "web" => Some(String::new()),
         Some(name) => Some(format!(" {name}")),
         None => None,
     };
-    if let Some(chosen) = chosen {
+    if let Some(chosen) = chosen.filter(|_| !is_pushed_to) {
         output.verbatim(format!("To run it: {command} run {}{chosen}", shell_quote(&arguments.output)));
     }
     if output.has_more_to_say() {

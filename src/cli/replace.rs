@@ -10,13 +10,14 @@ use crate::slug::replace::NotOurs;
 
 /// Fails if the file can't be written, or if it would replace one that slugc didn't make.
 pub(super) fn check_replaceable(file: &Path, written: Written) -> Result<()> {
-    check_writable(file)?;
-    let contents = match read_small_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        contents => contents.doing("reading", file)?,
-    };
-    if contents.is_empty() || written.is_ours(&contents) {
-        return Ok(());
+    let contents = read_small_file(file);
+    if contents.as_ref().is_ok_and(|contents| !contents.is_empty() && !written.is_ours(contents)) {
+        return Err(NotOurs { path: file.to_owned(), kind: written.kind() }.into());
     }
-    Err(NotOurs { path: file.to_owned(), kind: written.kind() }.into())
+    // By writing a file beside it: not where this is refused anyway.
+    check_writable(file)?;
+    match contents {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        contents => Ok(contents.map(drop).doing("reading", file)?),
+    }
 }

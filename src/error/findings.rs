@@ -206,8 +206,8 @@ findings! {
         severity: Note,
         title: "The Procfile declares no web process.",
         fix: indoc! {"
-            If this app has no web process, ignore this. Otherwise add a line for the
-            process type `web`, which is the only one that gets any.
+            If this app has no web process, ignore this. Otherwise add a line
+            for the process type `web`: no other gets requests.
         "},
     }
     // The commands.

@@ -6,6 +6,7 @@ mod code;
 pub(crate) mod escape;
 pub(crate) mod findings;
 mod heroku;
+mod machine;
 mod notice_text;
 mod notices;
 mod render;
@@ -23,6 +24,7 @@ pub(crate) use findings::Severity;
 pub use findings::{FindingCode, render_findings_markdown};
 pub(crate) use heroku::HerokuCode;
 pub use heroku::{HEROKU_CODES, render_heroku_codes_markdown};
+pub(crate) use machine::MachineFault;
 pub(crate) use notice_text::NoticeText;
 pub use notices::{NoticeCode, render_warnings_markdown};
 pub use render::render_catalogue_markdown;
@@ -82,6 +84,9 @@ pub struct Snippet {
     pub label: String,
 }
 
+/// The exit code where nothing is wrong with the app.
+const MACHINES_FAULT: u8 = 3;
+
 /// Any room's error, on its way to the user.
 pub struct Failure(Box<dyn UserError + Send + Sync>);
 
@@ -101,11 +106,15 @@ impl Failure {
 
     /// Returns the exit code of the program.
     pub fn exit_code(&self) -> u8 {
-        self.0.exit_code()
+        MachineFault::of(&*self.0).map_or_else(|| self.0.exit_code(), |_| MACHINES_FAULT)
     }
 
     /// Says what to do at this door.
     pub fn fix(&self, door: Door) -> String {
+        // Whatever failed: the machine has to be mended first.
+        if let Some(fault) = MachineFault::of(&*self.0) {
+            return fault.fix().to_owned();
+        }
         self.0.fix(door).unwrap_or_else(|| self.code().entry().fix.to_owned())
     }
 

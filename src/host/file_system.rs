@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use crate::error::MachineFault;
+
 /// Whether other machines may use a file system at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileSystem {
@@ -37,6 +39,21 @@ const LOCAL: &[u32] = &[
 /// Asks the kernel for the kind of the file system that a directory is on.
 pub(crate) fn file_system(path: &Path) -> io::Result<FileSystem> {
     Ok(of_type(rustix::fs::statfs(path)?.f_type as u32))
+}
+
+/// Says why a program can't be started, where the system's own words don't.
+pub(crate) fn explain_start(program: &Path, error: io::Error) -> io::Error {
+    let runs_no_programs = || {
+        let flags = rustix::fs::statvfs(program).map(|state| state.f_flag);
+        flags.is_ok_and(|flags| flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+    };
+    let is_noexec = error.kind() == io::ErrorKind::PermissionDenied && runs_no_programs();
+    if is_noexec { io::Error::other(MachineFault::NoExec) } else { error }
+}
+
+/// Returns whether the kernel can be asked about processes.
+pub(crate) fn has_proc() -> bool {
+    Path::new("/proc/self/exe").symlink_metadata().is_ok()
 }
 
 fn of_type(number: u32) -> FileSystem {

@@ -10,11 +10,12 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Stopwatch;
+use super::file_system::{explain_start, has_proc};
 use super::hidden::Hidden;
 pub(crate) use super::invocation::Invocation;
 use super::session::{has_terminal, in_session};
 use crate::env::{Env, Interrupt, Interrupted};
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, MachineFault, UserError};
 use crate::output::{Event, Output};
 
 /// What a program that succeeded has written.
@@ -218,7 +219,7 @@ fn keep_end(kept: &mut Vec<u8>, most: usize) {
 pub(crate) fn replace_process(invocation: &Invocation) -> RunError {
     let Invocation { program, args, current_dir, env, stdin: _, carrier: _ } = invocation;
     let source = Command::new(program).args(args).current_dir(current_dir).env_clear().envs(env).exec();
-    RunError::Start { program: invocation.name(), source }
+    cannot_start(invocation, source)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -237,8 +238,7 @@ fn run(
     env.interrupt.check()?;
     let program = invocation.name();
     output.trace(|| invocation.command_line());
-    let mut child =
-        spawn(invocation, env).map_err(|source| RunError::Start { program: program.clone(), source })?;
+    let mut child = spawn(invocation, env).map_err(|source| cannot_start(invocation, source))?;
     output.event(Event::ProcessStarted { program: program.clone() });
     let mut captured = Captured::default();
     // However fast it writes, no more than this waits to be passed on.
@@ -276,7 +276,18 @@ fn run(
     // It is for messages.
     let hidden = Hidden::of(invocation, env);
     let [stdout, stderr] = [captured.stdout, captured.stderr].map(|text| hidden.hide(&text).into_owned());
+    // The linker found no library: it asks the kernel where the program is.
+    if status.code() == Some(LINKER_FAILED) && !has_proc() {
+        return Err(RunError::Start { program, source: io::Error::other(MachineFault::NoProc) });
+    }
     Err(RunError::Failed { program, status, captured: Captured { stdout, stderr } })
+}
+
+/// The exit code of a program whose libraries can't be loaded.
+const LINKER_FAILED: i32 = 127;
+
+fn cannot_start(invocation: &Invocation, source: io::Error) -> RunError {
+    RunError::Start { program: invocation.name(), source: explain_start(&invocation.program, source) }
 }
 
 fn spawn(invocation: &Invocation, env: &Env) -> io::Result<Child> {

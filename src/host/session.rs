@@ -4,11 +4,13 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::termios::isatty;
 
+use super::file_system::explain_start;
 use super::invocation::Invocation;
 use crate::env::Env;
 
@@ -40,7 +42,7 @@ pub(crate) fn run_in_session(words: &[OsString]) -> ExitCode {
         // Another session's terminal stays that one's.
         let _ = ioctl_tiocsctty(io::stdin());
     }
-    let error = Command::new(program).args(args).exec();
+    let error = explain_start(Path::new(program), Command::new(program).args(args).exec());
     eprintln!("{} couldn't be started: {error}", program.display());
     ExitCode::from(NOT_FOUND)
 }

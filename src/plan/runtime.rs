@@ -218,10 +218,14 @@ impl RuntimeChoice {
         if *asked_for {
             // Nothing was tried. Of a minor version, a copy is whatever patch version the machine has.
             let warning = (version.major, version.minor) != (wanted.major, wanted.minor);
-            let text = format!(
+            let mut text = format!(
                 "The slug has a copy of this machine's Python {version} ({executable}), as \
-                 `--python-source host` asks for. From the catalogue it would be Python {wanted}."
+                 `--python-source host` asks for."
             );
+            // An older one is nothing to point at.
+            if warning || wanted > version {
+                text.push_str(&format!(" From the catalogue it would be Python {wanted}."));
+            }
             return Some(Notice { code: NoticeCode::PythonRuntimeHost.into(), text: text.into(), warning });
         }
         Some(Notice {
@@ -281,6 +285,33 @@ mod tests {
             let notice = choice.notice().unwrap();
             assert_eq!((notice.code.id(), notice.warning), (id, warning), "{wanted} {asked_for}");
             assert_eq!(notice.text.told().contains("couldn't be downloaded"), !asked_for, "{}", notice.text);
+        }
+    }
+
+    // B27
+    #[test]
+    fn an_older_version_of_the_catalogue_is_not_pointed_at() {
+        let version = |minor, patch| PythonVersion { major: 3, minor, patch };
+        for (copied, wanted, is_told) in [
+            (version(13, 0), version(13, 15), true),
+            (version(13, 15), version(13, 15), false),
+            (version(14, 8), version(14, 7), false),
+            (version(13, 16), version(13, 15), false),
+            // Another minor version is another Python.
+            (version(14, 0), version(13, 15), true),
+            (version(12, 9), version(13, 1), true),
+        ] {
+            let choice = RuntimeChoice::Host {
+                version: copied,
+                executable: "/usr/bin/python3".into(),
+                fingerprint: String::new(),
+                arch: String::new(),
+                instead_of: Some(wanted),
+                asked_for: true,
+            };
+            let text = choice.notice().unwrap().text.to_string();
+            let told = text.contains(&format!("From the catalogue it would be Python {wanted}."));
+            assert_eq!(told, is_told, "{copied} {wanted}: {text}");
         }
     }
 

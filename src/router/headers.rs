@@ -24,20 +24,9 @@ pub(super) enum Refusal {
     Expectation,
 }
 
-/// Checks what the HTTP library leaves to its user.
-pub(super) fn check(parts: &Parts, line_size: usize) -> Result<(), Refusal> {
+/// Checks what the HTTP library leaves to its user, and the gate too.
+pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
     let bad = |what| Err(Refusal::Malformed(StatusCode::BAD_REQUEST, what));
-    // `GET /path HTTP/1.1`
-    let target = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
-    if parts.method.as_str().len() + target + " HTTP/1.1".len() + 1 > line_size {
-        return Err(Refusal::Malformed(
-            StatusCode::URI_TOO_LONG,
-            "The first line of the request is too long.",
-        ));
-    }
-    if parts.headers.iter().any(|(name, value)| name.as_str().len() + ": ".len() + value.len() > line_size) {
-        return bad("A line of the request's head is too long. A cookie is one line.");
-    }
     if parts.method == Method::CONNECT {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Refusal::Malformed(status, "A router of an app is no proxy to other places."));
@@ -212,7 +201,7 @@ mod tests {
             ("GET", "/", &[("host", "a"), ("host", "a")], Err(Some(bad))),
             ("CONNECT", "a:1", &[("host", "a")], Err(Some(StatusCode::METHOD_NOT_ALLOWED))),
         ] {
-            let checked = check(&parts(method, uri, headers), 8192).map_err(|refusal| match refusal {
+            let checked = check(&parts(method, uri, headers)).map_err(|refusal| match refusal {
                 Refusal::Malformed(status, _) => Some(status),
                 Refusal::Expectation => Some(StatusCode::EXPECTATION_FAILED),
             });
@@ -220,7 +209,7 @@ mod tests {
         }
         let mut old = parts("GET", "/", &[]);
         old.version = Version::HTTP_10;
-        assert_eq!(check(&old, 8192), Ok(()));
+        assert_eq!(check(&old), Ok(()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{HOST, HeaderValue, LOCATION, UPGRADE};
+use hyper::header::{HOST, HeaderMap, HeaderValue, LOCATION, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Version};
@@ -17,6 +17,7 @@ use super::backends::Backends;
 use super::body::{Relay, Upload};
 use super::connect::{self, Line};
 use super::fault::Fault;
+use super::head::Refused;
 use super::headers::{self, Additions, Refusal};
 use super::page::{self, Language};
 use super::record::{Asked, Log, Record};
@@ -105,13 +106,14 @@ pub(super) async fn answer(
     let switch = hyper::upgrade::on(&mut request);
     let (mut parts, body) = request.into_parts();
     let language = Language::of(&parts.headers);
-    let asked = read_asked(&parts, client);
+    let refused = traffic.take_refused();
+    let why = refused.as_ref().map(|refused| (refused.status, refused.what));
+    let asked = refused.map_or_else(|| read_asked(&parts, client), |refused| read_refused(refused, client));
     let mut record = Record::open(asked.clone(), &shared, &traffic);
-    match headers::check(&parts, shared.limits.line_size) {
+    match why.map_or_else(|| headers::check(&parts), |(status, what)| Err(Refusal::Malformed(status, what))) {
         Ok(()) => {}
         Err(Refusal::Malformed(status, what)) => {
-            record.answered(status.as_u16());
-            record.close();
+            record.refuse(status.as_u16(), what);
             return page::render_refusal(status, what, language).map(Either::Left);
         }
         Err(Refusal::Expectation) => return fail(record, Fault::UnsupportedExpectation, language),
@@ -212,6 +214,14 @@ fn read_asked(parts: &Parts, client: SocketAddr) -> Asked {
     }
 }
 
+/// As far as a request could be read that isn't passed on.
+fn read_refused(refused: Refused, client: SocketAddr) -> Asked {
+    let Refused { method, path, host, .. } = refused;
+    let none = HeaderMap::new();
+    let fwd = headers::forwarded_for(&none, client.ip());
+    Asked { method, path, host, request_id: headers::request_id(&none), fwd }
+}
+
 fn fail(record: Record, fault: Fault, language: Language) -> Answer {
     let response = page::render_fault(fault, record.request_id(), language);
     record.fail(fault);
@@ -245,6 +255,7 @@ fn switch_over(
 ) -> Answer {
     let Ends { client, line, mut record, traffic, farewell } = ends;
     record.answered(response.status().as_u16());
+    traffic.switch();
     let dyno = hyper::upgrade::on(&mut response);
     let tunnel = Tunnel { client, dyno, record, line, traffic, idle: shared.limits.idle };
     tokio::spawn(async move {

@@ -36,6 +36,8 @@ struct Course {
     /// Of the response that the client got.
     status: Option<u16>,
     bytes: u64,
+    /// What was wrong with it.
+    refused: Option<&'static str>,
 }
 
 /// A request on its way. If it is dropped before it has ended well, it has ended badly.
@@ -92,6 +94,13 @@ impl Record {
         self.write(None);
     }
 
+    /// Ends without having been passed on: the client was told this.
+    pub(super) fn refuse(mut self, status: u16, what: &'static str) {
+        self.course.status = Some(status);
+        self.course.refused = Some(what);
+        self.write(None);
+    }
+
     /// Ends badly.
     pub(super) fn fail(mut self, fault: Fault) {
         self.write(Some(fault));
@@ -118,7 +127,12 @@ fn render(asked: &Asked, course: &Course, fault: Option<Fault>) -> String {
     let mut line = String::new();
     let mut status = course.status;
     match fault.map(Fault::facts) {
-        None => line.push_str("at=info"),
+        None => match course.refused {
+            None => line.push_str("at=info"),
+            Some(what) => {
+                let _ = write!(line, "at=error desc={}", quoted(what.as_bytes()));
+            }
+        },
         Some(facts) => {
             if let Some(sock) = facts.sock {
                 let _ = write!(line, "sock={sock} ");
@@ -217,6 +231,7 @@ mod tests {
             service: Some(Duration::from_micros(18_500)),
             status: Some(200),
             bytes: 13,
+            refused: None,
         };
         let head = "method=GET path=\"/a?b=c\" host=localhost:5000 \
                     request_id=8601b555-6a83-4c12-8269-97c8e32cdb22 fwd=\"127.0.0.1\"";

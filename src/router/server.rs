@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::gate::Gate;
 use super::proxy::{Shared, answer};
 use super::record::render_unreadable;
 use super::traffic::{Side, Traffic, Watched};
@@ -59,8 +60,8 @@ fn welcome(stream: TcpStream, shared: &Arc<Shared>, farewell: &Farewell) {
 async fn converse(stream: TcpStream, shared: Arc<Shared>, farewell: Farewell) {
     let (Ok(client), Ok(here)) = (stream.peer_addr(), stream.local_addr()) else { return };
     let traffic = Arc::new(Traffic::new());
-    let io = TokioIo::new(Watched::new(stream, Side::Client, &traffic));
     let limits = shared.limits;
+    let io = TokioIo::new(Gate::new(Watched::new(stream, Side::Client, &traffic), &traffic, limits));
     let service = service_fn(|request| {
         let answered =
             answer(request, client, here, Arc::clone(&shared), Arc::clone(&traffic), farewell.clone());
@@ -69,7 +70,8 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, farewell: Farewell) {
     let connection = Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .max_buf_size(limits.head_size)
+        // Of the head's lines, the first one can be longer than it came: by its escapes.
+        .max_buf_size(limits.head_size + 3 * limits.line_size)
         .preserve_header_case(true)
         .serve_connection(io, service)
         .with_upgrades();
@@ -79,7 +81,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, farewell: Farewell) {
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
-                // What couldn't be read was answered by the HTTP library, and has no record.
+                // What the HTTP library has refused by itself has no record. The gate sees to it that it is nothing.
                 if let Err(error) = ended && error.is_parse() && !traffic.is_busy() {
                     shared.log(&render_unreadable(&error, client));
                 }

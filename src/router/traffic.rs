@@ -3,13 +3,14 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::fault::Fault;
+use super::head::Refused;
 use crate::host::clock::Stopwatch;
 
 /// Who has to move next, while there is a limit on how long nobody does.
@@ -33,6 +34,19 @@ struct Moves {
     from_dyno: u64,
     is_busy: bool,
     verdict: Option<Fault>,
+    turn: Turn,
+}
+
+/// Whose turn it is on the client's connection: requests are taken one after the other.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Heads that were passed on and aren't answered.
+    unanswered: usize,
+    /// Whoever waits for the answers.
+    waiting: Option<Waker>,
+    /// What the present request really is.
+    refused: Option<Refused>,
+    has_switched: bool,
 }
 
 /// What moves on a client's connection.
@@ -48,6 +62,7 @@ impl Traffic {
             from_dyno: 0,
             is_busy: false,
             verdict: None,
+            turn: Turn::default(),
         }))
     }
 
@@ -77,6 +92,43 @@ impl Traffic {
     pub(super) fn end(&self) {
         let mut moves = self.moves();
         (moves.phase, moves.is_busy) = (Phase::Waiting, false);
+        moves.turn.unanswered = moves.turn.unanswered.saturating_sub(1);
+        if let Some(waiting) = moves.turn.waiting.take() {
+            waiting.wake();
+        }
+    }
+
+    /// Notes that the head of a request was passed on.
+    pub(super) fn pass_head(&self) {
+        self.moves().turn.unanswered += 1;
+    }
+
+    /// Returns whether all requests are answered. If not, whoever asks is woken when one is.
+    pub(super) fn is_answered(&self, waker: &Waker) -> bool {
+        let mut moves = self.moves();
+        let is_answered = moves.turn.unanswered == 0;
+        moves.turn.waiting = (!is_answered).then(|| waker.clone());
+        is_answered
+    }
+
+    /// Notes that the request which is passed on next stands for one that is refused.
+    pub(super) fn refuse(&self, refused: Refused) {
+        self.moves().turn.refused = Some(refused);
+    }
+
+    /// Takes what was refused.
+    pub(super) fn take_refused(&self) -> Option<Refused> {
+        self.moves().turn.refused.take()
+    }
+
+    /// Notes that the connection is used for something else than HTTP from now on.
+    pub(super) fn switch(&self) {
+        self.moves().turn.has_switched = true;
+    }
+
+    /// Returns whether it is.
+    pub(super) fn has_switched(&self) -> bool {
+        self.moves().turn.has_switched
     }
 
     /// Returns how much has come from the dyno in this request.

@@ -190,3 +190,31 @@ fn a_slugignore_that_leaves_one_package_manager_is_well() {
         assert_eq!(text.contains("slugignore::needed-file"), warned, "{ignored} {text}");
     }
 }
+
+// B08
+#[test]
+fn a_procfile_under_another_name_is_named_by_every_command() {
+    for (name, is_told) in [
+        ("procfile", true),
+        ("PROCFILE", true),
+        ("ProcFile", true),
+        ("Procfile.txt", true),
+        ("procfile.TXT", true),
+        ("Procfile.yml", true),
+        ("procfile.yaml", true),
+        ("Procfile.windows", false),
+        ("process.txt", false),
+    ] {
+        let app = TestApp::new(&[("requirements.txt", ""), (name, "web: python3 app.py\n"), ("app.py", "")]);
+        let dir = app.dir.to_str().unwrap();
+        for args in [&["build", dir][..], &["plan", dir], &["check", dir]] {
+            let run = app.run(args);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            let flowing = said.replace("\n !", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+            let words = format!("There is no Procfile, but a file named {name}.");
+            assert_eq!(flowing.matches(&words).count(), usize::from(is_told), "{args:?} {name}: {said}");
+            // The one fact isn't told a second time, in other words.
+            assert!(flowing.matches("There is no Procfile").count() <= 1, "{args:?} {name}: {said}");
+        }
+    }
+}

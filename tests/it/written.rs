@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::slugs::names_of;
-use crate::support::{Run, TestApp, flowing, link_as_it_is, run};
+use crate::support::{Run, TestApp, flowing, has_program, link_as_it_is, run, skip};
 
 const APP: &[(&str, &str)] =
     &[("requirements.txt", ""), ("Procfile", "web: python3 -m http.server $PORT\n"), ("app.py", "x = 1\n")];
@@ -264,5 +264,47 @@ fn a_line_to_paste_is_quoted_for_a_shell() {
         let script = format!("slugc() {{ printf %s \"$2\"; }}; {line}");
         let shown = run(Command::new("sh").args(["-c", &script])).success().stdout;
         assert_eq!(shown, name, "{line}");
+    }
+}
+
+// B27
+#[test]
+fn who_pushes_is_not_told_a_path_of_the_server() {
+    if !has_program("git") {
+        skip("there is no git");
+        return;
+    }
+    let app = TestApp::new(APP);
+    let git = |args: &[&str]| {
+        let mut command = Command::new("git");
+        let name = ["-c", "user.name=a", "-c", "user.email=a@b.test"];
+        run(command.args(name).args(args).env_clear().envs(&app.env).current_dir(&app.dir)).success()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "x"]);
+    let server = app.out.join("server.git");
+    git(&["init", "--quiet", "--bare", server.to_str().unwrap()]);
+    let slug = app.out.join("pushed.tgz");
+    let slugc = env!("CARGO_BIN_EXE_slugc");
+    // The last one is a hook of the user's own repository.
+    for (dir, hook, reads) in [
+        (&server, "hooks/pre-receive", "read old new ref; "),
+        (&server, "hooks/post-receive", "read old new ref; "),
+        (&server, "hooks/update", "new=$3; "),
+        (&app.dir, ".git/hooks/pre-push", "read ref new rest; "),
+    ] {
+        let path = dir.join(hook);
+        let script = format!("#!/bin/sh\n{reads}exec {slugc} build . --commit $new -o {}\n", slug.display());
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        git(&["commit", "--quiet", "--allow-empty", "-m", hook]);
+        let said = git(&["push", server.to_str().unwrap(), "HEAD:refs/heads/main"]);
+        let said = format!("{}{}", said.stdout, said.stderr);
+        assert!(slug.exists() && said.contains("SHA256:"), "{hook}: {said}");
+        assert_eq!(said.contains("To run it: "), dir == &app.dir, "{hook}: {said}");
+        fs::remove_file(path).unwrap();
+        fs::remove_file(&slug).unwrap();
+        fs::remove_file(slug.with_extension("tgz.json")).unwrap();
     }
 }

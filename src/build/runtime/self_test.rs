@@ -13,6 +13,8 @@ use super::elf::is_system_library_dir;
 use super::error::RuntimeError;
 use super::sysconfig::standard_library;
 use crate::env::Env;
+use crate::error::MachineFault;
+use crate::host::file_system::has_proc;
 use crate::host::files::FileContext;
 use crate::host::process::{Invocation, RunError, capture_within};
 use crate::output::Output;
@@ -32,6 +34,10 @@ pub(crate) fn self_test(
     let invocation = describe_test(&real, modules);
     let captured = capture_within(LIMIT, &invocation, env, output).map_err(|error| match error {
         RunError::Interrupted(interrupted) => interrupted.into(),
+        RunError::Failed { program, .. } if !has_proc() => RuntimeError::Start {
+            prefix: prefix.to_owned(),
+            source: RunError::Start { program, source: std::io::Error::other(MachineFault::NoProc) },
+        },
         source => RuntimeError::Start { prefix: prefix.to_owned(), source },
     })?;
     judge_answer(prefix, &real, &captured.text())

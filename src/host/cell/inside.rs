@@ -21,6 +21,7 @@ use rustix::process::{
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 use super::super::clock::Stopwatch;
+use super::super::file_system::explain_start;
 use super::super::files;
 use super::terminal::JoinedTerminal;
 use super::{Cell, Step, Terminal};
@@ -59,8 +60,10 @@ pub(crate) fn run_inside(file: &Path, env: &Env) -> ExitCode {
 
 fn read_cell(file: &Path) -> io::Result<Cell> {
     let text = fs::read(file).map_err(during("reading", file))?;
+    let cell = serde_json::from_slice(&text)?;
+    // Not before: what describes no cell isn't slugc's.
     files::remove_file(file).map_err(|error| error.source)?;
-    serde_json::from_slice(&text).map_err(Into::into)
+    Ok(cell)
 }
 
 fn during(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> io::Error {
@@ -275,8 +278,10 @@ fn live(cell: &Cell, env: &Env) -> io::Result<u8> {
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            let error = explain_start(Path::new(program), error);
             eprintln!("{} couldn't be started: {error}", program.display());
-            return Ok(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT });
+            return Ok(if is_missing { NOT_FOUND } else { CANNOT });
         }
     };
     // With what it holds of the terminal's other end.

@@ -1,6 +1,7 @@
 //! The router between real sockets: clients and dynos are threads that say byte by byte what the case is about.
 
 mod faults;
+mod heads;
 mod many;
 mod passing;
 mod refusals;
