@@ -12,7 +12,7 @@ use super::confine::StepCell;
 use super::index_access::with_encoded_credentials;
 use super::inputs::{self, Reading};
 use super::layers::{Layer, has_layer, provide_layer};
-use super::local::own_entries;
+use super::own_source::OwnSource;
 use super::pip_layer::fill_pip_layer;
 use super::places::{add_places, ignored_indexes};
 use super::preinstalled::without_replaced_tools;
@@ -164,7 +164,8 @@ impl Survey {
             let entries = app_entries(&app)?;
             inputs.source_digest = Some(survey::digest_of_source(&entries));
             if let Some(local) = &mut inputs.local {
-                local.digest = survey::digest_of_source(own_entries(&entries, local));
+                let own = OwnSource::find(&app, local, &inputs.seen.seen);
+                local.digest = survey::digest_of_source(own.entries(&entries));
                 if local.is_open {
                     // Most changes of a package leave it needing what it did.
                     local.needs = store.document("needs", &settings.lineage).unwrap_or_default();

@@ -26,6 +26,7 @@ use crate::python::poetry::{self, read_poetry_lock};
 use crate::python::pylock;
 use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{Requirements, read_requirements, text_of};
+use crate::python::uv_paths::uv_paths;
 
 /// The second requirements file, for the app's tests.
 pub(crate) const TEST_REQUIREMENTS: &str = "requirements-test.txt";
@@ -148,6 +149,7 @@ fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {
         needs_source: has_places(&lock),
         local: split_uv_lock(&lock),
         indexes: uv_indexes(&files),
+        seen: uv_paths(&files, &lock),
         lock: Some(Lock::Uv { lock, groups }),
         files,
         ..Inputs::default()
@@ -223,6 +225,7 @@ fn read_open_pyproject(reading: &Reading<'_>) -> Result<Inputs> {
         groups: groups.map(|name| (*name).to_owned()).collect(),
         unlocked: vec!["pyproject.toml".to_owned()],
         indexes: uv_indexes(&files),
+        seen: uv_paths(&files, &Table::new()),
         files,
         ..Inputs::default()
     })

@@ -10,13 +10,15 @@ use super::index_access::{Asked, TRUSTED_HOST, plain_address, with_poetry_creden
 use super::inputs::TEST_REQUIREMENTS;
 use super::install_error::Hints;
 use super::layers::{Layer, provide_layer};
-use super::local::{left_out, own_source};
+use super::local::left_out;
 use super::native::{NativeTarget, install_natively, provide_tool};
 use super::normalise::{BuildPlaces, normalise};
+use super::own_source::OwnSource;
 use super::preinstalled::Preinstalled;
 use super::python::Python;
 use super::requirement_files::{EXACT, Sheet, write_beside, write_files, write_pylock};
 use super::stage;
+use super::staged_lock::name_indexes_of_copy;
 use super::sync::{LeaveOut, SyncTarget, sync};
 use crate::app::source::AppSource;
 use crate::env::Env;
@@ -229,11 +231,14 @@ impl Survey {
     /// Says what of the app the installer gets to see.
     fn source(&self, share: Share, is_native: bool) -> Source {
         let is_uvs = matches!(self.package_manager, PackageManager::Uv | PackageManager::Pyproject);
+        let seen = &self.inputs.seen.seen;
         match (share, &self.inputs.local) {
-            (Share::Own, Some(local)) => Source::Copy(Box::new(own_source(&self.app, local))),
+            (Share::Own, Some(local)) => {
+                Source::Copy(Box::new(OwnSource::find(&self.app, local, seen).of_app(&self.app)))
+            }
             // uv asks the app's own packages whether the lock file still fits them.
             (Share::Others, Some(local)) if self.package_manager == PackageManager::Uv => {
-                Source::Copy(Box::new(own_source(&self.app, local)))
+                Source::Copy(Box::new(OwnSource::find(&self.app, local, seen).of_app(&self.app)))
             }
             (Share::Everything, _) if self.inputs.needs_source => Source::Copy(Box::new(self.app.clone())),
             _ if is_uvs || is_native => Source::ProjectFiles,
@@ -259,8 +264,14 @@ impl Survey {
                     files::replace_contents(&pyproject, &contents)?;
                 }
             }
-            Source::ProjectFiles => write_files(&staged, &self.inputs.files)?,
+            Source::ProjectFiles => {
+                // Nothing of the app is built, but uv may find archives in there.
+                let seen = OwnSource::find(&self.app, &Local::default(), &self.inputs.seen.seen);
+                stage::copy_app(&seen.of_app(&self.app), &staged)?;
+                write_files(&staged, &self.inputs.files)?;
+            }
         }
+        name_indexes_of_copy(&staged, &self.inputs.seen.archives)?;
         Ok(Some(staged))
     }
 

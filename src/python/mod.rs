@@ -14,6 +14,7 @@ pub(crate) mod requirements;
 pub(crate) mod requires_python;
 pub(crate) mod supported;
 pub(crate) mod uv_lock;
+pub(crate) mod uv_paths;
 pub(crate) mod version;
 pub(crate) mod version_file;
 

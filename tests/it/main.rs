@@ -53,6 +53,7 @@ mod supply_chain;
 mod support;
 mod terminal;
 mod user_files;
+mod uv_projects;
 mod version;
 mod webdriver;
 mod wheels;
