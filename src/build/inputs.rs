@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use super::survey::UnreadableFile;
 use super::tool_env::digest_of_value;
 use crate::app::source::AppSource;
-use crate::app::tree::SourceKind;
+use crate::app::tree::{SourceEntry, SourceKind};
 use crate::env::Env;
 use crate::error::Result;
 use crate::plan::inputs::{Rendered, unlocked_requirements};
@@ -124,7 +124,29 @@ fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
         Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
         read => locked(read?, true, files),
     };
+    if let Some(fault) = poetry_root_fault(reading.app, &pyproject) {
+        return Err(poetry::PoetryError::Root(fault).into());
+    }
     Ok(with_own_settings(read, poetry::own_settings(&pyproject, settings.as_deref())))
+}
+
+/// Finds what keeps Poetry from installing the app. A hook may still add what is missing.
+fn poetry_root_fault(app: &AppSource, pyproject: &[u8]) -> Option<poetry::RootFault> {
+    let has_python = |dir: &str| {
+        let below =
+            |path: &[u8]| path.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+        let is_link = |kind: &SourceKind| matches!(kind, SourceKind::Symlink { .. });
+        app.tree.entries.iter().any(|SourceEntry { path, kind }| {
+            (below(path) && (path.ends_with(b".py") || is_link(kind)))
+                || (path == dir.as_bytes() && is_link(kind))
+        })
+    };
+    let files = poetry::AppFiles {
+        is_file: &|path| app.has_file(path),
+        is_dir: &|path| app.leads_to_directory(path.as_bytes()),
+        has_python: &has_python,
+    };
+    poetry::root_fault(pyproject, &files).filter(|_| !app.has_file("bin/pre_compile"))
 }
 
 fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {

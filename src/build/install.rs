@@ -147,6 +147,7 @@ impl Survey {
         let (manager, test) = (self.package_manager, self.settings.test);
         // Asked for by a failure only.
         let (withheld, known_names) = (|| self.withheld(), || self.known_names());
+        let own_packages = || self.own_packages();
         let ask = |pinned: &str| match tool {
             Chosen::Engine(tool) => self.other_pythons(pinned, tool, python, work, shop),
             Chosen::Native(..) => None,
@@ -156,6 +157,7 @@ impl Survey {
             can_use_pip: manager.can_use_pip(),
             withheld: Some(&withheld),
             known_names: Some(&known_names),
+            own_packages: Some(&own_packages),
             other_pythons: Some(&ask),
             ..Hints::default()
         };

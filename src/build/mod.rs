@@ -29,6 +29,7 @@ pub(crate) mod native;
 pub(crate) mod nltk;
 pub(crate) mod normalise;
 mod own_output;
+mod own_package;
 mod own_source;
 pub(crate) mod package;
 pub(crate) mod pip_layer;

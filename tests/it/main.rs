@@ -34,6 +34,7 @@ mod memory;
 mod messages;
 mod mixed_locks;
 mod native;
+mod own_package;
 mod package;
 mod preinstalled;
 mod projects;
