@@ -18,6 +18,7 @@ use super::places::{add_places, ignored_indexes};
 use super::preinstalled::without_replaced_tools;
 use super::python::Python;
 use super::record::Record;
+use super::required_version::check_required_version;
 use super::runtime::choose::{RuntimeRequest, choose_runtime};
 use super::survey;
 use super::tool_env::build_settings;
@@ -195,6 +196,9 @@ impl Survey {
             Some(Installer::Native) if package_manager == PackageManager::Pip => None,
             _ => uv::known_uv(store, env, output)?,
         };
+        let is_native = settings.installer == Some(Installer::Native) || !inputs.beyond_engine.is_empty();
+        let uv_version = uv.as_ref().map_or(UV_VERSION, |uv| &uv.version);
+        check_required_version(package_manager, &inputs, uv_version, is_native)?;
         Ok(Self {
             app,
             package_manager,

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use toml::{Table, Value};
 
+use super::archives::check_archives;
 use super::survey::UnreadableFile;
 use super::tool_env::digest_of_value;
 use crate::app::source::AppSource;
@@ -122,7 +123,11 @@ fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
     };
     let read = match read_poetry_lock(&lock, &pyproject, groups(reading)) {
         Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
-        read => locked(read?, true, files),
+        set => {
+            let set = set?;
+            check_archives(reading.manager, &lock, &set, reading.app)?;
+            locked(set, true, files)
+        }
     };
     if let Some(fault) = poetry_root_fault(reading.app, &pyproject) {
         return Err(poetry::PoetryError::Root(fault).into());
@@ -158,7 +163,11 @@ fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
     }
     let read = match read_pdm_lock(&lock, &pyproject, groups(reading)) {
         Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
-        read => locked(read?, true, files),
+        set => {
+            let set = set?;
+            check_archives(reading.manager, &lock, &set, reading.app)?;
+            locked(set, true, files)
+        }
     };
     Ok(with_own_settings(read, pdm::own_settings(&pyproject)))
 }

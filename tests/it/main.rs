@@ -28,6 +28,7 @@ mod inspect;
 mod internal_error;
 mod isolation;
 mod leftovers;
+mod lock_faults;
 mod locks;
 mod managers;
 mod memory;

@@ -17,7 +17,7 @@ use super::locked::{
 use super::requirements::normalised_name;
 use crate::error::{Door, ErrorCode, UserError};
 
-pub(crate) use own_settings::own_settings;
+pub(crate) use own_settings::{own_settings, required_version};
 pub(crate) use root::{AppFiles, RootFault, root_fault};
 
 /// The group of what the app needs to run.
