@@ -39,6 +39,7 @@ mod own_package;
 mod package;
 mod preinstalled;
 mod projects;
+mod pylocks;
 mod real_tools;
 mod report_page;
 mod requirements;
