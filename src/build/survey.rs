@@ -62,9 +62,9 @@ pub(crate) fn read_version(
         }
     }
     let contradictions = contradictions(&|name| app.has_file(name).then(|| app.read_file(name).ok())?);
-    let contradictions = contradictions.into_iter().map(|text| Notice {
+    let contradictions = contradictions.into_iter().map(|found| Notice {
         code: FindingCode::PythonVersionsContradict.into(),
-        text,
+        text: found.text,
         warning: true,
     });
     let notices = supported::notices(version, origin, facts.today)

@@ -32,7 +32,8 @@ pub(super) fn check_requirements(facts: &Facts) -> Vec<Finding> {
 fn python_versions(facts: &Facts) -> Vec<Finding> {
     let read = |name: &str| facts.texts.get(name).map(|text| text.clone().into_bytes());
     let contradictions = contradictions(&read).into_iter();
-    contradictions.map(|text| Finding::new(FindingCode::PythonVersionsContradict, text)).collect()
+    let code = FindingCode::PythonVersionsContradict;
+    contradictions.map(|found| Finding::new(code, found.text).in_file(found.file)).collect()
 }
 
 fn unpinned(facts: &Facts) -> Option<Finding> {

@@ -36,9 +36,18 @@ impl fmt::Display for Claim {
     }
 }
 
-/// Says how the app's files contradict the one that decides, a sentence each. Of what can't be read nothing is said: the
+/// Two files that ask for different versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Contradiction {
+    /// The file that decides.
+    pub file: &'static str,
+    /// Both files with what they say, in sentences.
+    pub text: String,
+}
+
+/// Says how the app's files contradict the one that decides. Of what can't be read nothing is said: the
 /// build has the better message.
-pub(crate) fn contradictions(read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Vec<String> {
+pub(crate) fn contradictions(read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Vec<Contradiction> {
     let claims = claims(read);
     let Some((first, others)) = claims.split_first() else { return Vec::new() };
     let Some((used, patch)) = first.leads_to() else { return Vec::new() };
@@ -46,7 +55,9 @@ pub(crate) fn contradictions(read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Vec<Stri
     contrary
         .map(|other| {
             let minor = used.minor_version();
-            format!("{first}, and {other}. Python {minor} is used, as {} comes first.", first.file)
+            let text =
+                format!("{first}, and {other}. Python {minor} is used, as {} comes first.", first.file);
+            Contradiction { file: first.file, text }
         })
         .collect()
 }
@@ -203,7 +214,7 @@ mod tests {
             };
             let found = contradictions(&read);
             assert_eq!(found.len(), usize::from(expected.is_some()), "{files:?}: {found:?}");
-            let found = found.concat();
+            let found: String = found.into_iter().map(|found| found.text).collect();
             assert!(found.contains(expected.unwrap_or_default()), "{files:?}: {found}");
         }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::locks::{digest, wheel, wheel_name};
+use crate::real_tools::locked_app;
 use crate::support::{Run, TestApp};
 
 fn app(files: &[(&str, &str)]) -> TestApp {
@@ -131,4 +132,64 @@ fn the_file_of_another_package_manager_is_mentioned() {
         assert!(said.contains(expected), "{files:?}: {said}");
         assert_eq!(said.contains("there, too"), !expected.is_empty(), "{files:?}: {said}");
     }
+}
+
+// C36
+#[test]
+fn a_server_that_no_lock_has_is_missed_before_anything_is_built() {
+    let table = "[[package]]\nname = \"flask\"\nversion = \"3.1.0\"\n";
+    let uv = format!(
+        "version = 1\nrequires-python = \">=3.10\"\n{table}source = {{ registry = \"https://index.invalid/simple\" }}\n\
+         [[package]]\nname = \"x\"\nversion = \"1\"\nsource = {{ virtual = \".\" }}\ndependencies = [{{ name = \"flask\" }}]\n"
+    );
+    let poetry = format!(
+        "{table}optional = false\npython-versions = \"*\"\ngroups = [\"main\"]\nfiles = []\n\
+         [[package]]\nname = \"SERVER\"\nversion = \"23.0.0\"\noptional = false\npython-versions = \"*\"\ngroups = [\"dev\"]\nfiles = []\n\
+         [metadata]\nlock-version = \"2.1\"\npython-versions = \"^3.11\"\n\
+         content-hash = \"81b2fa642d7f2d1219cf80112ace12d689d053d81be7f7addb98144d56fc0fb2\"\n"
+    );
+    let pdm = format!(
+        "[metadata]\ngroups = [\"default\"]\nlock_version = \"4.5.1\"\nlock_inputs = []\n{table}groups = [\"default\"]\nfiles = []\n"
+    );
+    let pipenv = r#"{"_meta": {"sources": []}, "default": {"flask": {"version": "==3.1.0"}}, "develop": {"SERVER": {}}}"#;
+    let standard = "[project]\nname = \"x\"\nversion = \"1\"\nrequires-python = \">=3.10\"\n[tool.pdm]\ndistribution = false\n";
+    let poetrys = "[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\npython = \"^3.11\"\n";
+    for (file, lock, pyproject) in [
+        ("uv.lock", uv.as_str(), standard),
+        ("poetry.lock", &poetry, poetrys),
+        ("pdm.lock", &pdm, standard),
+        ("Pipfile.lock", pipenv, ""),
+    ] {
+        for (server, command) in [
+            ("gunicorn", "gunicorn app:app"),
+            ("uvicorn", "uvicorn app:app --host 0.0.0.0 --port $PORT"),
+            ("waitress", "waitress-serve --port=$PORT app:app"),
+        ] {
+            let lock = lock.replace("SERVER", server);
+            let app =
+                TestApp::new(&[(file, &lock), ("pyproject.toml", pyproject), ("app.py", "app = None\n")]);
+            fs::write(app.dir.join("Procfile"), format!("web: {command}\n")).unwrap();
+            let checked = app.run(&["check", app.dir.to_str().unwrap()]);
+            let said = flowing(&checked);
+            assert_eq!(checked.code, Some(1), "{file} {server}: {said}");
+            assert!(said.contains("command::not-installed"), "{file} {server}: {said}");
+            assert!(said.contains(&format!("{file} doesn't name it")), "{file} {server}: {said}");
+        }
+    }
+}
+
+// D40: PDM 2.29.3 locks such a project, and its hash is of what it makes of the table.
+#[test]
+#[ignore = "needs PyPI"]
+fn a_project_that_is_described_for_poetry_and_locked_by_pdm_is_installed_by_pdm() {
+    let text = "[tool.poetry]\nname = \"a-bot\"\nversion = \"0.1\"\n[tool.poetry.dependencies]\npython = \"^3.10\"\nsix = \"1.16.0\"\n";
+    let files =
+        [("pyproject.toml", text), ("a_bot.py", "print(1)\n"), ("Procfile", "worker: python a_bot.py\n")];
+    let Some(mut app) = locked_app(&files, "pdm lock --quiet") else { return };
+    app.set("SLUGC_PYTHON_SOURCE", "host");
+    let built = app.build(&[]).success();
+    assert!(flowing(&built).contains("[tool.poetry] describes the project"), "{}", built.stdout);
+    let code = "import six; print(six.__version__)";
+    let ran = app.run(&["run", app.slug().to_str().unwrap(), "--", "python", "-c", code]).success();
+    assert_eq!(ran.stdout, "1.16.0\n");
 }

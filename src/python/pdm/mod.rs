@@ -37,6 +37,9 @@ pub enum PdmError {
     /// The lock wasn't made from this pyproject.toml.
     #[error("pdm.lock is out of date: the dependencies in pyproject.toml have changed since it was made.")]
     Stale,
+    /// PDM makes something else of pyproject.toml before it compares and installs.
+    #[error("pyproject.toml: {0} describes the project, which PDM translates for itself.")]
+    Translated(&'static str),
     /// It is for other platforms.
     #[error("pdm.lock is only for these environments, and a slug's is none of them: {0}.")]
     OtherTargets(String),
@@ -48,7 +51,11 @@ pub enum PdmError {
 impl PdmError {
     /// Returns whether nothing is wrong, and the tool itself can do it.
     pub fn needs_tool(&self) -> bool {
-        matches!(self, Self::Package(fault) if fault.needs_tool)
+        match self {
+            Self::Package(fault) => fault.needs_tool,
+            Self::Translated(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -65,6 +72,7 @@ impl UserError for PdmError {
             Self::Lock { message } | Self::Pyproject { message } => message.chars().take(100).collect(),
             Self::Stale => "out-of-date".to_owned(),
             Self::OtherTargets(targets) => targets.clone(),
+            Self::Translated(tool) => (*tool).to_owned(),
             Self::Package(fault) => fault.package.clone(),
         })
     }
@@ -84,8 +92,7 @@ pub fn read_pdm_lock(lock: &[u8], pyproject: &[u8], groups: Groups) -> Result<Lo
     let pyproject = parse(pyproject).map_err(|message| PdmError::Pyproject { message })?;
     let metadata = check_metadata(&lock)?;
     if let Some(tool) = pyproject::translated_from(&pyproject) {
-        let reason = format!("{tool} describes the project, which PDM translates for itself");
-        return Err(PackageFault::beyond_requirements("pyproject.toml", reason).into());
+        return Err(PdmError::Translated(tool));
     }
     check_targets(metadata)?;
     let mut warnings = Vec::new();
