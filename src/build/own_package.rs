@@ -43,7 +43,7 @@ impl OwnPackages {
 
     /// Tells of one that couldn't be built: its own words, then what they mean.
     pub(super) fn describe(&self, name: &str, text: &str, own: Own) -> String {
-        let words = first_error_line(text).map(|line| format!(":\n{line}")).unwrap_or_else(|| ".".to_owned());
+        let words = first_error_line(text).map_or_else(|| ".".to_owned(), |line| format!(":\n{line}"));
         let cause = known_cause(text).map(|cause| format!("\n{cause}")).unwrap_or_default();
         let what = match own {
             Own::Root => {

@@ -48,7 +48,7 @@ mod tests {
                 "[package.source]\ntype = 'file'\nurl = 'a-1.whl'\n[metadata.files]\na = [{ file = 'a-1.whl', hash = 'sha256:aa' }]\n".to_owned(),
                 Some("a-1.whl"),
             ),
-            (format!("path = './libs/a'\nfiles = []\n"), None),
+            ("path = './libs/a'\nfiles = []\n".to_owned(), None),
             (format!("url = 'https://h.test/a-1.whl'\n{FILES}"), None),
             (format!("path = '../a-1.whl'\n{FILES}"), None),
             (FILES.to_owned(), None),
