@@ -163,7 +163,8 @@ impl AppSource {
         }
     }
 
-    fn leads_to_directory(&self, name: &[u8]) -> bool {
+    /// Returns whether the app has a directory of this path, or a link to one of its directories.
+    pub(crate) fn leads_to_directory(&self, name: &[u8]) -> bool {
         match self.resolve(name) {
             Resolved::Entry(entry) => entry.kind == SourceKind::Directory,
             Resolved::Root => true,

@@ -185,6 +185,7 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
             && (finding.code == FindingCode::ProcfileMissing && !has_types
                 || !finding.code.entry().id.starts_with("procfile::"))
             && !ignored::CODES.contains(&finding.code)
+            && finding.code != FindingCode::PythonVersionsContradict
     };
     let new: Vec<&Finding> = findings.iter().filter(is_new).collect();
     for finding in new.iter().take(SHOWN) {

@@ -12,12 +12,13 @@ use super::confine::StepCell;
 use super::index_access::with_encoded_credentials;
 use super::inputs::{self, Reading};
 use super::layers::{Layer, has_layer, provide_layer};
-use super::local::own_entries;
+use super::own_source::OwnSource;
 use super::pip_layer::fill_pip_layer;
 use super::places::{add_places, ignored_indexes};
 use super::preinstalled::without_replaced_tools;
 use super::python::Python;
 use super::record::Record;
+use super::required_version::check_required_version;
 use super::runtime::choose::{RuntimeRequest, choose_runtime};
 use super::survey;
 use super::tool_env::build_settings;
@@ -164,7 +165,8 @@ impl Survey {
             let entries = app_entries(&app)?;
             inputs.source_digest = Some(survey::digest_of_source(&entries));
             if let Some(local) = &mut inputs.local {
-                local.digest = survey::digest_of_source(own_entries(&entries, local));
+                let own = OwnSource::find(&app, local, &inputs.seen.seen);
+                local.digest = survey::digest_of_source(own.entries(&entries));
                 if local.is_open {
                     // Most changes of a package leave it needing what it did.
                     local.needs = store.document("needs", &settings.lineage).unwrap_or_default();
@@ -194,6 +196,9 @@ impl Survey {
             Some(Installer::Native) if package_manager == PackageManager::Pip => None,
             _ => uv::known_uv(store, env, output)?,
         };
+        let is_native = settings.installer == Some(Installer::Native) || !inputs.beyond_engine.is_empty();
+        let uv_version = uv.as_ref().map_or(UV_VERSION, |uv| &uv.version);
+        check_required_version(package_manager, &inputs, uv_version, is_native)?;
         Ok(Self {
             app,
             package_manager,

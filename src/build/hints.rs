@@ -6,11 +6,13 @@ use std::path::Path;
 use super::dependencies::{Tool, with_uv_settings};
 use super::execute::{Survey, Workshop};
 use super::install_error::Withheld;
+use super::own_package::{OwnPackages, project_name};
 use super::python::Python;
 use super::tool_env::tool_environment;
 use super::uv::pip_environment;
 use crate::host::files;
 use crate::host::process::{Invocation, capture};
+use crate::plan::PackageManager;
 use crate::python::requirements::{GlobalOption, RequirementKind, file_url_path, normalised_name};
 use crate::python::supported;
 use crate::python::version::VersionOrigin;
@@ -29,6 +31,25 @@ impl Survey {
             .map(|name| Withheld { name: name.to_owned(), is_config_var: true })
             .chain(others.map(|name| Withheld { name: name.to_owned(), is_config_var: false }))
             .collect()
+    }
+
+    /// Says which packages are the app's own, and how it says that it is none.
+    pub(super) fn own_packages(&self) -> OwnPackages {
+        let name_in = |place: &str| {
+            let text = self.app.read_file(&format!("{place}/pyproject.toml")).ok()?;
+            project_name(&String::from_utf8_lossy(&text))
+        };
+        let places = self.inputs.local.iter().flat_map(|local| local.places.keys());
+        OwnPackages {
+            root: name_in("."),
+            others: places.filter(|place| *place != ".").filter_map(|place| name_in(place)).collect(),
+            way_out: match self.package_manager {
+                PackageManager::Poetry => Some("`package-mode = false` below [tool.poetry]"),
+                PackageManager::Uv | PackageManager::Pyproject => Some("`package = false` below [tool.uv]"),
+                PackageManager::Pdm => Some("`distribution = false` below [tool.pdm]"),
+                _ => None,
+            },
+        }
     }
 
     /// Lists the names of the packages in the directories that installers look into.

@@ -132,7 +132,11 @@ impl Survey {
             let url = expanded(text, env);
             if url.starts_with("http") && !indexes.iter().any(|index: &Index| index.url == url) {
                 let origin = match (has_credentials(&url), self.variables_for(&url)) {
-                    (true, _) => format!("Its user name and password come from {}.", origin(text, file, env)),
+                    (true, _) => format!(
+                        "Its user name and password come from {}.{}",
+                        origin(text, file, env),
+                        describe_left(text)
+                    ),
                     (false, Some(prefix)) => {
                         format!("It has no credentials: {prefix}_USERNAME and {prefix}_PASSWORD aren't set.")
                     }
@@ -201,6 +205,21 @@ fn origin(text: &str, file: &str, env: &Env) -> String {
         [one] => format!("the variable {one}, which {file} names"),
         several => format!("the variables {}", several.join(" and ")),
     }
+}
+
+/// Tells of variables that stay as they are, because of how they are spelt.
+fn describe_left(text: &str) -> String {
+    static LEFT: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\$\{[A-Za-z0-9_]*[a-z][A-Za-z0-9_]*\}").expect("the pattern is constant")
+    });
+    let left: Vec<String> = LEFT.find_iter(text).map(|found| format!("`{}`", found.as_str())).collect();
+    if left.is_empty() {
+        return String::new();
+    }
+    format!(
+        " {} as written: installers put in variables only if their names are in capital letters.",
+        if left.len() == 1 { format!("{} stays", left[0]) } else { format!("{} stay", left.join(" and ")) }
+    )
 }
 
 static VARIABLE: LazyLock<Regex> =
@@ -286,6 +305,19 @@ mod tests {
             ("https://u:p@h/", "requirements.txt", "the URL in requirements.txt"),
         ] {
             assert_eq!(origin(text, file, &env), expected, "{text}");
+        }
+        // D40
+        for (text, expected) in [
+            ("https://u:${idx_pass}@h/", " `${idx_pass}` stays as written"),
+            ("https://${idx_user}:${Token}@h/", " `${idx_user}` and `${Token}` stay as written"),
+            ("https://${USER}:${TOKEN}@h/", ""),
+            ("https://h/", ""),
+        ] {
+            let found = describe_left(text);
+            assert!(
+                found.starts_with(expected) && found.is_empty() == expected.is_empty(),
+                "{text}: {found}"
+            );
         }
         assert_eq!(expanded("https://${USER}:${TOKEN}@h/", &env), "https://${USER}:hush@h/");
     }

@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 use toml::{Table, Value};
 
+use super::archives::check_archives;
 use super::survey::UnreadableFile;
 use super::tool_env::digest_of_value;
 use crate::app::source::AppSource;
-use crate::app::tree::SourceKind;
+use crate::app::tree::{SourceEntry, SourceKind};
 use crate::env::Env;
 use crate::error::Result;
 use crate::plan::inputs::{Rendered, unlocked_requirements};
@@ -26,6 +27,7 @@ use crate::python::poetry::{self, read_poetry_lock};
 use crate::python::pylock;
 use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{Requirements, read_requirements, text_of};
+use crate::python::uv_paths::uv_paths;
 
 /// The second requirements file, for the app's tests.
 pub(crate) const TEST_REQUIREMENTS: &str = "requirements-test.txt";
@@ -121,9 +123,35 @@ fn read_poetry(reading: &Reading<'_>) -> Result<Inputs> {
     };
     let read = match read_poetry_lock(&lock, &pyproject, groups(reading)) {
         Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
-        read => locked(read?, true, files),
+        set => {
+            let set = set?;
+            check_archives(reading.manager, &lock, &set, reading.app)?;
+            locked(set, true, files)
+        }
     };
+    if let Some(fault) = poetry_root_fault(reading.app, &pyproject) {
+        return Err(poetry::PoetryError::Root(fault).into());
+    }
     Ok(with_own_settings(read, poetry::own_settings(&pyproject, settings.as_deref())))
+}
+
+/// Finds what keeps Poetry from installing the app. A hook may still add what is missing.
+fn poetry_root_fault(app: &AppSource, pyproject: &[u8]) -> Option<poetry::RootFault> {
+    let has_python = |dir: &str| {
+        let below =
+            |path: &[u8]| path.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+        let is_link = |kind: &SourceKind| matches!(kind, SourceKind::Symlink { .. });
+        app.tree.entries.iter().any(|SourceEntry { path, kind }| {
+            (below(path) && (path.ends_with(b".py") || is_link(kind)))
+                || (path == dir.as_bytes() && is_link(kind))
+        })
+    };
+    let files = poetry::AppFiles {
+        is_file: &|path| app.has_file(path),
+        is_dir: &|path| app.leads_to_directory(path.as_bytes()),
+        has_python: &has_python,
+    };
+    poetry::root_fault(pyproject, &files).filter(|_| !app.has_file("bin/pre_compile"))
 }
 
 fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
@@ -135,7 +163,11 @@ fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {
     }
     let read = match read_pdm_lock(&lock, &pyproject, groups(reading)) {
         Err(error) if error.needs_tool() => for_tool(error.to_string(), files),
-        read => locked(read?, true, files),
+        set => {
+            let set = set?;
+            check_archives(reading.manager, &lock, &set, reading.app)?;
+            locked(set, true, files)
+        }
     };
     Ok(with_own_settings(read, pdm::own_settings(&pyproject)))
 }
@@ -148,6 +180,7 @@ fn read_uv(reading: &Reading<'_>) -> Result<Inputs> {
         needs_source: has_places(&lock),
         local: split_uv_lock(&lock),
         indexes: uv_indexes(&files),
+        seen: uv_paths(&files, &lock),
         lock: Some(Lock::Uv { lock, groups }),
         files,
         ..Inputs::default()
@@ -223,6 +256,7 @@ fn read_open_pyproject(reading: &Reading<'_>) -> Result<Inputs> {
         groups: groups.map(|name| (*name).to_owned()).collect(),
         unlocked: vec!["pyproject.toml".to_owned()],
         indexes: uv_indexes(&files),
+        seen: uv_paths(&files, &Table::new()),
         files,
         ..Inputs::default()
     })

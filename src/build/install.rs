@@ -10,15 +10,15 @@ use super::index_access::{Asked, TRUSTED_HOST, plain_address, with_poetry_creden
 use super::inputs::TEST_REQUIREMENTS;
 use super::install_error::Hints;
 use super::layers::{Layer, provide_layer};
-use super::local::{left_out, own_source};
+use super::local::left_out;
 use super::native::{NativeTarget, install_natively, provide_tool};
 use super::normalise::{BuildPlaces, normalise};
 use super::preinstalled::Preinstalled;
 use super::python::Python;
 use super::requirement_files::{EXACT, Sheet, write_beside, write_files, write_pylock};
 use super::stage;
+use super::staged_source::Source;
 use super::sync::{LeaveOut, SyncTarget, sync};
-use crate::app::source::AppSource;
 use crate::env::Env;
 use crate::error::{Door, Result};
 use crate::host::files;
@@ -28,10 +28,6 @@ use crate::plan::local::{Local, Needs, Part};
 use crate::plan::{Installer, Lock, NativeTool, PackageManager, Plan, expected};
 use crate::python::distribution::{InfoDir, MarkerValues};
 use crate::python::locked::LockedSet;
-
-/// What a project without a build system of its own is built by, as Poetry does.
-const POETRY_BUILD_SYSTEM: &str =
-    "\n[build-system]\nrequires = [\"poetry-core\"]\nbuild-backend = \"poetry.core.masonry.api\"\n";
 
 /// What installs, ready to be run.
 pub(super) enum Chosen<'a> {
@@ -145,6 +141,7 @@ impl Survey {
         let (manager, test) = (self.package_manager, self.settings.test);
         // Asked for by a failure only.
         let (withheld, known_names) = (|| self.withheld(), || self.known_names());
+        let own_packages = || self.own_packages();
         let ask = |pinned: &str| match tool {
             Chosen::Engine(tool) => self.other_pythons(pinned, tool, python, work, shop),
             Chosen::Native(..) => None,
@@ -154,6 +151,7 @@ impl Survey {
             can_use_pip: manager.can_use_pip(),
             withheld: Some(&withheld),
             known_names: Some(&known_names),
+            own_packages: Some(&own_packages),
             other_pythons: Some(&ask),
             ..Hints::default()
         };
@@ -224,44 +222,6 @@ impl Survey {
                 Ok(python.prefix.clone())
             }
         }
-    }
-
-    /// Says what of the app the installer gets to see.
-    fn source(&self, share: Share, is_native: bool) -> Source {
-        let is_uvs = matches!(self.package_manager, PackageManager::Uv | PackageManager::Pyproject);
-        match (share, &self.inputs.local) {
-            (Share::Own, Some(local)) => Source::Copy(Box::new(own_source(&self.app, local))),
-            // uv asks the app's own packages whether the lock file still fits them.
-            (Share::Others, Some(local)) if self.package_manager == PackageManager::Uv => {
-                Source::Copy(Box::new(own_source(&self.app, local)))
-            }
-            (Share::Everything, _) if self.inputs.needs_source => Source::Copy(Box::new(self.app.clone())),
-            _ if is_uvs || is_native => Source::ProjectFiles,
-            _ => Source::InPlace,
-        }
-    }
-
-    /// Copies what the installer may build in.
-    fn stage(&self, source: &Source, work: &Path, is_native: bool) -> Result<Option<PathBuf>> {
-        let staged = work.join("app");
-        match source {
-            Source::InPlace => return Ok(None),
-            Source::Copy(app) => {
-                stage::copy_app(app, &staged)?;
-                let pyproject = staged.join("pyproject.toml");
-                if self.package_manager == PackageManager::Poetry
-                    && let Some(contents) = self.inputs.files.get("pyproject.toml")
-                    && !self.has_build_system
-                    // Poetry itself knows.
-                    && !is_native
-                {
-                    let contents = [contents.as_slice(), POETRY_BUILD_SYSTEM.as_bytes()].concat();
-                    files::replace_contents(&pyproject, &contents)?;
-                }
-            }
-            Source::ProjectFiles => write_files(&staged, &self.inputs.files)?,
-        }
-        Ok(Some(staged))
     }
 
     /// Writes down what is to be installed.
@@ -406,14 +366,4 @@ struct Job<'a> {
     share: Share,
     /// The site-packages directory whose packages count as installed.
     preinstalled: Option<&'a Path>,
-}
-
-/// What of the app the installer gets to see.
-enum Source {
-    /// The app where it is: nothing is built in it.
-    InPlace,
-    /// A copy to build in.
-    Copy(Box<AppSource>),
-    /// The files by which uv knows a project.
-    ProjectFiles,
 }

@@ -6,8 +6,9 @@ use std::fmt;
 use super::cause::{Cause, find_cause};
 use super::fault_places::{Place, entries_of, find_places};
 use super::missing::{first_error_line, known_cause};
+use super::own_package::OwnPackages;
 use crate::error::similar::closest;
-use crate::error::{ErrorCode, Snippet, UserError};
+use crate::error::{Door, ErrorCode, Snippet, UserError};
 use crate::host::process::RunError;
 use crate::python::requirements::{RequirementKind, Requirements, normalised_name};
 
@@ -27,6 +28,8 @@ pub(crate) struct Hints<'a> {
     pub withheld: Option<&'a dyn Fn() -> Vec<Withheld>>,
     /// Lists the names of packages that there are.
     pub known_names: Option<&'a dyn Fn() -> Vec<String>>,
+    /// Says which packages are the app's own.
+    pub own_packages: Option<&'a dyn Fn() -> OwnPackages>,
     /// Says for which other Pythons there are wheels of `NAME==VERSION`.
     pub other_pythons: Option<AskForWheels<'a>>,
 }
@@ -48,6 +51,7 @@ pub(crate) struct InstallError {
     cause: Cause,
     message: String,
     snippet: Option<Snippet>,
+    fix: Option<String>,
     #[source]
     source: Ended,
 }
@@ -160,6 +164,14 @@ impl InstallError {
         let places = hints.requirements.map(|requirements| find_places(requirements, &cause, &text));
         let places = places.unwrap_or_default();
         let mut message = describe(&cause, &text, hints);
+        let mut fix = None;
+        if let (Cause::BuildFailed(name), Some(list)) = (&cause, hints.own_packages) {
+            let packages = list();
+            if let Some(own) = packages.find(name, &text) {
+                message = packages.describe(name, &text, own);
+                fix = packages.fix(&text, own);
+            }
+        }
         if let (Cause::NoNetwork, [place, ..]) = (&cause, &places[..]) {
             message = describe_host(place, &text);
         }
@@ -188,7 +200,7 @@ impl InstallError {
         }
         let snippet = places.into_iter().last().map(|place| place.snippet);
         let program = hints.program.map(str::to_owned);
-        Self { code, cause, message, snippet, source: Ended { program, error: source } }
+        Self { code, cause, message, snippet, fix, source: Ended { program, error: source } }
     }
 
     /// Whether the app names a host that isn't there.
@@ -249,6 +261,10 @@ impl UserError for InstallError {
 
     fn snippet(&self) -> Option<Snippet> {
         self.snippet.clone()
+    }
+
+    fn fix(&self, _door: Door) -> Option<String> {
+        self.fix.clone()
     }
 
     fn exit_code(&self) -> u8 {

@@ -6,50 +6,11 @@ use super::execute::{Survey, Workshop};
 use super::install::{Chosen, Share};
 use super::layers::{Layer, provide_layer};
 use super::python::Python;
-use crate::app::source::AppSource;
 use crate::error::Result;
 use crate::host::files::FileContext;
 use crate::plan::local::{Local, Needs, Part};
 use crate::plan::{LayerPlan, Plan};
 use crate::python::distribution::parse_metadata;
-use crate::slug::tree::Entry;
-
-/// Files beside a package's directory, or above it, that building it may read: its tools' settings, and what its
-/// metadata quotes.
-const SHARED_FILES: &[&str] = &["pyproject.toml", "uv.toml", "setup.cfg", "setup.py", "MANIFEST.in"];
-const SHARED_BEGINNINGS: &[&str] =
-    &["README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "VERSION", "CHANGE"];
-
-/// Tells whether a path is among the files that the app's packages are built from.
-pub(super) fn is_own_source(local: &Local, path: &[u8]) -> bool {
-    let Ok(path) = std::str::from_utf8(path) else { return local.places.contains_key(".") };
-    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let is_shared =
-        SHARED_FILES.contains(&name) || SHARED_BEGINNINGS.iter().any(|start| name.starts_with(start));
-    local.places.keys().any(|place| {
-        let below = |outer: &str, inner: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        place == "."
-            || below(place, path)
-            // The directories on the way, and what is in them for everybody.
-            || below(path, place)
-            || (is_shared && (directory.is_empty() || below(directory, place)))
-    })
-}
-
-/// Returns the app with nothing but the files that its packages are built from: whatever else a build would read
-/// isn't in the key. uv's lock says which packages these are, and no build reads it.
-pub(super) fn own_source(app: &AppSource, local: &Local) -> AppSource {
-    let mut app = app.clone();
-    app.tree.entries.retain(|entry| entry.path == b"uv.lock" || is_own_source(local, &entry.path));
-    app
-}
-
-/// Returns those of an app's entries.
-pub(super) fn own_entries<'a>(entries: &'a [Entry], local: &Local) -> impl Iterator<Item = &'a Entry> {
-    entries.iter().filter(|entry| is_own_source(local, &entry.path))
-}
 
 impl Survey {
     /// Gives the layer with the app's own packages, and learns from them what they need.
@@ -118,31 +79,6 @@ pub(super) fn left_out(local: &Local) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_packages_are_built_from_is_their_source() {
-        let local = |places: &[&str]| Local {
-            places: places.iter().map(|place| ((*place).to_owned(), BTreeSet::new())).collect(),
-            ..Local::default()
-        };
-        for (path, expected) in [
-            ("libs", true),
-            ("libs/a", true),
-            ("libs/a/src/a.py", true),
-            ("libs/ab/x.py", false),
-            ("libs/b.py", false),
-            ("libs/README.md", true),
-            ("pyproject.toml", true),
-            ("LICENSE.txt", true),
-            ("app.py", false),
-            ("other/README.md", false),
-            ("wheels/a.whl", true),
-        ] {
-            let local = local(&["libs/a", "wheels/a.whl"]);
-            assert_eq!(is_own_source(&local, path.as_bytes()), expected, "{path}");
-        }
-        assert!(is_own_source(&local(&["."]), b"app.py"));
-    }
 
     #[test]
     fn the_place_of_a_package_is_in_its_origin() {

@@ -1,5 +1,6 @@
 //! Carries a plan out: runtime, dependencies, bytecode, and the slug or the build directory made of them.
 
+mod archives;
 pub(crate) mod bytecode;
 mod cause;
 pub(crate) mod changes;
@@ -29,6 +30,8 @@ pub(crate) mod native;
 pub(crate) mod nltk;
 pub(crate) mod normalise;
 mod own_output;
+mod own_package;
+mod own_source;
 pub(crate) mod package;
 pub(crate) mod pip_layer;
 mod places;
@@ -36,12 +39,15 @@ mod preinstalled;
 pub(crate) mod python;
 mod python_layer;
 pub(crate) mod record;
+mod required_version;
 mod requirement_files;
 pub(crate) mod runtime;
 pub(crate) mod sbom;
 pub(crate) mod slug;
 pub(crate) mod source;
 pub(crate) mod stage;
+mod staged_lock;
+mod staged_source;
 pub(crate) mod steps;
 mod submodules;
 pub(crate) mod survey;

@@ -150,6 +150,7 @@ fn named_places(inputs: &Inputs, pip: &PipConfig, app: &AppSource, env: &Env) ->
     for index in inputs.indexes.iter().filter(|index| index.url.starts_with("file:")) {
         add(&index.url, "");
     }
+    places.extend(inputs.seen.archives.iter().map(|path| app.root.join(path)));
     places.sort();
     places.dedup();
     places

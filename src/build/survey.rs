@@ -21,6 +21,7 @@ use crate::python::pyproject::{Pyproject, PyprojectError, parse_pyproject};
 use crate::python::requires_python::SupportedPythons;
 use crate::python::supported;
 use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
+use crate::python::version_claims::contradictions;
 use crate::python::version_file::{misspelled_version_file, parse_runtime_txt, parse_version_file};
 use crate::slug::tree::{Entry, EntryKind};
 
@@ -60,9 +61,16 @@ pub(crate) fn read_version(
             _ => {}
         }
     }
+    let contradictions = contradictions(&|name| app.has_file(name).then(|| app.read_file(name).ok())?);
+    let contradictions = contradictions.into_iter().map(|found| Notice {
+        code: FindingCode::PythonVersionsContradict.into(),
+        text: found.text.into(),
+        warning: true,
+    });
     let notices = supported::notices(version, origin, facts.today)
         .into_iter()
         .map(|notice| Notice { code: notice.code.into(), text: notice.text, warning: true })
+        .chain(contradictions)
         .collect();
     Ok(VersionDecision { requested, origin, version, range, notices })
 }

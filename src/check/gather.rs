@@ -180,6 +180,8 @@ fn wants_text(path: &str, size: u64) -> bool {
         ".envrc",
         ".env",
         ".flaskenv",
+        ".python-version",
+        "Pipfile",
         ".profile",
     ];
     let name = path.rsplit('/').next().unwrap_or(path);

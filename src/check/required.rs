@@ -1,9 +1,8 @@
 //! What the app requires, before it is built: by its lock, or by requirements that name everything.
 
-use std::collections::BTreeSet;
-
 use super::facts::Facts;
 use super::gather::LOCK_FILES;
+use crate::python::lock_names::names_in_lock;
 use crate::python::requirements::{RequirementKind, normalised_name};
 
 /// Packages that bring others with programs: the package, the extra that does (none: it always does), and what it
@@ -161,7 +160,7 @@ pub(super) fn lacking(facts: &Facts, package: &str) -> Option<&'static str> {
         [] => isnt_required(facts, &package).then_some("requirements.txt"),
         // Beside requirements.txt it depends on which lock it is.
         [lock] if !facts.has_file("requirements.txt") => {
-            let names = locked_names(lock, facts.texts.get(*lock)?)?;
+            let names = names_in_lock(facts.texts.get(*lock)?)?;
             let lock = LOCK_FILES.iter().find(|name| *name == lock)?;
             (!names.contains(&package)).then_some(*lock)
         }
@@ -175,20 +174,6 @@ fn installs_by_itself(facts: &Facts, package: &str) -> bool {
     facts.texts.iter().filter(|(path, _)| may_run(path)).any(|(_, text)| {
         text.contains("install") && (text.contains(package) || text.contains("-r ") || text.contains("sync"))
     })
-}
-
-fn locked_names(lock: &str, text: &str) -> Option<BTreeSet<String>> {
-    if lock == "Pipfile.lock" {
-        let lock: serde_json::Value = serde_json::from_str(text).ok()?;
-        return Some(lock.get("default")?.as_object()?.keys().map(|name| normalised_name(name)).collect());
-    }
-    // Every one of the others has a table for each package.
-    let name = |line: &str| {
-        let value = line.strip_prefix("name")?.trim_start().strip_prefix('=')?.trim();
-        Some(normalised_name(value.trim_matches('"')))
-    };
-    let names: BTreeSet<String> = text.lines().filter_map(name).collect();
-    (!names.is_empty()).then_some(names)
 }
 
 /// Returns whether a package surely isn't among the requirements: they are all known by name, and none is known to

@@ -15,6 +15,7 @@ use crate::python::requirements::{
     RequirementEntry, RequirementKind, name_in_location, normalised_name, text_of,
 };
 use crate::python::url::{with_masked_credentials, without_credentials};
+use crate::python::version_claims::contradictions;
 
 /// How many names a message lists.
 const SHOWN: usize = 6;
@@ -23,8 +24,16 @@ const SHOWN: usize = 6;
 pub(super) fn check_requirements(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = unpinned(facts).into_iter().collect();
     findings.extend(conflicts(facts));
+    findings.extend(python_versions(facts));
     findings.extend(facts.installed.iter().flat_map(installed_conflicts));
     findings
+}
+
+fn python_versions(facts: &Facts) -> Vec<Finding> {
+    let read = |name: &str| facts.texts.get(name).map(|text| text.clone().into_bytes());
+    let contradictions = contradictions(&read).into_iter();
+    let code = FindingCode::PythonVersionsContradict;
+    contradictions.map(|found| Finding::new(code, found.text).in_file(found.file)).collect()
 }
 
 fn unpinned(facts: &Facts) -> Option<Finding> {

@@ -484,6 +484,15 @@ findings! {
         "},
     }
     // Imports and requirements.
+    PythonVersionsContradict => {
+        id: "python-version::contradiction",
+        severity: Warning,
+        title: "Two files ask for different versions of Python.",
+        fix: indoc! {"
+            Let both name the version that the app is for, and lock the
+            dependencies again if a lock file holds it.
+        "},
+    }
     ImportNotInstalled => {
         id: "imports::not-installed",
         severity: Error,

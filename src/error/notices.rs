@@ -357,6 +357,14 @@ notices! {
             every build installs the same versions.
         "},
     }
+    PackageManagerOtherIgnored => {
+        id: "package-manager::other-ignored",
+        title: "The file of another package manager isn't read.",
+        fix: indoc! {"
+            Delete the one that isn't kept up to date, or leave it, if another
+            tool needs it.
+        "},
+    }
     InstallerUvIndexIgnored => {
         id: "installer::uv-index-ignored",
         title: "A variable names a package index for uv alone.",

@@ -10,6 +10,7 @@ use crate::error::NoticeCode;
 use crate::python::locked::LockedIndex;
 use crate::python::requirements::{RequirementKind, Requirements};
 use crate::python::url::without_credentials;
+use crate::python::uv_paths::UvPaths;
 
 /// Everything that decides which packages are installed, but for Python and the installer.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub(crate) struct Inputs {
     pub source_digest: Option<String>,
     /// What of all this is in the app itself, if it can be installed apart from the rest.
     pub local: Option<Local>,
+    /// What of the app uv reads besides: other projects, and directories of archives.
+    pub seen: UvPaths,
     /// The package indexes that have names.
     pub indexes: Vec<LockedIndex>,
     /// The dependency groups that are installed by name.

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::Notice;
 use crate::app::source::AppSource;
-use crate::error::{ErrorCode, UserError};
+use crate::error::{ErrorCode, NoticeCode, UserError};
 use crate::python::pip_config::PipConfig;
 use crate::python::pyproject::Pyproject;
 use crate::python::requirements::{GlobalOption, RequirementKind, Requirements};
@@ -273,6 +274,24 @@ pub(crate) fn needs_setuptools(version: PythonVersion) -> bool {
 const MOST_REASONS: usize = 5;
 
 impl PackageManager {
+    /// Tells of the files of other package managers, which decide nothing.
+    pub(crate) fn notice_of_others(self, app: &AppSource) -> Option<Notice> {
+        let others = Self::WITH_FILE.iter().filter(|other| **other != self && app.has_file(other.file()));
+        let others: Vec<&str> = others.map(|other| other.file()).collect();
+        (!others.is_empty()).then(|| Notice {
+            code: NoticeCode::PackageManagerOtherIgnored.into(),
+            text: format!(
+                "{} says what is installed. {} {} there, too, and {} read.",
+                self.file(),
+                others.join(" and "),
+                if others.len() == 1 { "is" } else { "are" },
+                if others.len() == 1 { "isn't" } else { "aren't" },
+            )
+            .into(),
+            warning: false,
+        })
+    }
+
     /// Returns whether setuptools is in site-packages before the packages, and counts as installed.
     pub(crate) fn has_setuptools_before(self, version: PythonVersion) -> bool {
         self == Self::Pip && needs_setuptools(version)

@@ -209,6 +209,7 @@ fn notices(facts: &Facts<'_>) -> Vec<Notice> {
     notices.extend(facts.version.notices.iter().cloned());
     notices.extend(facts.inputs.notices.iter().cloned());
     notices.extend(facts.inputs.notice_of_lock(facts.package_manager));
+    notices.extend(facts.package_manager.notice_of_others(facts.app));
     if let Some(text) = facts.missing_procfile {
         notices.push(Notice { code: FindingCode::ProcfileMissing.into(), text: text.into(), warning: true });
     }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::python::lock_names::names_in_lock;
 use crate::python::requirements::normalised_name;
 
 /// What is known of the packages that the app has.
@@ -30,11 +31,7 @@ impl Packages {
 
     /// Reads the names in a lock file, which lists everything: TOML's tables of packages, or Pipfile.lock.
     pub(crate) fn of_lock(text: &str) -> Self {
-        static NAME: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r#"(?m)^name = "([\w.-]+)"|"([\w.-]+)": \{"#).expect("the pattern is right")
-        });
-        let names = NAME.captures_iter(text).filter_map(|found| found.get(1).or(found.get(2)));
-        Self::All(names.map(|name| normalised_name(name.as_str())).collect())
+        names_in_lock(text).map_or(Self::Unknown, Self::All)
     }
 
     /// Whether a server surely has to be added. Frameworks' extras may bring one where only some packages are known.

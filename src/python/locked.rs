@@ -1,5 +1,6 @@
 //! What a lock file asks to be installed, whoever wrote it, and the same as a requirements file.
 
+mod archive;
 mod binding;
 mod check;
 mod constraint;
@@ -13,6 +14,7 @@ use crate::error::NoticeCode;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+pub(crate) use archive::archive_hashes;
 pub(crate) use check::PackageFault;
 pub(super) use check::is_git_url;
 pub(crate) use check::place_in_app;

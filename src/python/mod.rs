@@ -3,6 +3,7 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod distribution;
+pub(crate) mod lock_names;
 pub(crate) mod locked;
 pub(crate) mod pdm;
 pub(crate) mod pip_config;
@@ -14,7 +15,9 @@ pub(crate) mod requirements;
 pub(crate) mod requires_python;
 pub(crate) mod supported;
 pub(crate) mod uv_lock;
+pub(crate) mod uv_paths;
 pub(crate) mod version;
+pub(crate) mod version_claims;
 pub(crate) mod version_file;
 
 pub(crate) mod url;

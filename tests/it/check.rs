@@ -325,6 +325,16 @@ const ROWS: &[Row] = &[
         ],
     ),
     row(
+        "python-version::contradiction",
+        ".python-version",
+        &[
+            ("Procfile", "web: gunicorn app:app\n"),
+            ("app.py", WSGI),
+            (".python-version", "3.13\n"),
+            ("pyproject.toml", "[project]\nname = \"x\"\nrequires-python = \">=3.14\"\n"),
+        ],
+    ),
+    row(
         "requirements::conflict",
         "requirements.txt:2",
         &[

@@ -308,6 +308,39 @@ fn pdm_sources_name_variables() {
     works(&app, &[("INDEX_TOKEN", &index.token)], &index);
 }
 
+// D36: as PDM 2.29.3 uses them. A variable's name may stand there, too.
+#[test]
+#[ignore = "needs PyPI"]
+fn pdm_sources_have_credentials_of_their_own() {
+    let index = Index::start();
+    let lock = format!(
+        "[metadata]\ngroups = [\"default\"]\nlock_version = \"4.5.1\"\nlock_inputs = []\n[[package]]\nname = \"{PACKAGE}\"\n\
+         version = \"1.0\"\ngroups = [\"default\"]\n\
+         files = [{{file = \"{MODULE}-1.0-py3-none-any.whl\", hash = \"sha256:{}\"}}]\n",
+        wheel_hash()
+    );
+    let project = |credentials_in_url: &str, password: &str| {
+        format!(
+            "[project]\nname = \"shop\"\nversion = \"1\"\ndependencies = [\"{PACKAGE}==1.0\"]\n[tool.pdm]\ndistribution = false\n\
+             [[tool.pdm.source]]\nname = \"corp\"\nurl = \"{}\"\nusername = \"bot\"\npassword = \"{password}\"\n",
+            index.url(credentials_in_url)
+        )
+    };
+    let named = app(&[("pyproject.toml", &project("", "${INDEX_TOKEN}")), ("pdm.lock", &lock)]);
+    is_refused(&named, &[("INDEX_TOKEN", "wrong-one")], &index, "INDEX_TOKEN");
+    works(&named, &[("INDEX_TOKEN", &index.token)], &index);
+    for in_url in ["", "other:wrong-word@"] {
+        let written = app(&[("pyproject.toml", &project(in_url, &index.token)), ("pdm.lock", &lock)]);
+        let planned = written.run(&["plan", written.dir.to_str().unwrap(), "--format", "json"]).success();
+        let built = written.build(&["--refresh"]).success();
+        for said in [planned.stdout, planned.stderr, built.stdout, built.stderr] {
+            assert!(!said.contains(&index.token) && !said.contains("wrong-word"), "{in_url}: {said}");
+        }
+    }
+    let wrong = app(&[("pyproject.toml", &project("", "wrong-word")), ("pdm.lock", &lock)]);
+    is_refused(&wrong, &[], &index, "the URL in pdm.lock");
+}
+
 #[test]
 #[ignore = "needs PyPI"]
 fn uv_has_variables_for_credentials() {

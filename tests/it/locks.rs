@@ -11,7 +11,8 @@ use crate::support::{TestApp, flowing};
 use crate::zip::{ZipFile, zip};
 
 /// A build back end in the source itself, so that nothing is needed from an index.
-const BACKEND: &str = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+pub(crate) const BACKEND: &str =
+    "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
 /// It installs the module that is named as the package, in place or not.
 const BACKEND_PY: &str = r#"
 import os, re, zipfile
@@ -45,7 +46,7 @@ def build_sdist(directory, config_settings=None):
 "#;
 
 /// A package in a directory: its files.
-fn package(directory: &str, name: &str) -> Vec<(String, String)> {
+pub(crate) fn package(directory: &str, name: &str) -> Vec<(String, String)> {
     let module = name.replace('-', "_");
     vec![
         (
@@ -58,7 +59,7 @@ fn package(directory: &str, name: &str) -> Vec<(String, String)> {
 }
 
 /// A wheel with one module, which says where it is from.
-fn wheel(name: &str, version: &str, origin: &str) -> Vec<u8> {
+pub(crate) fn wheel(name: &str, version: &str, origin: &str) -> Vec<u8> {
     let module = name.replace('-', "_");
     let info = format!("{module}-{version}.dist-info");
     let files = [
@@ -76,11 +77,11 @@ fn wheel(name: &str, version: &str, origin: &str) -> Vec<u8> {
     zip(&files.map(|(name, contents)| ZipFile::new(name, contents)))
 }
 
-fn wheel_name(name: &str, version: &str) -> String {
+pub(crate) fn wheel_name(name: &str, version: &str) -> String {
     format!("{}-{version}-py3-none-any.whl", name.replace('-', "_"))
 }
 
-fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
@@ -148,7 +149,7 @@ impl Indexes {
     }
 }
 
-fn app(files: &[(String, String)]) -> TestApp {
+pub(crate) fn app(files: &[(String, String)]) -> TestApp {
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let app = real(&files);
     fs::write(app.dir.join("Procfile"), "web: python -m http.server $PORT\n").unwrap();
@@ -157,7 +158,7 @@ fn app(files: &[(String, String)]) -> TestApp {
 
 /// Builds, and says what the modules in the slug say of themselves.
 #[track_caller]
-fn built(app: &TestApp, modules: &[&str]) -> String {
+pub(crate) fn built(app: &TestApp, modules: &[&str]) -> String {
     app.build(&[]).success();
     let code = "import importlib, sys\nfor name in sys.argv[1:]: print(importlib.import_module(name).WHO)";
     let slug = app.slug();

@@ -31,10 +31,12 @@ fn tool(tools: &Path, name: &str) -> PathBuf {
     static PIPENV: Once = Once::new();
     static POETRY: Once = Once::new();
     static PDM: Once = Once::new();
+    static PIP: Once = Once::new();
     let (once, requirement) = match name {
         "uv" => (&UV, "uv==0.12.5"),
         "pipenv" => (&PIPENV, "pipenv==2026.7.1"),
         "poetry" => (&POETRY, "poetry==2.4.1"),
+        "pip" => (&PIP, "pip==26.2.1"),
         // The extra holds the versions of what it needs, newer ones of which it can't use.
         _ => (&PDM, "pdm[locked]==2.29.3"),
     };

@@ -37,6 +37,12 @@ pub enum PdmError {
     /// The lock wasn't made from this pyproject.toml.
     #[error("pdm.lock is out of date: the dependencies in pyproject.toml have changed since it was made.")]
     Stale,
+    /// PDM makes something else of pyproject.toml before it compares and installs.
+    #[error("pyproject.toml: {0} describes the project, which PDM translates for itself.")]
+    Translated(&'static str),
+    /// It is for other platforms.
+    #[error("pdm.lock is only for these environments, and a slug's is none of them: {0}.")]
+    OtherTargets(String),
     /// A package is described in a way that can't be used.
     #[error("pdm.lock, {0}")]
     Package(PackageFault),
@@ -45,19 +51,28 @@ pub enum PdmError {
 impl PdmError {
     /// Returns whether nothing is wrong, and the tool itself can do it.
     pub fn needs_tool(&self) -> bool {
-        matches!(self, Self::Package(fault) if fault.needs_tool)
+        match self {
+            Self::Package(fault) => fault.needs_tool,
+            Self::Translated(_) => true,
+            _ => false,
+        }
     }
 }
 
 impl UserError for PdmError {
     fn code(&self) -> ErrorCode {
-        ErrorCode::InstallPdm
+        match self {
+            Self::OtherTargets(_) => ErrorCode::LockOtherEnvironment,
+            _ => ErrorCode::InstallPdm,
+        }
     }
 
     fn detail(&self) -> Option<String> {
         Some(match self {
             Self::Lock { message } | Self::Pyproject { message } => message.chars().take(100).collect(),
             Self::Stale => "out-of-date".to_owned(),
+            Self::OtherTargets(targets) => targets.clone(),
+            Self::Translated(tool) => (*tool).to_owned(),
             Self::Package(fault) => fault.package.clone(),
         })
     }
@@ -76,6 +91,10 @@ pub fn read_pdm_lock(lock: &[u8], pyproject: &[u8], groups: Groups) -> Result<Lo
     let lock = parse(lock).map_err(|message| PdmError::Lock { message })?;
     let pyproject = parse(pyproject).map_err(|message| PdmError::Pyproject { message })?;
     let metadata = check_metadata(&lock)?;
+    if let Some(tool) = pyproject::translated_from(&pyproject) {
+        return Err(PdmError::Translated(tool));
+    }
+    check_targets(metadata)?;
     let mut warnings = Vec::new();
     if pyproject::has_other_inputs(metadata, &pyproject) {
         let text = "It can't be told whether pdm.lock is up to date: more than pyproject.toml decides that.";
@@ -117,6 +136,29 @@ fn check_metadata(lock: &Table) -> Result<&Table, PdmError> {
         )),
         _ => Err(wrong(format!("the version of its format isn't known: \"{}\"", version.escape_debug()))),
     }
+}
+
+/// Refuses a lock that was only made for other platforms, as pdm does: "No compatible lock target found".
+fn check_targets(metadata: &Table) -> Result<(), PdmError> {
+    let targets = metadata.get("targets").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let text = |target: &Value, key: &str| target.get(key).and_then(Value::as_str).map(str::to_owned);
+    let is_ours = |target: &Value| {
+        // `linux`, `linux_aarch64`, `manylinux_2_17_x86_64`; `alpine` and `musllinux` have another C library.
+        text(target, "platform")
+            .is_none_or(|platform| platform.starts_with("linux") || platform.starts_with("manylinux"))
+            && text(target, "implementation").is_none_or(|implementation| implementation == "cpython")
+    };
+    if targets.is_empty() || targets.iter().any(is_ours) {
+        return Ok(());
+    }
+    let described: Vec<String> = targets
+        .iter()
+        .map(|target| {
+            let parts = ["requires_python", "platform", "implementation"];
+            parts.iter().filter_map(|key| text(target, key)).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    Err(PdmError::OtherTargets(described.join(", ")))
 }
 
 /// Finds the packages of the wanted groups. If the lock doesn't tell a package's groups, it is asked what can be

@@ -60,6 +60,17 @@ pub(super) fn wanted_groups(pyproject: &Table, groups: Groups) -> BTreeSet<Strin
     wanted
 }
 
+/// Names the table that PDM translates, where there is no `[project]`.
+pub(super) fn translated_from(pyproject: &Table) -> Option<&'static str> {
+    if pyproject.contains_key("project") {
+        return None;
+    }
+    let tool = pyproject.get("tool")?;
+    let is_flits = tool.get("flit").is_some_and(|flit| flit.get("metadata").is_some());
+    let others = [("[tool.poetry]", tool.get("poetry").is_some()), ("[tool.flit]", is_flits)];
+    others.iter().find(|(_, is_there)| *is_there).map(|(name, _)| *name)
+}
+
 /// Finds the dependencies of the wanted groups. A group that another includes is wanted itself, since all are.
 pub(super) fn dependencies(pyproject: &Table, wanted: &BTreeSet<String>) -> Vec<Edge> {
     let listed = |list: Option<&Value>| -> Vec<Edge> {
@@ -104,6 +115,7 @@ pub(super) fn read_sources(pyproject: &Table) -> Result<Vec<LockedIndex>, Packag
         }
         let url = text("url").map(str::to_owned);
         let url = url.ok_or_else(|| PackageFault::new(&name, "this package index has no URL"))?;
+        let url = with_credentials(url, text("username"), text("password"));
         let verify_ssl = source.get("verify_ssl").and_then(Value::as_bool).unwrap_or(true);
         indexes.push(LockedIndex { name, url, verify_ssl, explicit: false });
     }
@@ -115,6 +127,33 @@ pub(super) fn read_sources(pyproject: &Table) -> Result<Vec<LockedIndex>, Packag
         }
     }
     Ok(indexes)
+}
+
+/// Puts credentials into a URL, in the place of those that it has, as PDM does if there are both.
+fn with_credentials(url: String, user: Option<&str>, password: Option<&str>) -> String {
+    let (Some(user), Some(password)) = (user, password) else { return url };
+    if user.is_empty() || password.is_empty() {
+        return url;
+    }
+    let Some((scheme, rest)) = url.split_once("://") else { return url };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{}:{}@{host}{path}", quoted(user), quoted(password))
+}
+
+/// Percent-encodes what would end a part of a URL. A `%` stays: PDM takes it for the beginning of a code.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii_alphanumeric() || "-._~%${}!*()+,;=".contains(letter) {
+            quoted.push(letter);
+        } else {
+            let mut bytes = [0; 4];
+            quoted.extend(letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
+        }
+    }
+    quoted
 }
 
 pub(super) fn pdm<'a>(pyproject: &'a Table, key: &str) -> Option<&'a Value> {

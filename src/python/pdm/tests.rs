@@ -185,3 +185,61 @@ proptest! {
         }
     }
 }
+
+// D36: as PDM's `url_with_credentials` does.
+#[test]
+fn a_source_has_credentials_of_its_own() {
+    for (source, expected) in [
+        (
+            "url = 'https://h.test/simple'\nusername = 'me'\npassword = 'p@ss/w'",
+            "https://me:p%40ss%2Fw@h.test/simple",
+        ),
+        ("url = 'https://a:b@h.test/simple'\nusername = 'me'\npassword = 'x'", "https://me:x@h.test/simple"),
+        ("url = 'https://h.test'\nusername = 'me'\npassword = '${TOKEN}'", "https://me:${TOKEN}@h.test"),
+        ("url = 'https://h.test/a@b'\nusername = 'me'\npassword = 'x'", "https://me:x@h.test/a@b"),
+        ("url = 'https://a:b@h.test/simple'\nusername = 'me'", "https://a:b@h.test/simple"),
+        ("url = 'https://h.test/simple'\nusername = ''\npassword = 'x'", "https://h.test/simple"),
+    ] {
+        let pyproject = format!("[[tool.pdm.source]]\nname = 'corp'\n{source}\n");
+        let found = pyproject::read_sources(&pyproject.parse().unwrap()).unwrap();
+        assert_eq!(found[1].url, expected, "{source}");
+    }
+}
+
+// D40: PDM 2.29.3 says "No compatible lock target found".
+#[test]
+fn a_lock_for_other_platforms_is_refused() {
+    let project = "[project]\nname = 'x'\n[tool.pdm]\ndistribution = false\n";
+    let target = |keys: &str| format!("[[metadata.targets]]\nrequires_python = '>=3.11'\n{keys}\n");
+    for (targets, is_ours) in [
+        (String::new(), true),
+        (target(""), true),
+        (target("platform = 'manylinux_2_17_x86_64'\nimplementation = 'cpython'"), true),
+        (target("platform = 'linux'"), true),
+        (target("platform = 'windows_amd64'"), false),
+        (target("platform = 'macos_14_0_arm64'") + &target("platform = 'alpine'"), false),
+        (target("platform = 'windows_amd64'") + &target("platform = 'linux_x86_64'"), true),
+        (target("implementation = 'pypy'"), false),
+    ] {
+        let read = read(&(lock_for(project, "") + &targets), project, Groups::Production);
+        assert_eq!(read.is_ok(), is_ours, "{targets}");
+        let Err(error) = read else { continue };
+        assert_eq!(error.code(), ErrorCode::LockOtherEnvironment);
+        assert!(error.to_string().contains(">=3.11"), "{error}");
+    }
+}
+
+// D40: PDM hashes what it makes of other tools' tables.
+#[test]
+fn what_pdm_translates_is_left_to_pdm() {
+    let lock = "[metadata]\nlock_version = '4.5.1'\ncontent_hash = 'sha256:of-something-else'\n";
+    for (pyproject, needs_tool) in [
+        ("[tool.poetry]\nname = 'a'\nversion = '0.1'\n", true),
+        ("[tool.flit.metadata]\nmodule = 'a'\n", true),
+        ("[project]\nname = 'a'\n[tool.poetry]\n", false),
+        ("[tool.flit.sdist]\n", false),
+    ] {
+        let error = read(lock, pyproject, Groups::Production).unwrap_err();
+        assert_eq!((error.needs_tool(), error == PdmError::Stale), (needs_tool, !needs_tool), "{pyproject}");
+    }
+}

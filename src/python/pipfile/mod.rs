@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::locked::{Groups, LockedIndex, LockedPackage, LockedSet, PackageFault, or_markers, to_json};
+use super::locked::{
+    Groups, LockedIndex, LockedPackage, LockedSet, LockedSource, PackageFault, or_markers, to_json,
+};
 use super::requirements::normalised_name;
 use crate::error::{ErrorCode, NoticeCode, UserError};
 
@@ -173,6 +175,18 @@ fn read_packages(
         }
     }
     let indexes = read_sources(sources).map_err(at_fault)?;
+    let is_known = |wanted: &str| indexes.iter().any(|index| index.name == wanted);
+    for package in packages.values() {
+        if let LockedSource::Registry { index: Some(index) } = &package.source
+            && !indexes.is_empty()
+            && !is_known(index)
+        {
+            let known: Vec<String> = indexes.iter().map(|index| format!("`{}`", index.name)).collect();
+            let known = known.join(", ");
+            let reason = format!("its index is `{index}`, and no source has that name. There are: {known}");
+            return Err(at_fault(PackageFault::new(&package.name, reason)));
+        }
+    }
     LockedSet::new(packages.into_values(), indexes, python).map_err(at_fault)
 }
 

@@ -249,3 +249,24 @@ fn what_only_pipenv_resolves_is_left_to_it() {
         assert_eq!(read.is_err_and(|error| error.needs_tool()), expected, "{pipfile}");
     }
 }
+
+// D40: Pipenv says "Unable to find nosuch in sources".
+#[test]
+fn an_index_that_no_source_has_is_told() {
+    let sources = r#"{"sources": [{"name": "main", "url": "https://m.test/simple", "verify_ssl": true}]}"#;
+    for (meta, index, expected) in [
+        (sources, "main", None),
+        (sources, "nosuch", Some("no source has that name. There are: `main`")),
+        (sources, "MAIN", Some("its index is `MAIN`")),
+        // Without any source, Pipenv has its own default.
+        (r#"{"sources": []}"#, "main", None),
+    ] {
+        let lock = format!(
+            r#"{{"_meta": {meta}, "default": {{"six": {{"version": "==1.16.0", "index": "{index}"}}}}}}"#
+        );
+        let found = read_pipfile_lock(lock.as_bytes(), None, Groups::Production);
+        assert_eq!(found.is_err(), expected.is_some(), "{lock}");
+        let told = found.map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(told.contains(expected.unwrap_or_default()), "{lock}: {told}");
+    }
+}

@@ -4,6 +4,7 @@ mod hash;
 mod own_settings;
 mod package;
 mod pyproject;
+mod root;
 
 use std::collections::BTreeSet;
 
@@ -14,9 +15,10 @@ use super::locked::{
     or_markers, reachable, without_extras,
 };
 use super::requirements::normalised_name;
-use crate::error::{ErrorCode, UserError};
+use crate::error::{Door, ErrorCode, UserError};
 
-pub(crate) use own_settings::own_settings;
+pub(crate) use own_settings::{own_settings, required_version};
+pub(crate) use root::{AppFiles, RootFault, root_fault};
 
 /// The group of what the app needs to run.
 const MAIN: &str = "main";
@@ -39,6 +41,9 @@ pub enum PoetryError {
     /// The lock wasn't made from this pyproject.toml.
     #[error("poetry.lock is out of date: pyproject.toml has changed significantly since it was made.")]
     Stale,
+    /// The app can't be installed as a package.
+    #[error("{0}")]
+    Root(RootFault),
     /// A package is described in a way that can't be used.
     #[error("poetry.lock, {0}")]
     Package(PackageFault),
@@ -60,8 +65,16 @@ impl UserError for PoetryError {
         Some(match self {
             Self::Lock { message } | Self::Pyproject { message } => message.chars().take(100).collect(),
             Self::Stale => "out-of-date".to_owned(),
+            Self::Root(_) => "no-package".to_owned(),
             Self::Package(fault) => fault.package.clone(),
         })
+    }
+
+    fn fix(&self, _door: Door) -> Option<String> {
+        match self {
+            Self::Root(fault) => Some(fault.fix()),
+            _ => None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use crate::python::locked::OwnSetting;
+use crate::python::locked::{Constraint, OwnSetting};
 
 /// Names what in pyproject.toml and poetry.toml only Poetry itself follows, and changes what is installed. What can't
 /// be read names nothing: Poetry has the better message.
@@ -21,6 +21,13 @@ pub(crate) fn own_settings(pyproject: &[u8], poetry_toml: Option<&[u8]>) -> Vec<
     let texts = keys.map(|key| format!("poetry.toml sets installer.{key}."));
     found.extend(texts.map(|text| OwnSetting { text, runs_code: false }));
     found
+}
+
+/// Returns what pyproject.toml asks for if this version of Poetry isn't it.
+pub(crate) fn required_version(pyproject: &[u8], version: &str) -> Option<String> {
+    let pyproject = String::from_utf8_lossy(pyproject).parse::<Table>().ok()?;
+    let required = super::pyproject::poetry(&pyproject, "requires-poetry")?.as_str()?;
+    (!Constraint::parse(required).allows(version)).then(|| required.to_owned())
 }
 
 #[cfg(test)]

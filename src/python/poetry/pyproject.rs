@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use super::package::read_dependency;
-use super::{MAIN, PoetryError};
+use super::{MAIN, PoetryError, RootFault};
 use crate::python::locked::{Edge, Groups, LockedIndex, LockedPackage, PackageFault};
 use crate::python::requirements::normalised_name;
 
@@ -97,9 +97,7 @@ pub(super) fn root_package(pyproject: &Table) -> Result<Option<LockedPackage>, P
     }
     let named = pyproject.get("project").and_then(|project| project.get("name"));
     let Some(name) = named.or_else(|| poetry(pyproject, "name")).and_then(Value::as_str) else {
-        let message =
-            "the app has no `name`; if it isn't a package, `package-mode = false` says so".to_owned();
-        return Err(PoetryError::Pyproject { message });
+        return Err(PoetryError::Root(RootFault::Nameless("name")));
     };
     Ok(Some(LockedPackage::root(name)))
 }

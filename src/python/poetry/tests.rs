@@ -280,7 +280,8 @@ fn the_app_is_a_package_unless_it_says_otherwise() {
         (
             "[tool.poetry]\n",
             Err(
-                "pyproject.toml: the app has no `name`; if it isn't a package, `package-mode = false` says so.",
+                "Poetry installs the app itself as a package, unless it is told not to. A package needs a `name`, and \
+                 pyproject.toml has none.",
             ),
         ),
     ] {
