@@ -38,6 +38,7 @@ mod package;
 mod preinstalled;
 mod projects;
 mod real_tools;
+mod removable;
 mod report_page;
 mod requirements;
 mod router;

@@ -17,7 +17,7 @@ pub(super) use build::{AppArguments, Build, Plan};
 pub(super) use cache::{Cache, CacheAction, Prune, StoreArguments};
 pub(super) use check::{Check, CheckFormat, Completions, Explain, Man};
 pub(super) use config_vars::ConfigVarArguments;
-pub(super) use inspect::{Diff, Inspect, Sbom};
+pub(super) use inspect::{Diff, Inspect, ReportFormat, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;
 pub(super) use version::Version;
