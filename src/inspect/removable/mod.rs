@@ -1,5 +1,7 @@
 //! What a slug holds that its app can't need when it runs, and the lines that leave it out.
 
+mod kinds;
+mod known;
 mod lines;
 mod mentions;
 mod python_source;
@@ -11,9 +13,10 @@ use serde::Serialize;
 use super::inspection::Inspection;
 use super::report::Sizes;
 use crate::error::escape::is_unsafe;
+use kinds::Kind;
 use lines::{Leaf, Site};
 pub(super) use mentions::{Mentions, Scanner};
-use rules::{Facts, Kind};
+use rules::Facts;
 
 /// Something that could go.
 #[derive(Debug, Clone, Serialize)]

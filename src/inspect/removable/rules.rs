@@ -3,148 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use super::kinds::Kind;
+use super::known::{COMPILE, FOR_DEVELOPERS, ONLY_NAME_IT, READ_STUBS, is_compiler};
 use super::mentions::{DIRECTORIES, Mention, Mentions, Word, of_command};
-use crate::inspect::contents::{Content, EntryFacts};
+use crate::inspect::contents::Content;
 use crate::inspect::inspection::{FROM_HEADER, Inspection};
 use crate::inspect::owners::Owner;
 use crate::python::distribution::split_site_packages;
 
-/// Files that only name such a directory, whatever they do with the name: they neither import nor read what is in it.
-const ONLY_NAME_IT: &[&str] = &[
-    // What `dir(numpy)` doesn't show.
-    "/numpy/__init__.py",
-    // `numpy.test()`, `pandas.test()`.
-    "/numpy/_pytesttester.py",
-    "/pandas/util/_tester.py",
-    "/scipy/_lib/_testutils.py",
-    // Where a warning is said to come from.
-    "/pandas/util/_exceptions.py",
-    // What isn't looked through for estimators.
-    "/sklearn/utils/discovery.py",
-    "/sklearn/utils/_testing.py",
-    "/sklearn/metrics/_scorer.py",
-    // Names of extras.
-    "/sklearn/_min_dependencies.py",
-];
-
-/// Files that are run by the developers of a package, and never by an app.
-const FOR_DEVELOPERS: &[&str] = &[
-    "/conftest.py",
-    // Versions for reports of bugs.
-    "/pandas/util/_print_versions.py",
-    "/scipy/special/_precompute/",
-    // Lists of the names of files for which there are lexers.
-    "/pygments/lexers/",
-    // What writes and compiles catalogues of messages; an app reads compiled ones.
-    "/django/core/management/commands/makemessages.py",
-    "/django/core/management/commands/compilemessages.py",
-    "/babel/messages/",
-    // What writes and builds extensions in C.
-    "/numpy/f2py/",
-    "/numpy/distutils/",
-    "/numpy/random/_examples/",
-    "/setuptools/",
-    "/pkg_resources/",
-    "/_distutils_hack/",
-];
-
-/// Distributions that read the stubs of others.
-const READ_STUBS: &[&str] =
-    &["jedi", "mypy", "pyright", "basedpyright", "pytype", "pyre-check", "ty", "pyrefly", "typeshed-client"];
-
-/// Distributions that compile C while an app runs, whatever compiler they bring or find.
-const COMPILE: &[&str] = &[
-    "ziglang",
-    "torch",
-    "triton",
-    "pytensor",
-    "theano",
-    "cppyy",
-    "tinygrad",
-    "pythran",
-    "pykeops",
-    "keopscore",
-    "cupy",
-    "pycuda",
-    "pyopencl",
-    "instant",
-    "tcc",
-    "clang",
-    "gcc",
-];
-
 /// Where Python's headers are.
 const INCLUDE: &str = ".heroku/python/include";
-
-/// The kinds, in the order in which an entry belongs to the first of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Pip,
-    PipWheel,
-    Directory(&'static str),
-    Stubs,
-    Translations,
-    Headers,
-    StaticLibraries,
-    ManualPages,
-    Notebooks,
-    NodeModules,
-    Git,
-}
-
-impl Kind {
-    pub(super) const ALL: [Self; 13] = [
-        Self::Pip,
-        Self::PipWheel,
-        Self::Directory(DIRECTORIES[0]),
-        Self::Directory(DIRECTORIES[1]),
-        Self::Directory(DIRECTORIES[2]),
-        Self::Stubs,
-        Self::Translations,
-        Self::Headers,
-        Self::StaticLibraries,
-        Self::ManualPages,
-        Self::Notebooks,
-        Self::NodeModules,
-        Self::Git,
-    ];
-
-    /// Returns its name for scripts.
-    pub(super) fn id(self) -> &'static str {
-        match self {
-            Self::Pip => "pip",
-            Self::PipWheel => "ensurepip",
-            Self::Directory(name) => name,
-            Self::Stubs => "stubs",
-            Self::Translations => "translation-sources",
-            Self::Headers => "headers",
-            Self::StaticLibraries => "static-libraries",
-            Self::ManualPages => "manual-pages",
-            Self::Notebooks => "notebooks",
-            Self::NodeModules => "node-modules",
-            Self::Git => "git",
-        }
-    }
-
-    /// Returns what it is, for people.
-    pub(super) fn title(self) -> &'static str {
-        match self {
-            Self::Pip => "pip",
-            Self::PipWheel => "pip's wheel in ensurepip",
-            Self::Directory("docs") => "docs of packages",
-            Self::Directory("examples") => "examples of packages",
-            Self::Directory(_) => "tests of packages",
-            Self::Stubs => "type stubs (.pyi)",
-            Self::Translations => "sources of translations (.po)",
-            Self::Headers => "C headers",
-            Self::StaticLibraries => "static libraries (.a)",
-            Self::ManualPages => "manual pages and documents in share",
-            Self::Notebooks => "notebooks (.ipynb)",
-            Self::NodeModules => "node_modules",
-            Self::Git => "the repository (.git)",
-        }
-    }
-}
 
 /// What is known of a slug, for the rules.
 pub(super) struct Facts<'a> {
@@ -403,7 +271,7 @@ impl<'a> Facts<'a> {
 
     fn can_compile(&self) -> bool {
         COMPILE.iter().any(|name| self.names.contains(*name))
-            || self.inspection.contents.entries.iter().any(|entry| is_compiler(entry))
+            || self.inspection.contents.entries.iter().any(is_compiler)
     }
 
     fn headers(&self) -> Vec<usize> {
@@ -499,18 +367,6 @@ impl<'a> Facts<'a> {
                 })
             })
     }
-}
-
-fn is_compiler(entry: &EntryFacts) -> bool {
-    let path = String::from_utf8_lossy(&entry.path);
-    let Some((directory, name)) = path.rsplit_once('/') else { return false };
-    let stem =
-        name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-');
-    let program = stem.rsplit_once("linux-gnu-").map_or(stem, |(_, program)| program);
-    (directory == "bin" || directory.ends_with("/bin"))
-        && entry.content != Content::Directory
-        && ["gcc", "cc", "g++", "c++", "clang", "clang++", "tcc", "zig", "nvcc", "icx", "icc"]
-            .contains(&program)
 }
 
 fn in_site_packages(path: &[u8]) -> bool {
