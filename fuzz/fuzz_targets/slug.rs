@@ -29,6 +29,6 @@ fuzz_target!(|data: &[u8]| {
         let _ = slugc::testing::check::gather::read_slug(&slug, &env).map(|facts| slugc::testing::check::check(&facts));
     }
     if let Ok(inspected) = inspected {
-        let _ = render_report(&report(&inspected, 10), 10);
+        let _ = render_report(&report(&inspected, 10), 10, true);
     }
 });

@@ -28,7 +28,7 @@ fn root(arguments: &StoreArguments, env: &Env) -> Result<PathBuf> {
 
 fn tell_dir(arguments: &StoreArguments, env: &Env) -> Result<u8> {
     let dir = root(arguments, env)?;
-    super::print_result(&match arguments.json {
+    super::print_result(&match arguments.is_json() {
         true => super::to_json(&json!({ "schema": 1, "dir": dir.to_string_lossy() })),
         false => format!("{}\n", dir.display()),
     })?;
@@ -42,7 +42,7 @@ fn tell_info(arguments: &StoreArguments, env: &Env) -> Result<u8> {
         count: sum.count + kind.count,
         bytes: sum.bytes + kind.bytes,
     });
-    let text = if arguments.json {
+    let text = if arguments.is_json() {
         super::to_json(&json!({
             "schema": 1,
             "dir": dir.to_string_lossy(),
@@ -66,7 +66,7 @@ fn verify(arguments: &StoreArguments, env: &Env, output: &Output) -> Result<u8> 
         Some(store) => verify_store(&store, env, output)?,
         None => Verified::default(),
     };
-    let text = if arguments.json {
+    let text = if arguments.is_json() {
         let damaged: Vec<_> = damaged.iter().map(|path| path.to_string_lossy()).collect();
         super::to_json(&json!({
             "schema": 1,
@@ -93,7 +93,7 @@ fn prune(arguments: &Prune, env: &Env) -> Result<u8> {
         Some(opened) => opened.prune(limits, env)?,
         None => Pruned::default(),
     };
-    super::print_result(&match store.json {
+    super::print_result(&match store.is_json() {
         true => {
             let Pruned { removed, left, in_use, refused } = pruned;
             super::to_json(&json!({

@@ -66,13 +66,17 @@ pub(crate) fn run(env: &Env) -> ExitCode {
         }
         Command::Inspect(inspect) => {
             let output = output(&arguments, Format::Text, env);
-            exit_code(inspect::run(inspect, env, &output), &output)
+            let color = arguments.color.is_on(env.stdout_is_terminal, env);
+            exit_code(inspect::run(inspect, color, env, &output), &output)
         }
         Command::Cache(cache) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(cache::run(cache, env, &output), &output)
         }
-        Command::Diff(diff) => ExitCode::from(diff::run(diff, env, &output(&arguments, Format::Text, env))),
+        Command::Diff(diff) => {
+            let color = arguments.color.is_on(env.stdout_is_terminal, env);
+            ExitCode::from(diff::run(diff, color, env, &output(&arguments, Format::Text, env)))
+        }
         Command::Sbom(sbom) => {
             let output = output(&arguments, Format::Text, env);
             exit_code(sbom::run(sbom, env, &output), &output)

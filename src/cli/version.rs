@@ -22,7 +22,7 @@ const TOOLS: &[(&str, &str)] = &[
 
 /// Prints it.
 pub(super) fn run(arguments: &Version) -> Result<u8> {
-    super::print_result(&render(arguments.json))?;
+    super::print_result(&render(arguments.is_json()))?;
     Ok(0)
 }
 

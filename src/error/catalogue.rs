@@ -858,6 +858,24 @@ catalogue! {
         "},
         exit_code: 1,
     }
+    InspectNoSuchDistribution => {
+        id: "inspect::no-such-distribution",
+        title: "No distribution in the slug has that name.",
+        fix: indoc! {"
+            Check its spelling: it is the name that pip installs, not that of
+            a module. All of them: slugc inspect SLUG --top 0
+        "},
+        exit_code: 2,
+    }
+    DiffMaxGrowth => {
+        id: "diff::max-growth",
+        title: "The slug grows more than it may.",
+        fix: indoc! {"
+            What made the difference is listed above. Leave it out, see what
+            could go with `slugc inspect`, or allow more by --max-growth.
+        "},
+        exit_code: 1,
+    }
     UnpackTarget => {
         id: "slug::directory-not-empty",
         title: "A slug can only be unpacked into an empty directory.",

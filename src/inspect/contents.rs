@@ -7,9 +7,11 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::installed::is_metadata;
+use super::removable::{Mentions, Scanner};
 use crate::env::Env;
 use crate::error::NoticeCode;
 use crate::output::Output;
+use crate::python::asked::is_asking_file;
 use crate::slug::read::{Checksums, EntryKind, Layout, SlugEntry, SlugReadError, SlugReader};
 
 /// How many bytes of a file are read at once.
@@ -34,6 +36,10 @@ pub struct Contents {
     pub entries: Vec<EntryFacts>,
     /// The files that say what the others are, by path.
     pub metadata: BTreeMap<String, Vec<u8>>,
+    /// The files that say what packages the app asks for, by path.
+    pub(super) asking: BTreeMap<String, Vec<u8>>,
+    /// What its files name.
+    pub(super) mentions: Mentions,
 }
 
 /// An entry of a slug.
@@ -94,7 +100,7 @@ pub(super) fn read_contents(slug: &Path, env: &Env, output: &Output) -> Result<C
         pass.add(facts);
     }
     let checksums = entries.checksums().expect("a pass that has come to its end has checksums");
-    let Pass { entries: mut found, metadata, left_out, .. } = pass;
+    let Pass { entries: mut found, metadata, asking, mentions, left_out, .. } = pass;
     if left_out > 0 {
         output.warning(
             NoticeCode::InspectMetadataTooLarge,
@@ -102,7 +108,7 @@ pub(super) fn read_contents(slug: &Path, env: &Env, output: &Output) -> Result<C
         );
     }
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    Ok(Contents { layout, size, checksums, entries: found, metadata })
+    Ok(Contents { layout, size, checksums, entries: found, metadata, asking, mentions })
 }
 
 /// What was found so far.
@@ -111,6 +117,8 @@ struct Pass {
     entries: Vec<EntryFacts>,
     places: HashMap<Vec<u8>, usize>,
     metadata: BTreeMap<String, Vec<u8>>,
+    asking: BTreeMap<String, Vec<u8>>,
+    mentions: Mentions,
     kept: u64,
     left_out: u64,
     buffer: Vec<u8>,
@@ -131,10 +139,12 @@ impl Pass {
     }
 
     fn read_file(&mut self, entry: &mut SlugEntry<'_>) -> Result<[u8; 32], SlugReadError> {
-        let name = std::str::from_utf8(&entry.path).ok().filter(|path| is_metadata(path)).map(str::to_owned);
+        let is_kept = |path: &&str| is_metadata(path) || is_asking_file(path);
+        let name = std::str::from_utf8(&entry.path).ok().filter(is_kept).map(str::to_owned);
         let fits = entry.size <= LONGEST_KEPT && self.kept + entry.size <= MOST_KEPT;
         self.left_out += u64::from(name.is_some() && !fits);
         let mut kept = name.filter(|_| fits).map(|name| (name, Vec::new()));
+        let mut scanner = Scanner::of(&entry.path);
         let mut hash = Sha256::new();
         loop {
             let read = entry.read_chunk(&mut self.buffer)?;
@@ -142,13 +152,24 @@ impl Pass {
                 break;
             }
             hash.update(&self.buffer[..read]);
+            if let Some(scanner) = &mut scanner {
+                scanner.feed(&self.buffer[..read]);
+            }
             if let Some((_, bytes)) = &mut kept {
                 bytes.extend_from_slice(&self.buffer[..read]);
             }
         }
+        // Of entries with the same path the last counts.
+        match scanner.map(Scanner::finish).filter(|found| !found.is_empty()) {
+            Some(found) => drop(self.mentions.insert(entry.path.clone(), found)),
+            None => drop(self.mentions.remove(&entry.path)),
+        }
         if let Some((name, bytes)) = kept {
             self.kept += bytes.len() as u64;
-            self.metadata.insert(name, bytes);
+            match is_metadata(&name) {
+                true => self.metadata.insert(name, bytes),
+                false => self.asking.insert(name, bytes),
+            };
         }
         Ok(hash.finalize().into())
     }

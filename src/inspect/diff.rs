@@ -81,8 +81,10 @@ pub(crate) enum Kind {
 /// A part of which files changed.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct PartChange {
-    /// Its name.
+    /// Its name; a distribution's is normalised.
     pub name: String,
+    /// Its name as its authors write it.
+    pub written: String,
     /// How it changed.
     pub change: Kind,
     /// Its versions, if it has some.
@@ -98,6 +100,8 @@ pub(crate) struct PartChange {
 pub(crate) struct DistributionChange {
     /// Its normalised name.
     pub name: String,
+    /// Its name as its authors write it.
+    pub written: String,
     /// How it changed.
     pub change: Kind,
     /// Its versions.
@@ -109,6 +113,8 @@ pub(crate) struct DistributionChange {
 pub(crate) struct PathChange {
     /// Its path, relative to the app's root.
     pub path: String,
+    /// The name of the part that it belongs to.
+    pub part: String,
     /// How it changed.
     pub change: Kind,
     /// What changed of it: `content`, `kind`, `target`, `permissions`.
@@ -168,6 +174,7 @@ pub(crate) fn compare(old: &Inspection, new: &Inspection) -> Difference {
         touched.extend([before, after].into_iter().flatten().map(|(_, part)| part.clone()));
         files.push(PathChange {
             path: String::from_utf8_lossy(path).into_owned(),
+            part: after.or(before).map(|(_, part)| part.name()).unwrap_or_default(),
             change,
             what,
             old: sizes_of(before),
@@ -176,7 +183,8 @@ pub(crate) fn compare(old: &Inspection, new: &Inspection) -> Difference {
     }
     files.sort_by_key(|file| std::cmp::Reverse(change_of(file.old, file.new).unsigned_abs()));
     let python = |inspection: &Inspection| inspection.python.as_ref().map(|python| python.version.clone());
-    let distributions = distributions(old, new);
+    let written = written_names(old, new);
+    let distributions = distributions(old, new, &written);
     let is_different = !files.is_empty() || old.process_types != new.process_types;
     Difference {
         schema: SCHEMA,
@@ -185,7 +193,7 @@ pub(crate) fn compare(old: &Inspection, new: &Inspection) -> Difference {
         new: slug_facts(new),
         python: changed(python(old), python(new)),
         process_types: process_types(old, new),
-        parts: parts(&old_files, &new_files, &touched, &distributions),
+        parts: parts(&old_files, &new_files, &touched, &distributions, &written),
         distributions,
         files,
         totals,
@@ -212,6 +220,16 @@ enum Part {
     Runtime,
     Generated,
     App(String),
+}
+
+impl Part {
+    fn name(&self) -> String {
+        match self {
+            Self::Distribution(name) | Self::App(name) => name.clone(),
+            Self::Runtime => "Python runtime".to_owned(),
+            Self::Generated => "files of the buildpack".to_owned(),
+        }
+    }
 }
 
 impl<'a> Files<'a> {
@@ -287,12 +305,27 @@ fn versions(inspection: &Inspection) -> BTreeMap<String, String> {
     versions.into_iter().map(|(name, all)| (name, all.into_iter().collect::<Vec<_>>().join(", "))).collect()
 }
 
-fn distributions(old: &Inspection, new: &Inspection) -> Vec<DistributionChange> {
+/// The names of distributions as their authors write them, by the normalised ones; the new slug's count more.
+fn written_names(old: &Inspection, new: &Inspection) -> BTreeMap<String, String> {
+    let all = old.installed.iter().chain(&new.installed);
+    all.map(|found| (found.distribution.key(), found.distribution.name.clone())).collect()
+}
+
+fn distributions(
+    old: &Inspection,
+    new: &Inspection,
+    written: &BTreeMap<String, String>,
+) -> Vec<DistributionChange> {
     let (before, after) = (versions(old), versions(new));
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let change = |name: &String| {
         let version = changed(before.get(name).cloned(), after.get(name).cloned())?;
-        Some(DistributionChange { name: name.clone(), change: kind(&version), version })
+        Some(DistributionChange {
+            name: name.clone(),
+            written: written.get(name).unwrap_or(name).clone(),
+            change: kind(&version),
+            version,
+        })
     };
     names.into_iter().filter_map(change).collect()
 }
@@ -315,6 +348,7 @@ fn parts(
     new: &Files<'_>,
     touched: &BTreeSet<Part>,
     distributions: &[DistributionChange],
+    written: &BTreeMap<String, String>,
 ) -> Vec<PartChange> {
     let (before, after) = (old.part_sizes(), new.part_sizes());
     let version = |part: &Part| match part {
@@ -324,11 +358,11 @@ fn parts(
     let change = |part: &Part| {
         let (old, new) = (before.get(part).copied(), after.get(part).copied());
         PartChange {
-            name: match part {
-                Part::Distribution(name) | Part::App(name) => name.clone(),
-                Part::Runtime => "Python runtime".to_owned(),
-                Part::Generated => "files of the buildpack".to_owned(),
+            written: match part {
+                Part::Distribution(name) => written.get(name).unwrap_or(name).clone(),
+                part => part.name(),
             },
+            name: part.name(),
             change: match (old, new, version(part)) {
                 (_, _, Some(versions)) => versions.change,
                 (None, _, _) => Kind::Added,

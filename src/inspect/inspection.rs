@@ -43,6 +43,9 @@ pub struct Python {
     pub read_from: &'static str,
 }
 
+/// Where the version was read if nothing but Python itself tells.
+pub(super) const FROM_HEADER: &str = "Python's own patchlevel.h";
+
 /// Reads a slug once and finds out what is in it.
 pub fn inspect_slug(slug: &Path, env: &Env, output: &Output) -> Result<Inspection> {
     let contents = read_contents(slug, env, output)?;
@@ -65,7 +68,7 @@ fn python(manifest: Option<&Manifest>, contents: &Contents) -> Option<Python> {
     let listed = || sbom::python_of(contents.metadata.get(SBOM_PATH)?);
     found(manifest, "the manifest")
         .or_else(|| found(listed(), "the list of components in the slug"))
-        .or_else(|| found(find_python(&contents.metadata), "Python's own patchlevel.h"))
+        .or_else(|| found(find_python(&contents.metadata), FROM_HEADER))
 }
 
 /// What is wrong with a Procfile isn't a reason to say nothing about the rest of the slug.

@@ -12,21 +12,25 @@ use super::inspection::Inspection;
 use super::owners::Owner;
 use super::report::{Report, report};
 use crate::python::distribution::base64_url;
+use crate::slug::size::LIMIT;
 
 const FRAME: &str = include_str!("page/frame.html");
 const STYLE: &str = include_str!("page/style.css");
 const COMMON: &str = include_str!("page/common.js");
 
 const REPORT_BODY: &str = include_str!("page/report.html");
-const REPORT_SCRIPTS: [&str; 3] = [COMMON, include_str!("page/treemap.js"), include_str!("page/report.js")];
+const TREEMAP: &str = include_str!("page/treemap.js");
+const REPORT_SCRIPTS: [&str; 3] = [COMMON, TREEMAP, include_str!("page/report.js")];
 
 const DIFF_BODY: &str = include_str!("page/diff.html");
-const DIFF_SCRIPTS: [&str; 2] = [COMMON, include_str!("page/diff.js")];
+const DIFF_SCRIPTS: [&str; 3] = [COMMON, TREEMAP, include_str!("page/diff.js")];
 
 /// What the page about a slug shows.
 #[derive(Serialize)]
 struct Slug {
     report: Report,
+    /// Heroku's limit.
+    limit: u64,
     /// Names of owners: the distributions by number, then `runtime`, `generated`, `app`.
     owners: Vec<String>,
     /// The directory that most files of an owner are in.
@@ -64,7 +68,12 @@ pub(crate) fn render_report_page(inspection: &Inspection) -> String {
     let title = format!("{}: what is in the slug", report.slug.file);
     // The rows of the lists are in `entries` already.
     let report = Report { directories: Vec::new(), files: Vec::new(), ..report };
-    render(&title, REPORT_BODY, &REPORT_SCRIPTS.concat(), &Slug { report, owners, tops, entries })
+    render(
+        &title,
+        REPORT_BODY,
+        &REPORT_SCRIPTS.concat(),
+        &Slug { report, limit: LIMIT, owners, tops, entries },
+    )
 }
 
 /// Renders the page about the difference of two slugs.

@@ -8,6 +8,8 @@ use super::contents::{Content, EntryFacts};
 use super::inspection::Inspection;
 use super::installed::Installed;
 use super::owners::Owner;
+use super::removable::{Removable, find_removable};
+use super::why::ways;
 use crate::python::distribution::Licence;
 use crate::slug::Manifest;
 use crate::slug::read::Layout;
@@ -37,6 +39,8 @@ pub struct Report {
     pub files: Vec<PathFacts>,
     /// The files that are there several times, those that waste most first.
     pub duplicates: Vec<Duplicate>,
+    /// What the app can't need when it runs, what takes most first.
+    pub could_go: Vec<Removable>,
     /// How many entries the lists would have if they were whole.
     pub totals: Totals,
     /// The manifest beside the slug, if it is about this slug.
@@ -114,6 +118,8 @@ pub struct DistributionFacts {
     pub summary: Option<String>,
     /// Where its metadata is.
     pub location: String,
+    /// Why it is there: ways that begin with it and end with a file of the app's, if one asks for it.
+    pub ways: Vec<Vec<String>>,
 }
 
 /// A file or directory.
@@ -183,6 +189,7 @@ pub fn report(inspection: &Inspection, top: usize) -> Report {
         directories: first(directories, top),
         files: first(files, top),
         duplicates: first(duplicates, top),
+        could_go: find_removable(inspection),
         totals,
         manifest: manifest.clone(),
     }
@@ -251,13 +258,15 @@ pub(super) fn distribution_sizes(inspection: &Inspection) -> Vec<Sizes> {
 
 fn distributions(inspection: &Inspection) -> Vec<DistributionFacts> {
     let sizes = distribution_sizes(inspection);
-    let rows = inspection.installed.iter().zip(sizes).map(|(found, sizes)| DistributionFacts {
+    let rows = inspection.installed.iter().zip(sizes).zip(ways(inspection));
+    let rows = rows.map(|((found, sizes), ways)| DistributionFacts {
         name: found.distribution.name.clone(),
         version: found.distribution.version.clone(),
         sizes,
         licences: licence_names(found),
         summary: found.distribution.summary.clone(),
         location: found.info.clone(),
+        ways,
     });
     let mut rows: Vec<_> = rows.collect();
     // The sort is stable: what takes the same stays in the order of the names.

@@ -1,6 +1,7 @@
 //! Words of Python: versions, the files that name them, runtimes, requirements and lock files, pip's settings.
 //! Parses and compares; whoever calls has read the files.
 
+pub(crate) mod asked;
 pub(crate) mod catalogue;
 pub(crate) mod distribution;
 pub(crate) mod lock_names;

@@ -11,6 +11,9 @@ use crate::error::NoticeCode;
 /// Heroku says that slugs above this may take longer to boot.
 const SOFT_LIMIT: u64 = 300_000_000;
 
+/// Heroku's limit, as `slugc build` takes it unless it is told another.
+pub(crate) const LIMIT: u64 = 500 << 20;
+
 /// Heroku's limit, if its `M` is a million bytes: nobody outside knows.
 const NEAR_LIMIT: u64 = 500_000_000;
 

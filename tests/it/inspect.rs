@@ -49,7 +49,7 @@ fn a_slug_says_what_is_in_it() {
         "\nDistributions (2)\n",
         "Alpha-Beta 1.2\n",
         "gamma 2.0\n",
-        "\nDuplicate files (1, which take 39.",
+        "\nDuplicate files (1 set, wasting 39.",
         "static/two/logo.svg\n",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
@@ -63,6 +63,109 @@ fn a_slug_says_what_is_in_it() {
     );
 }
 
+// U14: what matters stands first and last, in colour where that is wanted; licences that repeat are no line.
+#[test]
+fn a_report_says_first_and_last_what_matters() {
+    let bench = Bench::new();
+    let mut files = shop();
+    let site = ".heroku/python/lib/python3.12/site-packages";
+    for name in ["alpha_beta-1.2", "gamma-2.0"] {
+        files.push((format!("{site}/{name}.dist-info/licenses/LICENSE"), noise(9_000, 5)));
+    }
+    files.push((".heroku/python/lib/python3.12/ensurepip/_bundled/pip.whl".to_owned(), noise(9_000, 7)));
+    let slug = bench.slug("slug.tgz", &files);
+    let text = bench.run("inspect", &[&slug], &[]).success().stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Slug             slug.tgz");
+    assert!(lines[1].starts_with("Size             ") && lines[1].contains("K of 500M, unpacked "), "{text}");
+    assert!(
+        lines[2].starts_with("Could go         ") && lines[2].ends_with("K (listed at the end)"),
+        "{text}"
+    );
+    let last = lines.last().unwrap();
+    assert!(
+        last.starts_with("slug.tgz: ") && last.contains(" of 500M; ") && last.ends_with("K could go"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nDuplicate files (2 sets, wasting ") && !text.contains("            .heroku/python"),
+        "{text}"
+    );
+    assert!(text.contains("\n/.heroku/python/lib/python3.*/ensurepip/_bundled/\n"), "{text}");
+    assert!(!text.contains('\u{1b}'));
+    let coloured = bench.run("inspect", &[&slug], &["--color", "always"]).success().stdout;
+    assert!(coloured.contains("\u{1b}[1mLayers\u{1b}[0m\n"), "{coloured}");
+    let escapes = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    assert_eq!(escapes.replace_all(&coloured, ""), text, "colours are all that differs");
+}
+
+// U08, U14: one way to say the format, for every command; the older one is an alias that isn't shown.
+#[test]
+fn every_report_has_its_format_said_in_one_way() {
+    let bench = Bench::new();
+    let old = bench.slug("old.tgz", &shop());
+    let mut files = shop();
+    files.extend(distribution("delta", "3.0", "", 90_000));
+    let new = bench.slug("new|<b>.tgz", &files);
+    for (command, slugs) in [("inspect", &[&*old][..]), ("diff", &[&*old, &*new])] {
+        let json = bench.run(command, slugs, &["--format", "json"]).stdout;
+        serde_json::from_str::<Value>(&json).unwrap();
+        assert_eq!(bench.run(command, slugs, &["--json"]).stdout, json, "{command}");
+        assert_eq!(
+            bench.run(command, slugs, &["--format", "text"]).stdout,
+            bench.run(command, slugs, &[]).stdout
+        );
+        let both = bench.run(command, slugs, &["--json", "--format", "text"]);
+        assert_eq!(both.code, Some(2), "{command}");
+    }
+    for arguments in [&["cache", "info"][..], &["cache", "dir"], &["cache", "verify"], &["version"]] {
+        let format = |more: &[&str]| bench.0.run(&[arguments, more].concat()).success().stdout;
+        let json = format(&["--format", "json"]);
+        serde_json::from_str::<Value>(&json).unwrap();
+        assert_eq!(format(&["--json"]), json, "{arguments:?}");
+        assert_eq!(format(&["--format", "text"]), format(&[]), "{arguments:?}");
+    }
+    let help = bench.0.run(&["inspect", "--help"]).success().stdout;
+    assert!(help.contains("--format <FORMAT>") && !help.contains("--json"), "{help}");
+    let markdown = bench.run("inspect", &[&old], &["--format", "markdown"]).success().stdout;
+    assert!(
+        markdown.starts_with("# old.tgz: ") && markdown.contains("\n## Distributions (2)\n\n| in slug |"),
+        "{markdown}"
+    );
+    assert!(markdown.contains(" | Alpha-Beta 1.2 |\n"), "{markdown}");
+    let markdown = bench.run("diff", &[&old, &new], &["--format", "markdown"]).stdout;
+    assert!(markdown.starts_with("# new\\|&lt;b\\>.tgz is "), "{markdown}");
+    assert!(markdown.contains(" | delta 3.0, added |\n"), "{markdown}");
+}
+
+// U14: a budget for CI.
+#[test]
+fn a_slug_may_grow_by_so_much_and_no_more() {
+    let bench = Bench::new();
+    let old = bench.slug("old.tgz", &shop());
+    let mut files = shop();
+    files.extend(distribution("delta", "3.0", "", 90_000));
+    let new = bench.slug("new.tgz", &files);
+    let size = |path: &Path| fs::metadata(path).unwrap().len();
+    let growth = size(&new) - size(&old);
+    for (pair, most, code) in [
+        ([&old, &new], "1M".to_owned(), 0),
+        ([&old, &new], growth.to_string(), 0),
+        ([&old, &new], (growth - 1).to_string(), 1),
+        ([&old, &new], "10K".to_owned(), 1),
+        ([&old, &new], "0".to_owned(), 1),
+        ([&new, &old], "0".to_owned(), 0),
+        ([&old, &old], "0".to_owned(), 0),
+        ([&old, &new], "much".to_owned(), 2),
+    ] {
+        let ran = bench.run("diff", &pair.map(|path| &**path), &["--max-growth", &most]);
+        assert_eq!(ran.code, Some(code), "{most}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("diff::max-growth"), code == 1, "{most}: {}", ran.stderr);
+        assert_eq!(ran.stdout.is_empty(), code == 2, "what made the difference is shown all the same");
+    }
+    assert_eq!(bench.run("diff", &[&old, &new], &[]).code, Some(1), "without a limit it is that of diff(1)");
+}
+
 #[test]
 fn the_json_report_has_the_fields_that_scripts_know() {
     let bench = Bench::new();
@@ -71,7 +174,7 @@ fn the_json_report_has_the_fields_that_scripts_know() {
     let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(
         fields(&report),
-        "schema slug python process_types layers distributions directories files duplicates totals manifest"
+        "schema slug python process_types layers distributions directories files duplicates could_go totals manifest"
     );
     assert_eq!(
         fields(&report["slug"]),
@@ -79,7 +182,7 @@ fn the_json_report_has_the_fields_that_scripts_know() {
     );
     assert_eq!(
         fields(&report["distributions"][0]),
-        "name version size compressed files licences summary location"
+        "name version size compressed files licences summary location ways"
     );
     assert_eq!(report["schema"], 1);
     let sum = run(Command::new("sha256sum").arg(&slug)).success().stdout;
@@ -255,13 +358,13 @@ fn a_difference_says_first_what_made_it() {
         "{}",
         ran.stdout
     );
-    assert!(lines[5].contains("+19") && lines[5].ends_with("  alpha-beta 1.2 -> 1.10"), "{}", ran.stdout);
+    assert!(lines[5].contains("+19") && lines[5].ends_with("  Alpha-Beta 1.2 -> 1.10"), "{}", ran.stdout);
     assert!(lines[6].contains("-5") && lines[6].ends_with("  gamma 2.0, removed"), "{}", ran.stdout);
     for expected in [
         "  ~ web            gunicorn shop -> gunicorn --threads 4 shop\n",
         "  - worker         python work.py\n",
         "  + delta                        3.0\n",
-        "  ~ alpha-beta                   1.2 -> 1.10\n",
+        "  ~ Alpha-Beta                   1.2 -> 1.10\n",
         "  ~ static/one/logo.svg\n",
     ] {
         assert!(ran.stdout.contains(expected), "{expected}\n{}", ran.stdout);

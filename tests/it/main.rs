@@ -44,6 +44,7 @@ mod process_types;
 mod projects;
 mod pylocks;
 mod real_tools;
+mod removable;
 mod report_page;
 mod requirements;
 mod router;

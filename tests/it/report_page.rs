@@ -13,6 +13,9 @@ use crate::webdriver::{Browser, keys};
 /// Makes the page about a slug with many files.
 fn report_page(app: &TestApp) -> PathBuf {
     let mut files = shop();
+    // Something that could go, and what says why it is there.
+    files.push((".heroku/python/lib/python3.12/ensurepip/_bundled/pip.whl".to_owned(), noise(900, 7)));
+    files.push(("requirements.txt".to_owned(), b"alpha.beta\n".to_vec()));
     files.extend((0..300).map(|number| (format!("static/many/file-{number:03}.txt"), noise(200, number))));
     let slug = write_slug(&app.out.join("slug.tgz"), &files, "./app");
     let page = app.out.join("report.html");
@@ -124,7 +127,13 @@ fn the_map_is_walked_by_mouse_and_by_keys() {
     browser.click("input[value=directory] + span");
     assert_cells(
         &browser,
-        &[".heroku/python, directory, ", "static, directory, ", "work.py, file, ", "Procfile, file, "],
+        &[
+            ".heroku/python, directory, ",
+            "static, directory, ",
+            "work.py, file, ",
+            "Procfile, file, ",
+            "requirements.txt, file, ",
+        ],
     );
     assert_tiled(&browser);
     browser.click("input[value=size] + span");
@@ -141,6 +150,11 @@ fn lists_are_searched_and_sorted_and_lead_to_the_map() {
     browser.open(&page);
     let rows = texts(&browser.script(ROWS));
     assert!(rows.len() == 2 && rows[0].starts_with("Alpha-BetaAll about Alpha-Beta1.2"), "{rows:?}");
+    // U13: why they are there, and how much of the limit all takes.
+    assert!(rows[0].contains("← requirements.txt"), "{rows:?}");
+    assert!(rows[1].contains("← Alpha-Beta ← requirements.txt"), "{rows:?}");
+    let facts = browser.text("return document.getElementById('facts').textContent");
+    assert!(facts.contains("K of 500M"), "{facts}");
     browser.click("#panel th button");
     assert_eq!(
         browser.text("return document.querySelector('#panel th').getAttribute('aria-sort')"),
@@ -159,9 +173,20 @@ fn lists_are_searched_and_sorted_and_lead_to_the_map() {
     assert_eq!(browser.text(FOCUS), "search");
     browser.press(&["m", "a", "n", "y", "/", "f", "i", "l", "e", "-", "2", "9", " ", "a", "p", "p"]);
     assert_eq!(texts(&browser.script(ROWS)).len(), 10, "the slash is a letter like others in there");
-    assert_eq!(browser.text("return document.getElementById('said').textContent"), "10 rows");
+    // U13: what is found is added up, and marked in the map.
+    let said = browser.text("return document.getElementById('said').textContent");
+    assert!(said.starts_with("10 rows, ") && said.ends_with("K in the slug"), "{said}");
+    let marked = "return [...document.querySelectorAll('#map > button.hit')].map((cell) => cell.getAttribute('aria-label').split(',')[0])";
+    assert_eq!(browser.script(marked), json!(["The app"]));
+    assert_eq!(browser.text("return document.getElementById('tab-files').textContent"), "Files (10)");
+    assert_eq!(
+        browser.text("return document.getElementById('tab-distributions').textContent"),
+        "Distributions (0)"
+    );
     browser.press(&["z"]);
     assert!(texts(&browser.script(ROWS)).is_empty());
+    assert_eq!(browser.text("return document.querySelector('.below span').textContent"), "No matches");
+    assert_eq!(browser.script(marked), json!([]));
     browser.press(&[keys::ESCAPE]);
     assert_eq!(texts(&browser.script(ROWS)).len(), 100);
     // What is found is shown in the map.
@@ -172,6 +197,10 @@ fn lists_are_searched_and_sorted_and_lead_to_the_map() {
     assert!(browser.text(FOCUS).starts_with("logo.svg, file, 39."), "{}", browser.text(FOCUS));
 
     browser.script("document.getElementById('tab-files').focus()");
+    browser.press(&[keys::RIGHT]);
+    assert_eq!(browser.text(FOCUS), "tab-removable");
+    let lines = browser.text("return document.getElementById('lines').textContent");
+    assert_eq!(lines, "/.heroku/python/lib/python3.*/ensurepip/_bundled/");
     browser.press(&[keys::RIGHT]);
     assert_eq!(browser.text(FOCUS), "tab-duplicates");
     let rows = texts(&browser.script(ROWS));
@@ -199,6 +228,18 @@ fn a_difference_is_shown_on_a_page_too() {
     assert!(title.starts_with("new.tgz is ") && title.ends_with("bigger than old.tgz"), "{title}");
     let first = browser.text("return document.querySelector('#parts li').textContent");
     assert!(first.starts_with("+88") && first.contains("delta 3.0, added"), "{first}");
+    // U13: a map; what grows points to the right, what shrinks to the left.
+    assert_cells(&browser, &["delta, added, +88", "gamma, removed, −5"]);
+    assert_tiled(&browser);
+    let bars = "return [...document.querySelectorAll('#parts .track > span')].map((bar) => {
+        const [own, whole] = [bar.getBoundingClientRect(), bar.parentElement.getBoundingClientRect()];
+        const middle = whole.left + whole.width / 2;
+        return own.left >= middle - 1 ? 'right' : own.right <= middle + 1 ? 'left' : 'both';
+    })";
+    assert_eq!(browser.script(bars), json!(["right", "left"]));
+    browser.click("#map > button:first-child");
+    assert_eq!(browser.text(PLACE), "Changes > delta");
+    browser.press(&[keys::ESCAPE]);
     browser.click("#tab-distributions");
     assert_eq!(texts(&browser.script(ROWS)), ["deltaadded—3.0", "gammaremoved2.0—"]);
     browser.click("#tab-files");
@@ -224,9 +265,13 @@ fn the_pages_look_right_on_wide_and_narrow_screens_by_day_and_by_night() {
                    && (element.offsetWidth < 12 || element.offsetHeight < 12)).map((element) => element.textContent)",
             );
             assert_eq!(small, json!([]), "{} at {width}", page.display());
-            if page.ends_with("report.html") {
-                assert_tiled(&browser);
-            }
+            assert_tiled(&browser);
+            // U13: a number is whole, or it isn't there.
+            let cut = browser.script(
+                "return [...document.querySelectorAll('#map .label i')].filter((size) => size.getBoundingClientRect().right
+                   > size.closest('button').getBoundingClientRect().right - 2).map((size) => size.textContent)",
+            );
+            assert_eq!(cut, json!([]), "{} at {width}", page.display());
             pictures.push(browser.picture());
         }
         keep(&page, &pictures);

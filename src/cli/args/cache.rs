@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::output::Format;
 use crate::store::{parse_duration, parse_size};
 
 /// `slugc cache`
@@ -34,9 +35,20 @@ pub(in crate::cli) struct StoreArguments {
     #[arg(long, env = "SLUGC_CACHE_DIR", value_name = "DIR")]
     pub(in crate::cli) cache_dir: Option<PathBuf>,
 
-    /// Write the answer as JSON
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+
+    /// As --format json, which it was called once
+    #[arg(long, hide = true, conflicts_with = "format")]
+    json: bool,
+}
+
+impl StoreArguments {
+    /// Tells whether the answer is JSON.
+    pub(in crate::cli) fn is_json(&self) -> bool {
+        self.json || self.format == Format::Json
+    }
 }
 
 /// `slugc cache prune`

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+use crate::store::parse_size;
 
 /// `slugc inspect`
 #[derive(Debug, Args)]
@@ -10,6 +12,10 @@ pub(in crate::cli) struct Inspect {
     /// The slug, whoever made it
     #[arg(value_name = "SLUG")]
     pub(in crate::cli) slug: PathBuf,
+
+    /// Say why this distribution is in the slug, and nothing else: what asks for it, up to a file of the app
+    #[arg(long, value_name = "NAME", conflicts_with = "html")]
+    pub(in crate::cli) why: Option<String>,
 
     /// How the report is written
     #[command(flatten)]
@@ -27,6 +33,10 @@ pub(in crate::cli) struct Diff {
     #[arg(value_name = "NEW")]
     pub(in crate::cli) new: PathBuf,
 
+    /// The most by which the slug may grow: bytes, or with K, M or G. Exits with 1 if it grows more, else with 0
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(in crate::cli) max_growth: Option<u64>,
+
     /// How the report is written
     #[command(flatten)]
     pub(in crate::cli) report: ReportArguments,
@@ -35,26 +45,46 @@ pub(in crate::cli) struct Diff {
 /// How a report is written.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReportArguments {
-    /// Write the report as JSON
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
+    /// How the report is written: for people, as JSON, or as Markdown
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
+
+    /// As --format json, which it was called once
+    #[arg(long, hide = true, conflicts_with = "format")]
+    json: bool,
 
     /// Write a page to this file, too: it needs no network and no server
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) html: Option<PathBuf>,
 
-    /// How many entries each list has; 0 for all [default: 10, with --json 100]
+    /// How many entries each list has; 0 for all [default: 10, as JSON 100]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) top: Option<usize>,
 }
 
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ReportFormat {
+    /// For people.
+    Text,
+    /// JSON.
+    Json,
+    /// Markdown.
+    Markdown,
+}
+
 impl ReportArguments {
+    /// Returns how the report is written.
+    pub(in crate::cli) fn format(&self) -> ReportFormat {
+        if self.json { ReportFormat::Json } else { self.format }
+    }
+
     /// Returns how many entries each list has.
     pub(in crate::cli) fn entries(&self) -> usize {
         match self.top {
             Some(0) => usize::MAX,
             Some(top) => top,
-            None if self.json => 100,
+            None if self.format() == ReportFormat::Json => 100,
             None => 10,
         }
     }

@@ -17,7 +17,7 @@ pub(super) use build::{AppArguments, Build, Plan};
 pub(super) use cache::{Cache, CacheAction, Prune, StoreArguments};
 pub(super) use check::{Check, CheckFormat, Completions, Explain, Man};
 pub(super) use config_vars::ConfigVarArguments;
-pub(super) use inspect::{Diff, Inspect, Sbom};
+pub(super) use inspect::{Diff, Inspect, ReportFormat, Sbom};
 pub(super) use package::{Inventory, Package, PackageKind};
 pub(super) use run::Run;
 pub(super) use version::Version;
@@ -55,7 +55,7 @@ pub(super) enum Command {
     Plan(Plan),
     /// Run a process type of a slug as a dyno does
     Run(Run),
-    /// Show what is in a slug and what takes how much
+    /// Show what is in a slug, how large it is, and what could go
     Inspect(Inspect),
     /// Show how two slugs differ; exits with 1 if they do, with 2 if that can't be told
     Diff(Diff),

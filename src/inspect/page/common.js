@@ -33,10 +33,16 @@ function fillFacts(facts) {
   }
 }
 
-/** A table that is searched and sorted. A column: { title, value(row), cell(row), number, optional }. */
+/** Returns whether a text has all of the words that are searched for. */
+function matcher(needle) {
+  const words = needle.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  return words.length === 0 ? null : (text) => { const lower = text.toLowerCase(); return words.every((word) => lower.includes(word)); };
+}
+
+/** A table that is searched and sorted; `sum` says what the found rows take together. A column: { title, value(row), cell(row), number, optional }. */
 class Table {
-  constructor({ columns, rows, text, sort, descending = true }) {
-    Object.assign(this, { columns, rows, text, sort, descending, needle: '', shown: Table.PAGE });
+  constructor({ columns, rows, text, sort, descending = true, sum = null }) {
+    Object.assign(this, { columns, rows, text, sort, descending, sum, needle: '', shown: Table.PAGE });
     this.body = make('tbody');
     this.head = make('tr');
     this.status = make('span');
@@ -78,12 +84,13 @@ class Table {
     say(this.status.textContent);
   }
 
+  found(needle) {
+    const matches = matcher(needle);
+    return matches ? this.rows.filter((row) => matches(this.text(row))) : this.rows;
+  }
+
   draw() {
-    const words = this.needle.split(/\s+/).filter(Boolean);
-    const found = words.length === 0 ? this.rows : this.rows.filter((row) => {
-      const text = this.text(row).toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
+    const found = this.found(this.needle);
     [...this.head.children].forEach((cell, index) => {
       if (index === this.sort) cell.setAttribute('aria-sort', this.descending ? 'descending' : 'ascending');
       else cell.removeAttribute('aria-sort');
@@ -91,9 +98,11 @@ class Table {
     this.body.replaceChildren(...found.slice(0, this.shown).map((row) => make('tr', {},
       ...this.columns.map((column) => make('td', { class: Table.classes(column) }, ...[column.cell(row)].flat())))));
     const shown = Math.min(this.shown, found.length);
-    this.status.textContent = found.length === 0 ? 'Nothing found'
+    const total = this.needle && this.sum && found.length > 0 ? `, ${this.sum(found)}` : '';
+    this.status.textContent = found.length === 0 ? (this.needle ? 'No matches' : 'Nothing')
       : shown < found.length ? `${shown.toLocaleString('en')} of ${found.length.toLocaleString('en')}`
         : count(found.length, 'row', 'rows');
+    this.status.textContent += total;
     this.button.hidden = shown >= found.length;
   }
 }
@@ -101,17 +110,18 @@ Table.PAGE = 100;
 
 /** Tabs as WAI-ARIA wants them; each is { id, title, table } or { id, title, element }. */
 class Tabs {
-  constructor(tabs) {
+  constructor(tabs, searched = () => {}) {
     this.tabs = tabs;
+    this.searched = searched;
     this.buttons = tabs.map((tab, index) => make('button', {
       type: 'button', role: 'tab', id: 'tab-' + tab.id, 'aria-controls': 'panel',
       click: () => this.select(index),
       keydown: (event) => this.key(event, index),
     }, tab.title));
     $('tabs').append(...this.buttons);
-    $('search').addEventListener('input', () => this.current.table?.search($('search').value));
+    $('search').addEventListener('input', () => this.search());
     $('search').addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') { $('search').value = ''; this.current.table?.search(''); }
+      if (event.key === 'Escape') { $('search').value = ''; this.search(); }
     });
     document.addEventListener('keydown', (event) => {
       const typing = event.target.matches('input[type=search], textarea');
@@ -122,6 +132,17 @@ class Tabs {
       }
     });
     this.select(0);
+  }
+
+  /** Searches the list that is shown, and tells how many rows of the others match. */
+  search() {
+    const needle = $('search').value;
+    this.current.table?.search(needle);
+    this.tabs.forEach(({ table, title }, index) => {
+      const found = table && matcher(needle) ? ` (${table.found(needle).length.toLocaleString('en')})` : '';
+      this.buttons[index].textContent = title + found;
+    });
+    this.searched(needle);
   }
 
   key(event, index) {

@@ -104,9 +104,16 @@ function crumbs(node) {
 
 const map = new Treemap($('map'), { measure, describe, moved: crumbs });
 
+/** Marks in the map what is searched for. */
+function mark(needle) {
+  const matches = matcher(needle);
+  map.mark(tree(view()), matches && ((node) => matches(fileText(node))));
+}
+
 /** Shows an entry of the lists in the map. */
 function find(name, wanted) {
   document.querySelector(`input[name=view][value=${name}]`).checked = true;
+  mark($('search').value);
   let node = tree(name);
   for (;;) {
     const next = (node.children ?? []).find((child) => child.path !== '' && child.children
@@ -120,6 +127,7 @@ function find(name, wanted) {
 
 function findDistribution(name) {
   document.querySelector('input[name=view][value=distribution]').checked = true;
+  mark($('search').value);
   const node = tree('distribution').children.find((child) => child.kind === 'distribution' && child.name === name);
   if (node) map.show(node, null, true);
   $('map').scrollIntoView({ block: 'center' });
@@ -138,22 +146,34 @@ function sizeColumns(whole) {
 }
 const files = { title: 'Files', number: true, optional: true, value: (row) => row.files, cell: (row) => row.files.toLocaleString('en') };
 
+const sumOf = (rows) => `${bytes(rows.reduce((sum, row) => sum + row.compressed, 0))} in the slug`;
+const wayOf = (way) => way.join(' ← ');
+
+/** Says why a distribution is there: the shortest way first. */
+function why(row) {
+  if (row.ways.length === 0) return [make('span', { class: 'small' }, 'nothing in the slug asks for it')];
+  const shown = row.ways.slice(0, 3).map((way) => make('div', {}, way.length > 1 ? '← ' + wayOf(way.slice(1)) : ''));
+  return row.ways.length > 3 ? [...shown, make('div', { class: 'small' }, `and ${row.ways.length - 3} more`)] : shown;
+}
+
 const distributionTable = () => new Table({
-  rows: [...report.distributions], text: (row) => `${row.name} ${row.version} ${row.summary ?? ''} ${row.licences.join(' ')}`, sort: 2,
+  rows: [...report.distributions], text: (row) => `${row.name} ${row.version} ${row.summary ?? ''} ${row.licences.join(' ')}`, sort: 2, sum: sumOf,
   columns: [
     { title: 'Distribution', value: (row) => row.name.toLowerCase(), path: true, cell: (row) => [
       make('button', { type: 'button', class: 'link', click: () => findDistribution(row.name) }, row.name),
       row.summary ? make('div', { class: 'small' }, row.summary) : null] },
     { title: 'Version', value: (row) => row.version, cell: (row) => row.version },
     ...sizeColumns(Math.max(1, ...report.distributions.map((row) => row.compressed))), files,
+    { title: 'Why it is here', optional: true, path: true, value: (row) => (row.ways.length > 0 ? wayOf(row.ways[0]) : ''), cell: why },
     { title: 'Licence', optional: true, value: (row) => row.licences.join(', '), cell: (row) => row.licences.join(', ') || '—' },
   ],
 });
 
+const fileText = (row) => `${row.path} ${owners[row.owner]}`;
 const fileTable = () => {
   const rows = entries.filter((entry) => entry.kind !== 'directory');
   return new Table({
-    rows, text: (row) => `${row.path} ${owners[row.owner]}`, sort: 1,
+    rows, text: fileText, sort: 1, sum: sumOf,
     columns: [
       { title: 'File', value: (row) => row.path, path: true, cell: (row) =>
         make('button', { type: 'button', class: 'link', click: () => find('directory', row.path) }, row.path) },
@@ -175,6 +195,21 @@ const duplicateTable = () => new Table({
   ],
 });
 
+function couldGo() {
+  if (report.could_go.length === 0) {
+    return make('p', { class: 'note' }, 'Nothing in this slug is certain not to be needed.');
+  }
+  const table = new Table({
+    rows: [...report.could_go], text: (row) => row.title, sort: 1,
+    columns: [
+      { title: 'What nothing in the slug needs', path: true, value: (row) => row.title, cell: (row) => row.title },
+      ...sizeColumns(Math.max(1, ...report.could_go.map((row) => row.compressed))), files,
+    ],
+  });
+  return make('div', {}, table.element, make('p', {}, 'To leave it out, add these lines to .slugignore.post:'),
+    make('pre', { class: 'card lines', id: 'lines', tabindex: '0' }, report.could_go.flatMap((row) => row.lines).join('\n')));
+}
+
 function details() {
   const pairs = [
     ['Checksum', report.slug.checksum], ['Checksum of the tar file', report.slug.tar_checksum],
@@ -193,19 +228,21 @@ function details() {
 
 $('name').textContent = report.slug.file;
 fillFacts([
-  ['In the slug', bytes(report.slug.size)], ['Unpacked', bytes(report.slug.content_size)],
-  ['Files', report.slug.files.toLocaleString('en')], ['Distributions', String(report.distributions.length)],
+  ['In the slug', `${bytes(report.slug.size)} of ${bytes(data.limit)}`], ['Unpacked', bytes(report.slug.content_size)],
+  ['Files', report.slug.files.toLocaleString('en')], ['Distributions', report.distributions.length.toLocaleString('en')],
+  ['Could go', report.could_go.length > 0 ? bytes(report.could_go.reduce((sum, row) => sum + row.compressed, 0)) : null],
   ['Python', report.python?.version ?? 'none'], ['Process types', Object.keys(report.process_types).join(', ') || 'none'],
 ]);
 new Tabs([
   { id: 'distributions', title: 'Distributions', table: distributionTable() },
   { id: 'files', title: 'Files', table: fileTable() },
+  { id: 'removable', title: 'Could go', element: couldGo() },
   { id: 'duplicates', title: 'Duplicates', table: duplicateTable() },
   { id: 'details', title: 'Details', element: details() },
-]);
+], mark);
 for (const input of document.querySelectorAll('input[name=view], input[name=measure]')) {
   input.addEventListener('change', () => {
-    if (input.name === 'view') map.show(tree(view()));
+    if (input.name === 'view') { mark($('search').value); map.show(tree(view())); }
     else map.show(map.node, map.active);
     say(`${input.nextElementSibling.textContent}: ${map.node.name}`);
   });

@@ -35,8 +35,8 @@ function squarify(items, x, y, width, height) {
 
 /** A map that is walked by mouse and by keys. A node: { name, path, kind, size, compressed, files, children, hue, parent }. */
 class Treemap {
-  constructor(element, { measure, describe, moved }) {
-    Object.assign(this, { element, measure, describe, moved });
+  constructor(element, { measure, describe, moved, amount = (node) => bytes(node[measure()]) }) {
+    Object.assign(this, { element, measure, describe, moved, amount });
     element.addEventListener('keydown', (event) => this.key(event));
     element.addEventListener('mouseover', (event) => {
       const over = event.target.closest('.inner, .cell');
@@ -53,14 +53,25 @@ class Treemap {
     if (focus) this.buttons.find((button) => button.tabIndex === 0)?.focus();
   }
 
+  /** Marks the nodes in which something is that counts; nothing is marked without a question. */
+  mark(root, counts) {
+    const visit = (node) => {
+      node.hit = counts !== null && (node.children ? node.children.map(visit).some(Boolean) : counts(node));
+      return node.hit;
+    };
+    visit(root);
+    this.element.classList.toggle('searching', counts !== null);
+    if (this.node) this.draw();
+  }
+
   into(node) {
     if (!node.children || node.children.length === 0) { this.describe(node); return; }
     this.show(node, null, true);
-    say(`${node.name}: ${bytes(node[this.measure()])}, ${count(node.children.length, 'entry', 'entries')}`);
+    say(`${node.name}: ${this.amount(node)}, ${count(node.children.length, 'entry', 'entries')}`);
   }
 
   out() {
-    if (!this.node.parent) { say('This is the whole slug'); return; }
+    if (!this.node.parent) { say('This is all of it'); return; }
     const from = this.node;
     this.show(this.node.parent, from, true);
     say(`Back in ${this.node.name}`);
@@ -130,7 +141,7 @@ class Treemap {
       const sum = (key) => rest.reduce((total, item) => total + item.node[key], 0);
       const others = {
         name: `${rest.length} smaller`, path: node.path, kind: 'rest', size: sum('size'), compressed: sum('compressed'),
-        files: sum('files'), children: rest.length < all.length ? rest.map((item) => item.node) : null, parent: node, hue: node.hue,
+        files: sum('files'), hit: rest.some((item) => item.node.hit), children: rest.length < all.length ? rest.map((item) => item.node) : null, parent: node, hue: node.hue,
       };
       seen.push({ node: others, weight: sum(measure) });
       seen.sort((a, b) => b.weight - a.weight);
@@ -141,11 +152,11 @@ class Treemap {
   cell(box) {
     const { node } = box.item;
     const inside = node.children && node.children.length > 0;
-    const size = bytes(node[this.measure()]);
+    const size = this.amount(node);
     const share = percent(node[this.measure()], this.node[this.measure()]);
     const what = node.kind === 'rest' ? '' : ', ' + node.kind;
     const button = make('button', {
-      type: 'button', class: inside ? 'cell' : 'cell leaf',
+      type: 'button', class: (inside ? 'cell' : 'cell leaf') + (node.hit ? ' hit' : ''),
       'aria-label': `${node.name}${what}, ${size}, ${share}${inside ? ', ' + count(node.files, 'file', 'files') : ''}`,
       click: () => this.into(node),
       focus: () => this.describe(node),
@@ -154,11 +165,12 @@ class Treemap {
     button.box = box;
     place(button, box);
     paint(button, node);
+    const where = placeOfSize(box, node.name, size);
     if (box.width > 34 && box.height > 18) {
       button.append(make('span', { class: 'label', 'aria-hidden': 'true' }, make('b', {}, node.name),
-        below(box) || box.width > 90 ? make('i', { class: below(box) ? 'under' : null }, size) : null));
+        where ? make('i', { class: where === 'under' ? 'under' : null }, size) : null));
     }
-    if (inside) this.todo.push({ element: button, node, width: box.width, height: box.height, top: below(box) ? 38 : 21 });
+    if (inside) this.todo.push({ element: button, node, width: box.width, height: box.height, top: where === 'under' ? 38 : 21 });
     return button;
   }
 
@@ -169,7 +181,7 @@ class Treemap {
       const [wide, high] = [width - 8, height - top - 4];
       if (wide < 24 || high < 12) continue;
       for (const { item, ...box } of squarify(this.weighed(node, wide * high, 24), 4, top, wide, high)) {
-        const inner = make('span', { class: 'inner', 'aria-hidden': 'true' });
+        const inner = make('span', { class: item.node.hit ? 'inner hit' : 'inner', 'aria-hidden': 'true' });
         place(inner, box);
         paint(inner, item.node);
         inner.node = item.node;
@@ -184,8 +196,12 @@ class Treemap {
   }
 }
 
-/** Whether the size stands below the name, for want of room beside it. */
-const below = ({ width, height }) => height > 40 && width < 130;
+/** Tells where the size has room: beside the name, under it, or nowhere. A number is shown whole or not at all. */
+function placeOfSize({ width, height }, name, size) {
+  const letter = 7.6, room = width - 14;
+  if ((name.length + size.length + 1) * letter <= room) return 'beside';
+  return height > 40 && size.length * letter <= room ? 'under' : null;
+}
 
 function place(element, { x, y, width, height }) {
   Object.assign(element.style, { left: x + 'px', top: y + 'px', width: width + 'px', height: height + 'px' });

@@ -1,10 +1,11 @@
 //! Which component requires which: by `Requires-Dist`, where the markers hold in the slug.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use crate::inspect::installed::Installed;
+use crate::inspect::requires::Requires;
 use crate::python::distribution::MarkerValues;
 
 /// What the app itself is called in the list.
@@ -28,11 +29,7 @@ pub(super) fn dependencies(
     python: Option<&str>,
     values: &MarkerValues,
 ) -> Vec<Node> {
-    let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (number, found) in installed.iter().enumerate() {
-        by_name.entry(found.distribution.key()).or_default().push(number);
-    }
-    let edges = edges(installed, &by_name, values);
+    let edges = Requires::of(installed, &[], values).edges;
     let node = |reference: &str, to: &BTreeSet<usize>| Node {
         reference: reference.to_owned(),
         depends_on: to.iter().map(|number| references[*number].clone()).collect(),
@@ -43,36 +40,6 @@ pub(super) fn dependencies(
     nodes.extend(python.map(|python| node(python, &BTreeSet::new())));
     nodes.extend(references.iter().zip(&edges).map(|(reference, to)| node(reference, to)));
     nodes
-}
-
-/// The distributions that each one requires. Extras wake up further requirements, until nothing changes.
-fn edges(
-    installed: &[Installed],
-    by_name: &BTreeMap<String, Vec<usize>>,
-    values: &MarkerValues,
-) -> Vec<BTreeSet<usize>> {
-    let mut edges = vec![BTreeSet::new(); installed.len()];
-    let mut extras: Vec<BTreeSet<String>> = vec![BTreeSet::new(); installed.len()];
-    let mut waiting: BTreeSet<usize> = (0..installed.len()).collect();
-    while let Some(number) = waiting.pop_first() {
-        for requirement in &installed[number].distribution.requires {
-            if !requirement.holds(values, &extras[number]) {
-                continue;
-            }
-            for required in by_name.get(&requirement.name).into_iter().flatten().copied() {
-                // `x[all]` requires `x[a,b]`: itself, with other extras.
-                if required != number {
-                    edges[number].insert(required);
-                }
-                let before = extras[required].len();
-                extras[required].extend(requirement.extras.iter().cloned());
-                if extras[required].len() > before {
-                    waiting.insert(required);
-                }
-            }
-        }
-    }
-    edges
 }
 
 /// What nothing requires; and one of each circle that nothing else leads to.

@@ -105,7 +105,7 @@ pub(crate) fn sbom_of_slug(inspection: &Inspection, recompute: bool) -> String {
 }
 
 /// Tells by what its wheels were built for what a slug runs on.
-fn machine(inspection: &Inspection) -> &str {
+pub(super) fn machine(inspection: &Inspection) -> &str {
     if let Some(manifest) = inspection.manifest.as_ref().filter(|manifest| !manifest.arch.is_empty()) {
         return &manifest.arch;
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use super::locked::{
-    Condition, Groups, LockedIndex, LockedPackage, LockedSet, LockedSource, PackageFault, and_markers,
+    Condition, Edge, Groups, LockedIndex, LockedPackage, LockedSet, LockedSource, PackageFault, and_markers,
     or_markers, reachable, without_extras,
 };
 use super::requirements::normalised_name;
@@ -82,6 +82,11 @@ impl From<PackageFault> for PoetryError {
     fn from(fault: PackageFault) -> Self {
         Self::Package(fault)
     }
+}
+
+/// Finds what the app itself requires to run: the dependencies of `[project]` or of Poetry's own table.
+pub(super) fn main_dependencies(pyproject: &Table) -> Vec<Edge> {
+    pyproject::dependencies(pyproject, &|_| false)
 }
 
 /// Reads poetry.lock. A lock that wasn't made from this pyproject.toml is refused, as `poetry sync` does.
