@@ -306,11 +306,15 @@ mod tests {
     #[test]
     fn our_own_memory_is_measured() {
         let own = i32::try_from(std::process::id()).unwrap();
-        let before = memory_of_all(&[own]);
-        let eaten = vec![1_u8; 64 << 20];
-        let after = memory_of_all(&[own]);
-        assert!(eaten.iter().all(|byte| *byte == 1));
-        assert!(before > 0 && after >= before + (32 << 20), "{before} {after}");
+        // Other tests run in this process, and may give back more meanwhile.
+        let grows = (0..50).any(|_| {
+            let before = memory_of_all(&[own]);
+            let eaten = vec![1_u8; 64 << 20];
+            let after = memory_of_all(&[own]);
+            assert!(before > 0 && eaten.iter().all(|byte| *byte == 1));
+            (before + (32 << 20)..before + (256 << 20)).contains(&after)
+        });
+        assert!(grows);
         assert_eq!(memory_of_all(&[1_000_000_000]), 0);
     }
 

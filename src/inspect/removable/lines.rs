@@ -1,6 +1,6 @@
 //! Lines for `.slugignore.post` that leave out a set of entries, and nothing else: each is tried before it is said.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::app::slugignore_post::SlugignorePost;
@@ -62,16 +62,18 @@ impl Site<'_> {
     /// Makes a line for each entry that isn't below another one.
     pub(super) fn paths(&self, wanted: &[usize]) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut above: Option<&[u8]> = None;
+        // `pip-26.2.dist-info` stands between `pip` and what is in it.
+        let mut above: HashSet<&[u8]> = HashSet::new();
         for number in wanted {
             let EntryFacts { path, content, .. } = &self.entries[*number];
-            if above.is_some_and(|above| is_below(path, above)) {
+            let mut parents = std::iter::successors(parent(path), |path| parent(path));
+            if parents.any(|parent| above.contains(parent)) {
                 continue;
             }
             let Ok(text) = std::str::from_utf8(path) else { continue };
             if *content == Content::Directory {
                 lines.push(format!("{}/", pattern(text)));
-                above = Some(path);
+                above.insert(path);
             } else {
                 lines.push(pattern(text));
             }
@@ -118,11 +120,6 @@ fn is_gone<'a>(directory: &'a [u8], post: &SlugignorePost, known: &mut HashMap<&
 
 fn parent(path: &[u8]) -> Option<&[u8]> {
     path.iter().rposition(|byte| *byte == b'/').map(|slash| &path[..slash])
-}
-
-/// Tells whether a path is below a directory.
-pub(super) fn is_below(path: &[u8], directory: &[u8]) -> bool {
-    path.len() > directory.len() && path.starts_with(directory) && path[directory.len()] == b'/'
 }
 
 #[derive(Clone, Copy)]
@@ -172,6 +169,28 @@ pub(super) fn pattern(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_below_a_directory_needs_no_line_of_its_own() {
+        let entries: Vec<EntryFacts> =
+            ["pip", "pip-1.dist-info", "pip-1.dist-info/METADATA", "pip.py", "pip/a", "pip/b/c"]
+                .into_iter()
+                .map(|path| EntryFacts {
+                    path: path.into(),
+                    content: match path {
+                        "pip" | "pip-1.dist-info" => Content::Directory,
+                        _ => Content::File([0; 32]),
+                    },
+                    size: 0,
+                    compressed: 0,
+                    mode: 0o644,
+                    mtime: 0,
+                })
+                .collect();
+        let site = Site { entries: &entries, may_go: &[true; 6] };
+        assert_eq!(site.paths(&[0, 1, 2, 3, 4, 5]), ["/pip/", "/pip-1.dist-info/", "/pip.py"]);
+        assert_eq!(site.paths(&[1, 2, 4, 5]), ["/pip-1.dist-info/", "/pip/a", "/pip/b/c"]);
+    }
 
     #[test]
     fn paths_are_patterns_that_match_themselves() {
