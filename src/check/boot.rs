@@ -174,8 +174,7 @@ fn status(start: &[u8]) -> Option<u16> {
 /// Returns what of a process's output says why it failed: the last traceback, or its last lines. What `slugc run` itself
 /// says isn't the process's.
 pub(crate) fn last_words(output: &str, most: usize) -> String {
-    let is_own = |line: &&str| !(line.starts_with("-----> ") || line.starts_with(" !") || line.is_empty());
-    let lines: Vec<&str> = output.lines().map(str::trim_end).filter(is_own).collect();
+    let lines = without_own(output);
     let traceback = lines.iter().rposition(|line| line.ends_with("Traceback (most recent call last):"));
     if let Some(start) = traceback {
         // Its end is the first line that isn't indented: the exception.
@@ -184,7 +183,41 @@ pub(crate) fn last_words(output: &str, most: usize) -> String {
         // An exception's own text can have several lines.
         return lines[end.saturating_sub(most).max(start)..end].join("\n");
     }
+    if lines.is_empty() {
+        // It said nothing: how it ended is all that there is.
+        let ending = output.lines().rev().find_map(|line| line.strip_prefix("-----> Process exited with "));
+        return ending
+            .map(|ending| format!("It said nothing, and exited with {ending}."))
+            .unwrap_or_default();
+    }
     lines[lines.len().saturating_sub(most)..].join("\n")
+}
+
+/// Takes out what `slugc run` and the scripts of the buildpack say: steps, reports, and what belongs to them.
+fn without_own(output: &str) -> Vec<&str> {
+    let is_report = |line: &str| {
+        let words = ["error[", "warning[", "note["];
+        let id = words.iter().find_map(|word| line.strip_prefix(word)?.split_once("]: "));
+        id.is_some_and(|(id, _)| id.contains("::") || id == "interrupted")
+    };
+    // How far what belongs to the line before is indented.
+    let mut margin = None;
+    let mut lines = Vec::new();
+    for line in output.lines().map(str::trim_end) {
+        if line.starts_with("-----> ") {
+            margin = Some("       ");
+        } else if is_report(line) {
+            margin = Some("  ");
+        } else if margin.is_some_and(|margin| line.starts_with(margin))
+            || line.starts_with("Python buildpack: ")
+        {
+            continue;
+        } else if !line.is_empty() {
+            margin = None;
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// Returns the last line of the app's own that the last traceback of an output names.
@@ -282,10 +315,23 @@ mod tests {
     fn the_cause_is_told_and_not_what_servers_say_after_it() {
         let gunicorn = "-----> Starting process\n[ERROR] Exception in worker process\n\
             Traceback (most recent call last):\n  File \"/app/wsgi.py\", line 3, in <module>\n    raise RuntimeError(\"x\")\n\
-            RuntimeError: x\n[INFO] Worker exiting (pid: 8)\n[ERROR] Shutting down: Master\n-----> State changed\n !     Error\n";
+            RuntimeError: x\n[INFO] Worker exiting (pid: 8)\n[ERROR] Shutting down: Master\n-----> State changed\nwarning[run::crashed]: It ended.\n  Look\n";
         for (output, expected) in [
             (gunicorn, "RuntimeError: x"),
             ("no luck\n\n-----> State changed from starting to crashed\n", "no luck"),
+            // What slugc and the buildpack's scripts say is nobody's last word.
+            (
+                "-----> Starting process with command `python srv.py`\n       Its address is http://localhost:1\n\
+                 Python buildpack: Detected 512 MB available memory and 2 CPU cores.\nbye\n\
+                 warning[run::crashed]: `slugc explain H10` says more.\n\nerror[run::x]: It\n  ended.\n  = so\n",
+                "bye",
+            ),
+            ("warning[run::crashed]: x\n  y\n", ""),
+            ("warning[W1]: of the app's own\n", "warning[W1]: of the app's own"),
+            (
+                "-----> Process exited with status 7\n-----> State changed\n",
+                "It said nothing, and exited with status 7.",
+            ),
             (
                 "Traceback (most recent call last):\n  File \"a\"\nKeyError: 'A'\n\nDuring handling\n\n\
               Traceback (most recent call last):\n  File \"b\"\nValueError: B\n",

@@ -115,7 +115,9 @@ impl Place<'_> {
             let word = server.subcommand.unwrap_or(program);
             return vec![match problem {
                 // One cause: another server is needed, whatever this one is told.
-                Some(problem) if problem.code == FindingCode::CommandFixedPort => self.finding(problem),
+                Some(problem) if problem.code == FindingCode::CommandFixedPort => {
+                    self.finding(problem).with_fix(FindingCode::CommandDevServer.entry().fix)
+                }
                 Some(problem) => {
                     let message = format!("{message} {}", problem.message);
                     Finding::new(FindingCode::CommandDevServer, message)
@@ -184,7 +186,9 @@ impl Place<'_> {
             );
             let place =
                 line_of(text, line).map(|text| point_at(&settings.file, line, &text, &port, "a fixed port"));
-            return Some(elsewhere(Finding::new(FindingCode::CommandFixedPort, message).at(place)));
+            let fix = format!("Leave the port away there, and write `{}` in the Procfile.", server.advice());
+            let finding = Finding::new(FindingCode::CommandFixedPort, message).with_fix(fix);
+            return Some(elsewhere(finding.at(place)));
         }
         let port = self.port(server, &told, is_open);
         let host = self.host(server, &told, is_open);
@@ -217,6 +221,8 @@ impl Place<'_> {
                 );
                 problem(FindingCode::CommandFixedPort, message, word, "a fixed port")
             }
+            // `export PORT=8000; gunicorn -b 0.0.0.0:$PORT`
+            Some(port) if port.trim_matches(['$', '{', '}']) == "PORT" => self.set_port().map(elsewhere),
             Some(_) => None,
             // An address without a port: what gunicorn takes then isn't PORT.
             None if program == "gunicorn" && told.words.last().is_some_and(|bind| lacks_port(bind)) => {
@@ -225,13 +231,7 @@ impl Place<'_> {
                     format!("gunicorn listens on port 8000, as `{word}` names an address without a port.");
                 problem(FindingCode::CommandFixedPort, message, word, "no `:$PORT`")
             }
-            None if server.reads_port => {
-                let port = self.invoked.variable("PORT").filter(|port| is_fixed(port))?;
-                let message = format!(
-                    "{program} listens on port {port}, as the command sets PORT itself: Heroku sends requests to the port that was in it."
-                );
-                problem(FindingCode::CommandFixedPort, message, &format!("PORT={port}"), "a fixed port")
-            }
+            None if server.reads_port => self.set_port().map(elsewhere),
             None if is_open => None,
             None => {
                 let message = format!(
@@ -241,6 +241,19 @@ impl Place<'_> {
                 problem(FindingCode::CommandNoPort, message, program, "no `$PORT`")
             }
         }
+    }
+
+    /// Finds a PORT that the command sets itself.
+    fn set_port(&self) -> Option<Finding> {
+        let program = &self.invoked.program;
+        let port = self.invoked.variable("PORT").filter(|port| is_fixed(port))?;
+        let assignment = format!("PORT={port}");
+        let message = format!(
+            "{program} listens on port {port}, as the command sets PORT itself: Heroku sends requests to the port that was in it."
+        );
+        let finding = Finding::new(FindingCode::CommandFixedPort, message)
+            .with_fix(format!("Leave `{assignment}` away: each dyno has a PORT of its own."));
+        Some(finding.at(self.line.point(self.invoked, &assignment, "a fixed port")))
     }
 
     fn host(&self, server: &Server, told: &Listening, is_open: bool) -> Option<Problem> {
@@ -272,12 +285,7 @@ impl Place<'_> {
             Some((value, bind.place, text))
         });
         let Some((value, place, text)) = bind else {
-            let port = self.invoked.variable("PORT").filter(|port| is_fixed(port))?;
-            let message = format!(
-                "gunicorn listens on port {port}, as the command sets PORT itself: Heroku sends requests to the port that was in it."
-            );
-            let place = self.line.point(self.invoked, &format!("PORT={port}"), "a fixed port");
-            return Some(Finding::new(FindingCode::CommandFixedPort, message).at(place));
+            return self.set_port();
         };
         let value = value?;
         let (host, port) = split_bind(&value);

@@ -101,7 +101,13 @@ fn check_program(facts: &Facts, process: &Process<'_>, program: &str) -> Option<
                 .filter(|_| program != "unicorn" && !is_python(program) && !program.contains([' ', '$']))?;
             let message =
                 format!("The process type `{}` calls `{program}`. Is `{meant}` meant?", process.name);
-            return Some(finding(FindingCode::CommandNotInstalled, process, message, program, "isn't known"));
+            // Somebody may have published a package of the misspelt name.
+            let fix =
+                format!("Write `{meant}`. If `{program}` is a program of the app's own, give its path.");
+            return Some(
+                finding(FindingCode::CommandNotInstalled, process, message, program, "isn't known")
+                    .with_fix(fix),
+            );
         }
     };
     let package = known.map_or(program, |(_, package)| package);

@@ -250,9 +250,10 @@ mod tests {
           |
         1 | web: gunicorn -b 0.0.0.0:80 app:app
           |                  ^^^^^^^^^^ a fixed port
-          = Take the port from the variable PORT, which is another one in each dyno:
-            `--port $PORT`, or `--bind 0.0.0.0:$PORT`. Without it, the dyno is stopped
-            after 60 seconds (R10).
+          = Take the port from the variable PORT, which is another one in each dyno: by
+            the server's own option or setting for it, or in Python from
+            `os.environ['PORT']`. Without it, the dyno is stopped after 60 seconds
+            (R10).
 
         warning[files::large]: Large files are in the slug that a running app hardly
           needs.

@@ -21,13 +21,24 @@ pub(super) fn may_be_told(facts: &Facts, server: &Server, invoked: &Invoked, bef
     let is_named = |text: &str| !prefix.is_empty() && text.contains(prefix);
     before.iter().any(|earlier| !tells_nothing(earlier))
         || has_open_word(invoked)
-        || profiles(facts).any(|(_, text)| is_named(text))
+        || profiles(facts).any(|(path, text)| is_named(text) || brings_more(path, text))
         || facts.config_vars.keys().any(|name| is_named(name))
         || facts.texts.get("app.json").is_some_and(|text| is_named(text))
         || server.configuration.iter().any(|name| {
             let own = [join(&invoked.dir, name), (*name).to_owned()];
             own.iter().any(|path| facts.texts.get(path).is_some_and(|text| is_named(text)))
         })
+}
+
+/// `. ./env.sh`, `source config`, `eval "$(…)"`
+static BRINGS_MORE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?m)(?:^|[;&|(]|\b(?:then|do|else)\b)\s*(?:\.|source|eval)\s").ok());
+
+/// Returns whether a boot script of the app's own sets variables that can't be seen in it.
+fn brings_more(path: &str, text: &str) -> bool {
+    const BUILDPACKS: &[&str] = &["WEB_CONCURRENCY.sh", "python.sh", "python.gunicorn.sh"];
+    let is_buildpacks = path.strip_prefix(".profile.d/").is_some_and(|name| BUILDPACKS.contains(&name));
+    !is_buildpacks && BRINGS_MORE.as_ref().is_some_and(|pattern| pattern.is_match(text))
 }
 
 fn tells_nothing(earlier: &Invoked) -> bool {
@@ -106,8 +117,9 @@ pub(super) fn fixed_in_scripts(facts: &Facts, server: &Server, before: &[Invoked
         "{file} has {} listen on port {port}, but Heroku sends requests to the port in PORT.",
         server.program
     );
+    let fix = format!("Leave the port away there, and write `{}` in the Procfile.", server.advice());
     let place = line_of(text, number).map(|line| point_at(file, number, &line, port, "a fixed port"));
-    Some(Finding::new(FindingCode::CommandFixedPort, message).at(place))
+    Some(Finding::new(FindingCode::CommandFixedPort, message).with_fix(fix).at(place))
 }
 
 /// What Streamlit's own settings say of the port and the address, each with its line.

@@ -238,6 +238,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("gunicorn -k uvicorn main:app", "command::invalid", "UvicornWorker"),
     ("gunicorn -k eventlet wsgi:app", "command::not-installed", "eventlet"),
     ("export PORT=8000; gunicorn wsgi:app", "command::fixed-port", "8000"),
+    ("export PORT=8000; gunicorn -b 0.0.0.0:$PORT wsgi:app", "command::fixed-port", "sets PORT itself"),
+    (
+        "export PORT=8000; uvicorn main:app --host 0.0.0.0 --port ${PORT}",
+        "command::fixed-port",
+        "sets PORT itself",
+    ),
     // Where they listen.
     ("gunicorn -b 0.0.0.0:8000 wsgi:app", "command::fixed-port", "8000"),
     ("gunicorn -b 127.0.0.1:8000 wsgi:app", "command::fixed-port", "127.0.0.1"),
@@ -315,6 +321,13 @@ fn whatever_may_tell_a_server_where_to_listen_is_looked_at() {
             None,
         ),
         (streamlit, &[(".profile", "export STREAMLIT_SERVER_PORT=$PORT\n")], None),
+        // What a script reads in, or evaluates, could say anything.
+        (uvicorn, &[(".profile", ". ./x.sh\n"), ("x.sh", "export UVICORN_PORT=$PORT\n")], None),
+        (uvicorn, &[(".profile", "set -a\n. ./config/env\nset +a\n")], None),
+        (uvicorn, &[(".profile.d/a.sh", "if true; then source /app/x.sh; fi\n")], None),
+        (uvicorn, &[(".profile.d/a.sh", "eval $(python settings.py)\n")], None),
+        (uvicorn, &[(".profile.d/WEB_CONCURRENCY.sh", ". /etc/x\n")], Some("Procfile:1")),
+        (uvicorn, &[(".profile", "# . ./x.sh\necho evaluated source.\n")], Some("Procfile:1")),
         (uvicorn, &[(".profile", "export DEBUG=\n")], Some("Procfile:1")),
         (uvicorn, &[(".profile", "export UVICORN_PORT=8000\n")], Some(".profile:1")),
         (". ./a.sh && uvicorn main:app", &[("a.sh", "export UVICORN_PORT=$PORT\n")], None),

@@ -82,13 +82,13 @@ pub(super) fn config_vars(arguments: &ConfigVarArguments, env: &Env) -> Result<C
     let dir = env_dir.as_ref().map(|dir| env.absolute(dir));
     if let Some(dir) = &dir {
         // Buildpacks may be given one that isn't there; whoever names one here means one that is.
-        super::paths::check_exists("--env-dir", dir)?;
+        super::paths::check_dir("--env-dir", dir)?;
         fs::read_dir(dir).doing("reading", dir)?;
     }
     let mut vars = ConfigVars::read(dir.as_deref())?;
     if let Some(file) = env_file {
         let path = env.absolute(file);
-        super::paths::check_exists("--env-file", &path)?;
+        super::paths::check_file("--env-file", &path)?;
         let parsed = parse_env_file(&fs::read(&path).doing("reading", &path)?);
         vars.extend(parsed.map_err(|error| error.in_file(file.display().to_string()))?);
     }

@@ -22,7 +22,7 @@ use crate::dyno::ended_by;
 use crate::env::{Env, Interrupt};
 use crate::error::Result;
 use crate::host::files;
-use crate::host::process::{RunError, capture};
+use crate::host::process::{RunError, watch as watch_process};
 use crate::host::scratch::ScratchDir;
 use crate::output::Output;
 use crate::slug::assemble::Layout;
@@ -259,10 +259,11 @@ fn boot(
     let stop = Interrupt::default();
     let inner = Env { interrupt: stop.clone(), ..env.clone() };
     let (running, ended) = mpsc::channel::<()>();
-    let silent = Output::silent();
+    let mut written = Vec::new();
     let (boot, outcome) = std::thread::scope(|scope| {
-        let child = scope.spawn(|| {
-            let outcome = capture(&invocation, &inner, &silent);
+        let written = &mut written;
+        let child = scope.spawn(move || {
+            let outcome = watch_process(&invocation, &inner, written);
             drop(running);
             outcome
         });
@@ -281,14 +282,10 @@ fn boot(
         (boot, child.join())
     });
     let boot = boot?;
-    let output = match outcome {
-        Ok(Ok(captured)) => {
-            String::from_utf8_lossy(&[captured.stdout, captured.stderr].concat()).into_owned()
-        }
-        Ok(Err(error @ RunError::Start { .. })) => return Err(error.into()),
-        Ok(Err(error)) => error.text(),
-        Err(_) => String::new(),
-    };
+    if let Ok(Err(error @ RunError::Start { .. })) = outcome {
+        return Err(error.into());
+    }
+    let output = String::from_utf8_lossy(&written);
     if let Some(script) = ended_by(&output) {
         return Ok((boot, Some(profile_ended(script, facts, true))));
     }

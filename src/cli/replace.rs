@@ -6,12 +6,12 @@ use std::path::Path;
 use crate::error::Result;
 use crate::host::files::{FileContext, check_writable, read_small_file};
 pub(super) use crate::inspect::made::Written;
-use crate::slug::replace::NotOurs;
+use crate::slug::replace::{NotOurs, is_placeholder};
 
 /// Fails if the file can't be written, or if it would replace one that slugc didn't make.
 pub(super) fn check_replaceable(file: &Path, written: Written) -> Result<()> {
     let contents = read_small_file(file);
-    if contents.as_ref().is_ok_and(|contents| !contents.is_empty() && !written.is_ours(contents)) {
+    if contents.as_ref().is_ok_and(|contents| !written.is_ours(contents)) && !is_placeholder(file) {
         return Err(NotOurs { path: file.to_owned(), kind: written.kind() }.into());
     }
     // By writing a file beside it: not where this is refused anyway.

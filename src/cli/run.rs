@@ -110,7 +110,11 @@ fn diagnose(run: &Run, env: &Env) -> Diagnose {
     let (slug, given, env) = (env.absolute(&run.slug), run.config_vars.clone(), env.clone());
     let options: Vec<OsString> = if run.no_isolate { vec!["--no-isolate".into()] } else { Vec::new() };
     Arc::new(move |process| {
-        let facts = read_slug(&slug, &env).ok()?;
+        let mut facts = read_slug(&slug, &env).ok()?;
+        // What another process type runs explains nothing.
+        if let Some((procfile, _)) = &mut facts.procfile {
+            procfile.processes.retain(|(name, _)| name == process);
+        }
         let declared = facts.processes().into_iter().find(|declared| declared.name == process)?.line;
         // What is wrong with this process, or with a file of the app.
         let is_reason = |finding: &Finding| {
@@ -137,7 +141,7 @@ fn describe(finding: &Finding) -> String {
     let place = finding.place.as_ref().map(render_snippet);
     let parts = [entry.title, finding.message.trim_end()].into_iter().chain(place.as_deref());
     let id = format!("Finding id: {}", entry.id);
-    parts.chain([finding.fix(), &id]).collect::<Vec<_>>().join("\n\n")
+    parts.chain([finding.fix().trim_end(), &id]).collect::<Vec<_>>().join("\n")
 }
 
 /// Reads the config vars as text: `--set` wins over `--env-file`, which wins over `--env-dir`.

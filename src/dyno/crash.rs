@@ -56,7 +56,7 @@ impl Crash {
         let is_open = found.is_none() && spec.diagnose.is_some() && self.process == "web";
         let boot = is_open.then(|| "`slugc check SLUG --boot` looks for the reason.".to_owned());
         let more = format!("`slugc explain {}` says more.", self.explained_by);
-        let advice = found.into_iter().chain(boot).chain([more]).collect::<Vec<_>>().join("\n\n");
+        let advice = found.into_iter().chain(boot).chain([more]).collect::<Vec<_>>().join("\n");
         self.voice.warn(NoticeCode::RunCrashed, &self.line, &advice);
     }
 }

@@ -50,7 +50,7 @@ catalogue! {
     }
     CommandLineNoSuchPath => {
         id: "command-line::no-such-path",
-        title: "A path on the command line doesn't exist.",
+        title: "A path on the command line can't be used.",
         fix: indoc! {"
             Check its spelling. A relative path counts from the directory that
             slugc is run in.
@@ -61,8 +61,8 @@ catalogue! {
         id: "output::not-ours",
         title: "A file that slugc didn't make would be replaced.",
         fix: indoc! {"
-            Name another file with -o, or move that one away. If it may be
-            replaced, say so: slugc build --force
+            Name another file, or move that one away. `slugc build` replaces it
+            with `--force`.
         "},
         exit_code: 2,
     }
@@ -979,7 +979,7 @@ catalogue! {
         title: "The router's port is taken.",
         fix: indoc! {"
             Stop the program that listens on it (`ss -ltnp` shows which one),
-            or give another port: slugc run slug.tgz --port 5001
+            or give another port with `--port`.
         "},
         exit_code: 3,
     }

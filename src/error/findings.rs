@@ -272,8 +272,9 @@ findings! {
         title: "The web process listens on a port of its own.",
         fix: indoc! {"
             Take the port from the variable PORT, which is another one in each
-            dyno: `--port $PORT`, or `--bind 0.0.0.0:$PORT`. Without it, the
-            dyno is stopped after 60 seconds (R10).
+            dyno: by the server's own option or setting for it, or in Python
+            from `os.environ['PORT']`. Without it, the dyno is stopped after
+            60 seconds (R10).
         "},
     }
     CommandNoPort => {

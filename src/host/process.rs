@@ -185,6 +185,17 @@ pub(crate) fn stream(invocation: &Invocation, env: &Env, output: &Output) -> Res
     })
 }
 
+/// Runs a program to its end, and keeps the last of what it writes to either stream, without secrets: whoever ends it
+/// by an interrupt has that, too.
+pub(crate) fn watch(invocation: &Invocation, env: &Env, written: &mut Vec<u8>) -> Result<(), RunError> {
+    let hidden = Hidden::of(invocation, env);
+    run(invocation, env, &Output::silent(), 0, &mut |_, piece| {
+        written.extend_from_slice(&hidden.hide(piece));
+        keep_end(written, KEPT_OF_STREAM);
+    })
+    .map(drop)
+}
+
 /// The most of a line that is shown, in bytes: as Heroku's log.
 const LONGEST_LINE: usize = 10_000;
 

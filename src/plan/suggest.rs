@@ -79,7 +79,7 @@ pub(crate) fn suggest(sources: &BTreeMap<&str, &str>, packages: &Packages) -> Op
     django(&sources, packages)
         .or_else(|| web_app(&sources, packages))
         .or_else(|| streamlit(&sources, packages))
-        .or_else(|| script(&sources))
+        .or_else(|| script(&sources, packages))
 }
 
 /// Returns whether an app may live in a file of this path: not in those of tests, examples and other people's code.
@@ -337,8 +337,27 @@ fn streamlit(sources: &[(&str, &str)], packages: &Packages) -> Option<Suggestion
     })
 }
 
+/// Packages that only apps with a web process require.
+const WEB_FRAMEWORKS: &[&str] = &[
+    "aiohttp",
+    "bottle",
+    "dash",
+    "django",
+    "falcon",
+    "fastapi",
+    "flask",
+    "litestar",
+    "nicegui",
+    "pyramid",
+    "quart",
+    "sanic",
+    "starlette",
+    "streamlit",
+    "tornado",
+];
+
 /// A script of the top level directory that is run by itself: the only one, or the one with the usual name.
-fn script(sources: &[(&str, &str)]) -> Option<Suggestion> {
+fn script(sources: &[(&str, &str)], packages: &Packages) -> Option<Suggestion> {
     const NAMES: &[&str] = &["main.py", "app.py", "server.py", "bot.py", "run.py", "worker.py"];
     let at_top: Vec<&(&str, &str)> =
         sources.iter().filter(|(path, _)| !path.contains('/') && *path != "__init__.py").collect();
@@ -363,6 +382,10 @@ fn script(sources: &[(&str, &str)]) -> Option<Suggestion> {
     };
     let does_something = text.contains("__main__") || text.lines().any(runs);
     let is_web = LISTENS.iter().any(|sign| text.contains(sign)) || text.contains("PORT");
+    // An app of a web framework that wasn't found is no worker.
+    if !is_web && WEB_FRAMEWORKS.iter().any(|framework| packages.has(framework)) {
+        return None;
+    }
     let kind = if is_web { "web" } else { "worker" };
     let before = if imports_any(text, &["gradio"]) {
         "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=$PORT "
@@ -501,6 +524,18 @@ mod tests {
                 "web: python server.py",
             ),
             (&[("tests/app.py", FLASK)], "gunicorn", ""),
+            // An app that wasn't found isn't a worker.
+            (
+                &[
+                    ("run.py", "from pkg import make\napp = make()\n"),
+                    ("pkg/__init__.py", "from flask import Flask\ndef make(): return Flask(__name__)\n"),
+                ],
+                "flask",
+                "",
+            ),
+            (&[("main.py", "from pkg.core import build\napp = build()\n")], "fastapi uvicorn", ""),
+            (&[("srv.py", "from aiohttp import web\napp = web.Application()\n")], "aiohttp", ""),
+            (&[("app.py", "from mine import serve\nserve()\n")], "django gunicorn", ""),
             (&[("a.py", "x = 1\n"), ("b.py", "y = 1\n")], "", ""),
             (&[("main.py", "def main():\n    app = Router()\n")], "", ""),
         ] {

@@ -1,5 +1,5 @@
-//! What a slug may take the place of: nothing, an empty file, or what slugc itself has made. A file of the user's is never
-//! replaced.
+//! What a slug may take the place of: nothing, the empty file of `mktemp`, or what slugc itself has made. A file of the
+//! user's is never replaced: an empty one may be an `__init__.py`.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -115,7 +115,7 @@ pub(crate) fn check_replaceable(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         bytes => {
             let bytes = bytes.doing("reading", &manifest)?;
-            if !bytes.is_empty() && checksum_in(&bytes).is_none() {
+            if checksum_in(&bytes).is_none() && !is_placeholder(&manifest) {
                 return Err(NotOurs { path: manifest, kind: "a manifest" }.into());
             }
         }
@@ -124,7 +124,7 @@ pub(crate) fn check_replaceable(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         metadata => metadata.doing("reading", slug)?,
     };
-    if metadata.len() == 0 {
+    if is_placeholder(slug) {
         return Ok(());
     }
     let last = store.document::<Written>(KIND, lineage);
@@ -143,6 +143,11 @@ pub(crate) fn check_replaceable(
         return Ok(());
     }
     Err(NotOurs { path: slug.to_owned(), kind: "a slug" }.into())
+}
+
+/// Returns whether a file is as `mktemp` makes it: empty, and private.
+pub(crate) fn is_placeholder(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0 && found.mode() & 0o077 == 0)
 }
 
 /// Returns whether a file is compressed and begins with the app's directory, as each slug of slugc's does.

@@ -25,6 +25,9 @@ impl SlugWriter {
     pub(super) fn create(path: &Path) -> Result<Self, SlugError> {
         let refused = |source| SlugError::OutputNotWritable { path: path.to_owned(), source };
         refuse_special(path).map_err(refused)?;
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(refused(io::ErrorKind::IsADirectory.into()));
+        }
         let file = temp_file_in(directory_of(path)).map_err(|source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 SlugError::Write { path: path.to_owned(), source }

@@ -341,11 +341,14 @@ fn a_damaged_store_heals_itself() {
 #[test]
 fn bad_arguments_get_help() {
     let app = TestApp::new(&[REQUIREMENTS]);
-    for arguments in [&["biuld"][..], &["build", "--max-size", "much"], &["build", "-j", "0"], &["run"]] {
+    for arguments in [&["biuld"][..], &["build", "--max-size", "much"], &["build", "-j", "0"], &["sbom"]] {
         let run = app.run(arguments);
         assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
         assert!(run.stderr.contains("--help"), "{arguments:?}: {}", run.stderr);
     }
+    // Without a name, it is slug.tgz.
+    let run = app.run(&["run"]).failure("slug::not-a-slug");
+    assert!(run.code == Some(2) && run.stderr.contains("slug.tgz"), "{}", run.stderr);
     for arguments in
         [&["--help"][..], &["build", "--help"], &["plan", "--help"], &["run", "--help"], &["--version"]]
     {

@@ -1345,7 +1345,7 @@ fn ids_are_explained_and_slips_are_recognised() {
     let app = TestApp::new(&[]);
     let explained = app.run(&["explain", "command::fixed-port"]).success();
     assert!(
-        explained.stdout.contains("$PORT") && explained.stdout.contains("docs/findings.md"),
+        explained.stdout.contains("variable PORT") && explained.stdout.contains("docs/findings.md"),
         "{}",
         explained.stdout
     );

@@ -115,7 +115,7 @@ fn every_variable_that_slugc_reads_is_on_the_page() {
         read.extend(others.captures_iter(text).map(|found| found[1].to_owned()));
     }
     // What git and the classic buildpack's own caller set.
-    for name in ["GIT_QUARANTINE_PATH", "INSTALL_TEST", "XDG_CACHE_HOME"] {
+    for name in ["GIT_DIR", "GIT_QUARANTINE_PATH", "INSTALL_TEST", "XDG_CACHE_HOME"] {
         assert!(read.remove(name), "{name} isn't read any more");
     }
     let page = std::fs::read_to_string("docs/environment.md").unwrap();

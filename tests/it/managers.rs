@@ -178,7 +178,7 @@ fn pipfile_lock() {
 #[ignore = "needs PyPI"]
 fn pipfile_alone() {
     let app = online(&[("Pipfile", PIPFILE)]);
-    let log = builds(&app, "uv pip install -r Pipfile");
+    let log = crate::support::flowing(&builds(&app, "uv pip install -r Pipfile"));
     assert!(log.contains("aren't locked") && log.contains("pipenv lock"), "{log}");
     imports(&app, "six", true);
     imports(&app, "iniconfig", false);

@@ -91,6 +91,21 @@ fn what_slugc_did_not_make_is_replaced_only_by_force() {
         app.build(&["-o", slug.to_str().unwrap(), "--force"]).success();
         assert_ne!(fs::read(&file).unwrap(), content.as_bytes(), "{name}");
     }
+    // B01: an empty file can be a part of the app; `mktemp` makes one for whoever wants to write it.
+    fs::create_dir(app.out.join("src")).unwrap();
+    for name in ["src/__init__.py", "requirements.txt", "py.typed"] {
+        let file = app.out.join(name);
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let path = file.to_str().unwrap();
+        app.build(&["-o", path]).failure("output::not-ours");
+        app.run(&["package", "classic", "-o", path]).failure("output::not-ours");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "", "{name}");
+    }
+    let made = app.out.join("tmp.x1");
+    fs::write(&made, "").unwrap();
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o600)).unwrap();
+    app.build(&["-o", made.to_str().unwrap()]).success();
     // A slug of ours that was copied is known by its manifest; one that was changed since isn't ours any more.
     app.build(&[]).success();
     let copy = app.out.join("copy.tgz");
