@@ -11,13 +11,15 @@ use super::args::{Arguments, ConfigVarArguments, Run};
 use super::in_dyno::InDyno;
 use super::{build, dotenv};
 use crate::app::procfile::Procfile;
+use crate::build::config_vars::is_variable_name;
+use crate::check::boot::{last_words, place_in_traceback};
 use crate::check::confirm::{Request, confirm};
 use crate::check::finding::Finding;
 use crate::check::gather::read_slug;
 use crate::check::{Severity, check, missing_procfile};
 use crate::dyno::{Diagnose, DynoCommand, DynoSpec, SharedLog, Timing, run_dyno};
 use crate::env::Env;
-use crate::error::{Door, ErrorCode, Failure, Result, UserError, render_snippet};
+use crate::error::{Door, ErrorCode, Failure, Result, Snippet, UserError, render_snippet};
 use crate::host::cell::Restored;
 use crate::output::{Output, shell_quote};
 
@@ -109,7 +111,7 @@ fn with_suggestion(failure: Failure, slug: &Path, named: &Path, env: &Env) -> Fa
 fn diagnose(run: &Run, env: &Env) -> Diagnose {
     let (slug, given, env) = (env.absolute(&run.slug), run.config_vars.clone(), env.clone());
     let options: Vec<OsString> = if run.no_isolate { vec!["--no-isolate".into()] } else { Vec::new() };
-    Arc::new(move |process| {
+    Arc::new(move |process, output| {
         let mut facts = read_slug(&slug, &env).ok()?;
         // What another process type runs explains nothing.
         if let Some((procfile, _)) = &mut facts.procfile {
@@ -131,8 +133,24 @@ fn diagnose(run: &Run, env: &Env) -> Diagnose {
             let confirmed = confirm(&request, &|command, limit| dyno.run(command, limit)).ok()?;
             found = confirmed.into_iter().map(|found| found.finding).collect();
         }
-        found.first().map(describe)
+        // What a script raises is known from what it wrote.
+        let raised = || place_in_traceback(output, &facts).map(|place| describe_raised(&place, output));
+        found.first().map(describe).or_else(raised)
     })
+}
+
+/// Says what a process has raised last, and where in the app.
+fn describe_raised(place: &Snippet, output: &str) -> String {
+    const LINES: usize = 12;
+    let words = last_words(output, LINES);
+    let raised = words.lines().last().unwrap_or_default();
+    // `os.environ["NAME"]`
+    let variable = raised.strip_prefix("KeyError: ").map(|name| name.trim_matches(['\'', '"']));
+    let fix = match variable.filter(|name| place.text.contains("environ") && is_variable_name(name)) {
+        Some(name) => format!("Give it the config var: `--set {name}=VALUE`, or `--env-file FILE`."),
+        None => "If it needs config vars, give them with `--env-file`, `--env-dir` or `--set`.".to_owned(),
+    };
+    format!("It raised {raised}\n{}\n{fix}", render_snippet(place))
 }
 
 /// Describes a finding in the log.

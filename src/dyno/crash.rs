@@ -17,6 +17,8 @@ pub(super) struct Crash {
     /// The id that `slugc explain` has more about.
     explained_by: &'static str,
     voice: Voice,
+    /// The last of what the process wrote.
+    output: String,
 }
 
 /// How long a process may have run to have ended at boot: servers that listen first load the app later.
@@ -42,14 +44,21 @@ impl Crash {
         // Only the router has a code for it.
         let explained_by = if order.is_web { "H10" } else { NoticeCode::RunCrashed.entry().id };
         let is_at_boot = !ending.was_up || ending.up_for < BOOT;
-        Some(Self { process, line, is_at_boot, explained_by, voice: voice.clone() })
+        Some(Self {
+            process,
+            line,
+            is_at_boot,
+            explained_by,
+            voice: voice.clone(),
+            output: ending.last_output.clone(),
+        })
     }
 
     /// Says it, and what is found about it.
     pub(super) fn tell(&self, spec: &DynoSpec, is_restarted: bool) {
         let found = match &spec.diagnose {
             // Looking for the reason takes time, and the other dynos have to be watched.
-            Some(diagnose) if self.is_at_boot && !is_restarted => diagnose(&self.process),
+            Some(diagnose) if self.is_at_boot && !is_restarted => diagnose(&self.process, &self.output),
             _ => None,
         };
         // What a script raises is known to those who run it only.

@@ -19,7 +19,7 @@ use super::memory::{Gauge, MemoryGroup};
 use super::scratch::Scratch;
 use super::size::DynoSize;
 use super::supervise::{Dyno, LEFTOVERS_TIMEOUT, Parts, Rules};
-use super::{DynoError, DynoSpec};
+use super::{DynoCommand, DynoError, DynoSpec};
 use crate::env::Env;
 use crate::error::{NoticeCode, Result};
 use crate::host::cell::{self, Contents, Isolation, JoinedTerminal, NotHere};
@@ -220,7 +220,11 @@ impl<'a> Launcher<'a> {
         if is_piped(io::stdout().is_terminal(), io::stdout().as_fd()) {
             command.stdout(Stdio::piped());
         }
-        if is_piped(io::stderr().is_terminal(), io::stderr().as_fd()) {
+        // What a process type raises says why it has crashed.
+        let is_read = self.spec.diagnose.is_some()
+            && !stdin.is_foreground
+            && matches!(self.spec.command, DynoCommand::ProcessType(_));
+        if is_read || is_piped(io::stderr().is_terminal(), io::stderr().as_fd()) {
             command.stderr(Stdio::piped());
         }
         if let Some(terminal) = own_terminal {

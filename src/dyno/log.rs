@@ -1,7 +1,7 @@
 //! What is said about a dyno, and by it: a single dyno writes to our own streams itself; of several, each line
 //! carries the name of its dyno.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -122,33 +122,87 @@ impl Voice {
     /// Passes on what a dyno writes to both of its streams, until it closes them.
     pub(super) fn listen_to(&self, child: &mut Child) -> Listening {
         let Some((log, label)) = &self.shared else { return pass_through(child) };
+        let last = Last::default();
         let pipes: [Option<Box<dyn Read + Send>>; 2] = [
-            child.stdout.take().map(|pipe| Box::new(pipe) as _),
-            child.stderr.take().map(|pipe| Box::new(pipe) as _),
+            child.stdout.take().map(|pipe| Box::new(last.of(pipe)) as _),
+            child.stderr.take().map(|pipe| Box::new(last.of(pipe)) as _),
         ];
         let pass_on = |pipe| {
             let (log, label) = (log.clone(), label.clone());
             std::thread::spawn(move || copy_lines(pipe, &mut |line| log.write(&label, '|', line)))
         };
-        Listening(pipes.into_iter().flatten().map(pass_on).collect())
+        Listening { threads: pipes.into_iter().flatten().map(pass_on).collect(), last }
     }
 }
 
 /// Passes on what the only dyno writes, where it doesn't have our own streams.
 fn pass_through(child: &mut Child) -> Listening {
-    let out = child.stdout.take().map(|pipe| std::thread::spawn(move || relay(pipe, std::io::stdout())));
-    let err = child.stderr.take().map(|pipe| std::thread::spawn(move || relay(pipe, std::io::stderr())));
-    Listening(out.into_iter().chain(err).collect())
+    let last = Last::default();
+    let out = child.stdout.take().map(|pipe| last.of(pipe));
+    let err = child.stderr.take().map(|pipe| last.of(pipe));
+    let out = out.map(|pipe| std::thread::spawn(move || relay(pipe, io::stdout())));
+    let err = err.map(|pipe| std::thread::spawn(move || relay(pipe, io::stderr())));
+    Listening { threads: out.into_iter().chain(err).collect(), last }
+}
+
+/// The last of what a dyno has written to both of its streams.
+#[derive(Debug, Clone, Default)]
+struct Last(Arc<Mutex<Vec<u8>>>);
+
+impl Last {
+    /// How much is kept, in bytes: a traceback has room in it.
+    const MOST: usize = 64 << 10;
+
+    /// Keeps what is read of a stream.
+    fn of<R>(&self, stream: R) -> Kept<R> {
+        Kept { stream, last: self.clone() }
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        if kept.len() > 2 * Self::MOST {
+            let start = kept.len() - Self::MOST;
+            kept.drain(..start);
+        }
+    }
+
+    fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).into_owned()
+    }
+}
+
+/// A stream whose last bytes are kept.
+struct Kept<R> {
+    stream: R,
+    last: Last,
+}
+
+impl<R: Read> Read for Kept<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(bytes)?;
+        self.last.add(&bytes[..read]);
+        Ok(read)
+    }
 }
 
 /// The threads that pass on what a dyno writes.
-pub(super) struct Listening(Vec<JoinHandle<()>>);
+pub(super) struct Listening {
+    threads: Vec<JoinHandle<()>>,
+    last: Last,
+}
 
 impl Listening {
+    /// Returns the last of what it has written.
+    pub(super) fn last_output(&self) -> String {
+        self.last.text()
+    }
+
     /// Waits for the last lines, but not for a process that has escaped with the pipe.
     pub(super) fn drain(&self) {
         let since = Stopwatch::start();
-        while self.0.iter().any(|thread| !thread.is_finished()) && since.elapsed() < DRAIN {
+        while self.threads.iter().any(|thread| !thread.is_finished()) && since.elapsed() < DRAIN {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -78,8 +78,8 @@ pub(crate) struct DynoSpec {
     pub diagnose: Option<Diagnose>,
 }
 
-/// Returns what is found about a process type that has crashed.
-pub(crate) type Diagnose = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Returns what is found about a process type that has crashed, from its name and the last that it wrote.
+pub(crate) type Diagnose = Arc<dyn Fn(&str, &str) -> Option<String> + Send + Sync>;
 
 impl DynoSpec {
     /// Returns the port that the router listens on, if there is one.
@@ -775,7 +775,7 @@ mod tests {
         ] {
             let mut dyno =
                 procfile_dyno(&format!("{process}: {command}\n"), DynoCommand::ProcessType(process.into()));
-            dyno.spec.diagnose = Some(Arc::new(|process| Some(format!("This is wrong with {process}."))));
+            dyno.spec.diagnose = Some(Arc::new(|process, _| Some(format!("This is wrong with {process}."))));
             assert_eq!(dyno.run().unwrap(), code, "{command}");
             let log = dyno.log.text();
             if expected.is_empty() {
@@ -794,7 +794,7 @@ mod tests {
         // Of several dynos, the one that has ended by itself; and the release phase.
         let mut dyno =
             procfile_dyno("worker: exec sleep 300\nclock: sleep 0.3; exit 9\n", formation(&[("all", 1)]));
-        dyno.spec.diagnose = Some(Arc::new(|process| Some(format!("This is wrong with {process}."))));
+        dyno.spec.diagnose = Some(Arc::new(|process, _| Some(format!("This is wrong with {process}."))));
         assert_eq!(dyno.run().unwrap(), 9);
         let log = dyno.log.text();
         assert!(log.contains("clock.1  > This is wrong with clock."), "{log}");
@@ -802,7 +802,7 @@ mod tests {
         let mut dyno =
             procfile_dyno("release: exit 4\nworker: true\n", DynoCommand::ProcessType("worker".into()));
         dyno.spec.release_first = true;
-        dyno.spec.diagnose = Some(Arc::new(|process| Some(format!("This is wrong with {process}."))));
+        dyno.spec.diagnose = Some(Arc::new(|process, _| Some(format!("This is wrong with {process}."))));
         dyno.run().unwrap_err();
         assert!(dyno.log.text().contains("This is wrong with release."), "{}", dyno.log.text());
     }

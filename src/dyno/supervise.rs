@@ -64,7 +64,7 @@ pub(super) struct Parts {
 }
 
 /// How a dyno has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ending {
     /// Its exit code, or what stands for it.
     pub(super) code: u8,
@@ -76,6 +76,8 @@ pub(super) struct Ending {
     pub(super) was_up: bool,
     /// How long it had been up.
     pub(super) up_for: Duration,
+    /// The last of what it had written.
+    pub(super) last_output: String,
 }
 
 /// A dyno that runs.
@@ -325,6 +327,7 @@ impl Dyno {
             has_crashed: !is_well && self.killed_for.is_none(),
             was_up: self.up.is_some(),
             up_for: self.up.map_or(Duration::ZERO, |since| since.elapsed()),
+            last_output: self.parts.listening.last_output(),
         }
     }
 

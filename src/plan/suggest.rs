@@ -338,23 +338,8 @@ fn streamlit(sources: &[(&str, &str)], packages: &Packages) -> Option<Suggestion
 }
 
 /// Packages that only apps with a web process require.
-const WEB_FRAMEWORKS: &[&str] = &[
-    "aiohttp",
-    "bottle",
-    "dash",
-    "django",
-    "falcon",
-    "fastapi",
-    "flask",
-    "litestar",
-    "nicegui",
-    "pyramid",
-    "quart",
-    "sanic",
-    "starlette",
-    "streamlit",
-    "tornado",
-];
+const WEB_FRAMEWORKS: &str = "aiohttp bottle dash django falcon fastapi flask litestar nicegui pyramid quart sanic starlette \
+                              streamlit tornado";
 
 /// A script of the top level directory that is run by itself: the only one, or the one with the usual name.
 fn script(sources: &[(&str, &str)], packages: &Packages) -> Option<Suggestion> {
@@ -383,7 +368,7 @@ fn script(sources: &[(&str, &str)], packages: &Packages) -> Option<Suggestion> {
     let does_something = text.contains("__main__") || text.lines().any(runs);
     let is_web = LISTENS.iter().any(|sign| text.contains(sign)) || text.contains("PORT");
     // An app of a web framework that wasn't found is no worker.
-    if !is_web && WEB_FRAMEWORKS.iter().any(|framework| packages.has(framework)) {
+    if !is_web && WEB_FRAMEWORKS.split(' ').any(|framework| packages.has(framework)) {
         return None;
     }
     let kind = if is_web { "web" } else { "worker" };

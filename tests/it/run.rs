@@ -534,8 +534,21 @@ fn a_crash_at_boot_ends_with_its_name_its_cause_and_the_way_on() {
             "web",
             "python serve.py",
             1,
-            &["Error H10 (App crashed)", "status 1", "slugc check SLUG --boot"][..],
+            &["Error H10 (App crashed)", "status 1", "It raised RuntimeError: no luck", "serve.py:1"][..],
         ),
+        (
+            "web",
+            "python keys.py",
+            1,
+            &["Error H10", "It raised KeyError: 'NOPE2'", "keys.py:3", "--set NOPE2=VALUE"],
+        ),
+        (
+            "worker",
+            "python -u keys.py",
+            1,
+            &["App crashed", "KeyError: 'NOPE2'", "keys.py:3", "--set NOPE2=VALUE"],
+        ),
+        ("web", "sh -c 'exit 4'", 4, &["Error H10", "slugc check SLUG --boot"]),
         ("web", "python -c 'import os; os.kill(os.getpid(), 11)'", 139, &["Error H10", "signal 11"]),
         ("web", "gunicorn wsgi:app", 127, &["Error H10", "command::not-installed", "gunicorn"]),
         ("web", "python broken.py", 1, &["Error H10", "app::syntax-error", "broken.py:1"]),
@@ -551,8 +564,11 @@ fn a_crash_at_boot_ends_with_its_name_its_cause_and_the_way_on() {
     ] {
         let app = TestApp::new(&[
             ("requirements.txt", ""),
-            ("Procfile", &format!("{process}: {command}\n")),
+            ("Procfile", &format!("{process}: {command}\nother: python lacking.py\n")),
             ("serve.py", "raise RuntimeError('no luck')\n"),
+            ("keys.py", "import os\n\nKEY = os.environ['NOPE2']\n"),
+            // What another process type would run explains nothing.
+            ("lacking.py", "import nothere_a\n"),
             ("wsgi.py", "app = None\n"),
             ("broken.py", "def f(:\n"),
         ]);
@@ -561,6 +577,7 @@ fn a_crash_at_boot_ends_with_its_name_its_cause_and_the_way_on() {
         let text = format!("{}{}", run.stdout, run.stderr);
         assert_eq!(run.code, Some(code), "{command}: {text}");
         let more = if process == "web" { "slugc explain H10" } else { "slugc explain run::crashed" };
+        assert!(!text.contains("nothere_a"), "{command}: {text}");
         for words in expected.iter().chain(&[more]) {
             assert!(text.contains(words), "{command}: no `{words}` in {text}");
         }
