@@ -132,7 +132,13 @@ fn is_used(facts: &Facts, path: &str) -> bool {
         let is_code = ["py", "sh", "toml", "cfg", "ini", "yml", "yaml", "json", "html", "conf"]
             .iter()
             .any(|end| file.rsplit_once('.').is_some_and(|(_, kind)| kind == *end));
-        (is_code || file == "Procfile") && text.contains(name)
+        let names_dir = || {
+            !dirs.is_empty()
+                && [format!("{dirs}/"), format!("\"{dirs}\""), format!("'{dirs}'")]
+                    .iter()
+                    .any(|words| text.contains(words.as_str()))
+        };
+        (is_code || file == "Procfile") && (text.contains(name) || names_dir())
     })
 }
 
@@ -204,6 +210,9 @@ mod tests {
             ("public/a.zip", 30_000_000, "", false),
             ("model.pt", 90_000_000, "torch.load('model.pt')\n", false),
             ("data/cities.db", 30_000_000, "PATH = BASE / 'data' / 'cities.db'\n", false),
+            ("models/m.onnx", 30_000_000, "for path in glob.glob('models/*'): load(path)\n", false),
+            ("models/m.onnx", 30_000_000, "for path in Path(\"models\").iterdir(): load(path)\n", false),
+            ("models/m.onnx", 30_000_000, "from app import models\n", true),
         ] {
             let found = found(&[("app.py", text)], &[(path, size)]);
             assert_eq!(!found.is_empty(), expected, "{path} {size} {text} {found:?}");

@@ -131,6 +131,26 @@ const PUBLIC_WORDS: &[&str] = &[
     "SITE",
 ];
 
+/// Words in the names of what is told of some content: it looks as if made by chance, and is no secret.
+const CONTENT_WORDS: &[&str] = &[
+    "SHA",
+    "SHA1",
+    "SHA256",
+    "COMMIT",
+    "REVISION",
+    "REV",
+    "HEAD",
+    "DIGEST",
+    "CHECKSUM",
+    "HASH",
+    "ETAG",
+    "FINGERPRINT",
+    "VERSION",
+    "BUILD",
+    "RELEASE",
+    "SLUG",
+];
+
 /// Values that stand for one, and those that containers and frameworks have by default.
 const PLACEHOLDERS: &[&str] = &[
     "change",
@@ -189,7 +209,8 @@ fn is_credential(name: &str, value: &str) -> bool {
         || value.chars().all(|letter| letter.is_ascii_digit() || ".:-".contains(letter))
         || value.starts_with(['/', '.'])
         || value.contains(' ');
-    (is_named && !is_plain) || is_random(value)
+    let is_of_content = words.iter().any(|word| CONTENT_WORDS.contains(word));
+    (is_named && !is_plain) || (is_random(value) && !is_of_content)
 }
 
 /// Whether a value only stands for one: `change-me`, `your-key-here`, or the default of a container.
@@ -333,6 +354,11 @@ mod tests {
             ("DATABASE_URL", "postgres://x:hunter2@ec2-1.compute.amazonaws.com/d", true),
             ("REDIS_URL", "rediss://:p4fcd9834hf@ec2-1.amazonaws.com:6379", true),
             ("SENDGRID", "8f14e45fceea167a5a36dedd4bea2543", true),
+            ("GIT_SHA", "3f786850e387550fdab836ed7e6dc881de23001b", false),
+            ("GIT_COMMIT", "3f786850e387550fdab836ed7e6dc881de23001b", false),
+            ("BUILD_HASH", "9f14e45fceea167a5a36dedd4bea2543", false),
+            ("SECRET_HASH", "9f14e45fceea167a5a36dedd4bea2543", true),
+            ("SHARED", "3f786850e387550fdab836ed7e6dc881de23001b", true),
             ("WEB_CONCURRENCY", "2", false),
             ("DEBUG", "true", false),
             ("SECRET_KEY", "change-me", false),

@@ -1,6 +1,9 @@
 //! What an app keeps in files, which are gone when its dyno restarts; and debug mode.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::catalogue::FindingCode;
 use super::code::{Code, package_of};
@@ -177,11 +180,24 @@ impl File<'_> {
     }
 }
 
+/// Comments, and strings that begin a line and end with three quotes.
+static PROSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?s)(?:^|\n)[ \t]*[rRuU]?(?:"""(?:[^"]|"[^"]|""[^"])*"""|'''(?:[^']|'[^']|''[^'])*''')|#[^\n]*"#,
+    )
+    .ok()
+});
+
 /// Whether the app's code, its tests left aside, has any of some words.
 fn uses(facts: &Facts, words: &[&str]) -> bool {
     let is_test = |path: &str| path.split('/').any(|part| part.starts_with("test") || part == "conftest.py");
     let mut code = facts.texts.iter().filter(|(path, _)| path.ends_with(".py") && !is_test(path));
-    code.any(|(_, text)| words.iter().any(|word| text.contains(word)))
+    code.any(|(_, text)| {
+        words.iter().any(|word| text.contains(word)) && {
+            let code = PROSE.as_ref().map_or(text.into(), |prose| prose.replace_all(text, ""));
+            words.iter().any(|word| code.contains(word))
+        }
+    })
 }
 
 #[cfg(test)]
@@ -306,6 +322,16 @@ mod tests {
             (&[field], 1),
             (&[("shop/views.py", "def v(request): save(request.FILES['x'])\n")], 1),
             (&[("shop/test_views.py", "request.FILES\n")], 0),
+            // What is only told of.
+            (&[("shop/models.py", "\"\"\"Uses FileField( and request.FILES.\"\"\"\n")], 0),
+            (
+                &[(
+                    "shop/views.py",
+                    "def v():\n    '''As request.FILES\n    has it.'''\n    # request.FILES\n",
+                )],
+                0,
+            ),
+            (&[("shop/views.py", "x = 1  # request.FILES\n\"\"\"Text.\"\"\"\nsave(request.FILES)\n")], 1),
             (&[field, ("proj/settings/base.py", "MEDIA_ROOT = 'media'\nDEFAULT_FILE_STORAGE = 'x'\n")], 0),
             (&[field, ("proj/settings/base.py", "MEDIA_ROOT = 'media'\nINSTALLED_APPS = ['storages']\n")], 0),
             (&[field, ("proj/settings/base.py", "MEDIA_ROOT = '/tmp/media'\n")], 0),
