@@ -94,11 +94,12 @@ pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Bu
     let check_replaceable =
         || check_replaceable(&request.output, &request.settings.lineage, shop.store, shop.env);
     // Whether a file can be written is found out by writing one beside it: not where this is refused anyway.
-    if !request.force && request.output.is_file() {
+    let is_there = request.output.is_file();
+    if !request.force && is_there {
         check_replaceable()?;
     }
     check_output(&request.output)?;
-    if !request.force {
+    if !request.force && !is_there {
         check_replaceable()?;
     }
     match build_once(request, shop) {

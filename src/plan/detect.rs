@@ -1,10 +1,10 @@
 //! Whether a directory holds a Python app: any of the names that Heroku's buildpack knows, and
 //! pylock.toml, which it doesn't build.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::suggest::quoted_path;
 use crate::error::{Door, ErrorCode, UserError};
 
 /// Names that make an app a Python app. The list is wider than what can be built, on purpose: the
@@ -94,20 +94,16 @@ impl UserError for NotDetected {
             Door::CommandLine => {
                 format!(
                     "Build that directory:\n  slugc build {}",
-                    quoted(&self.at.join(dir).display().to_string())
+                    quoted_path(&self.at.join(dir).display().to_string())
                 )
             }
             Door::Buildpack => format!(
                 "Deploy that directory: `git subtree push --prefix {} heroku main`, \
                  or let a buildpack that moves a subdirectory to the top run first.",
-                quoted(dir)
+                quoted_path(dir)
             ),
         })
     }
-}
-
-fn quoted(path: &str) -> String {
-    shlex::try_quote(path).map_or_else(|_| path.to_owned(), Cow::into_owned)
 }
 
 /// Returns whether these names in a directory make a Python app.

@@ -382,7 +382,7 @@ fn script(sources: &[(&str, &str)], packages: &Packages) -> Option<Suggestion> {
 }
 
 /// Quotes a path for a shell, where that is needed.
-fn quoted_path(path: &str) -> String {
+pub(super) fn quoted_path(path: &str) -> String {
     if path.is_empty() {
         return String::new();
     }

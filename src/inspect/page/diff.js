@@ -84,12 +84,8 @@ function describe(node) {
 }
 const amountOf = (node) => node.change ?? (node.children ?? []).reduce((sum, child) => sum + child.change, 0);
 
-function crumbs(node) {
-  const path = [];
-  for (let at = node; at; at = at.parent) path.unshift(at);
-  $('crumbs').replaceChildren(...path.map((at) => make('li', {}, at === node
-    ? make('span', { 'aria-current': 'page' }, at.name)
-    : make('button', { type: 'button', click: () => map.show(at, path[path.indexOf(at) + 1], true) }, at.name))));
+function moved(node) {
+  showPath(map, node);
   describe(node);
 }
 
@@ -112,7 +108,7 @@ fillFacts([
 ]);
 $('parts').append(...(data.parts.length > 0 ? parts() : [make('li', {}, make('span'), make('span', { class: 'what' }, 'Nothing'))]));
 const tree = changes();
-const map = new Treemap($('map'), { measure: () => 'compressed', describe, moved: crumbs, amount: (node) => signed(amountOf(node)) });
+const map = new Treemap($('map'), { measure: () => 'compressed', describe, moved, amount: (node) => signed(amountOf(node)) });
 new Tabs([
   { id: 'files', title: 'Files', table: fileTable },
   { id: 'distributions', title: 'Distributions', table: distributionTable },

@@ -93,16 +93,12 @@ function describe(node) {
     + (node.children ? `, ${count(node.files, 'file', 'files')}` : '') + owner);
 }
 
-function crumbs(node) {
-  const path = [];
-  for (let at = node; at; at = at.parent) path.unshift(at);
-  $('crumbs').replaceChildren(...path.map((at) => make('li', {}, at === node
-    ? make('span', { 'aria-current': 'page' }, at.name)
-    : make('button', { type: 'button', click: () => map.show(at, path[path.indexOf(at) + 1], true) }, at.name))));
+function moved(node) {
+  showPath(map, node);
   describe(node);
 }
 
-const map = new Treemap($('map'), { measure, describe, moved: crumbs });
+const map = new Treemap($('map'), { measure, describe, moved });
 
 /** Marks in the map what is searched for. */
 function mark(needle) {

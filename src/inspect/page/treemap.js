@@ -211,3 +211,12 @@ function paint(element, { hue }) {
   element.style.setProperty('--hue', hue ?? 225);
   element.style.setProperty('--sat', hue == null ? '10%' : 'var(--cell-s)');
 }
+
+/** Shows where in the tree a map is: a way back for each step. */
+function showPath(map, node) {
+  const path = [];
+  for (let at = node; at; at = at.parent) path.unshift(at);
+  $('crumbs').replaceChildren(...path.map((at) => make('li', {}, at === node
+    ? make('span', { 'aria-current': 'page' }, at.name)
+    : make('button', { type: 'button', click: () => map.show(at, path[path.indexOf(at) + 1], true) }, at.name))));
+}
