@@ -62,6 +62,7 @@ pub mod output {
     pub use crate::output::{Counters, Output};
 }
 pub mod plan {
+    pub use crate::plan::LayerId;
     pub use crate::plan::PackageManager;
     pub mod environment {
         pub use crate::plan::environment::runtime_environment;

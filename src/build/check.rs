@@ -23,7 +23,7 @@ use crate::check::{Severity, accept, check, missing_procfile};
 use crate::env::Env;
 use crate::error::{Failure, FindingCode, NoticeText, Result};
 use crate::host::process::{Invocation, RunError, capture_within};
-use crate::plan::Plan;
+use crate::plan::{LayerId, Plan};
 use crate::slug::tree::Entry;
 use crate::store::Store;
 
@@ -71,7 +71,7 @@ pub(crate) fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Resu
 /// executed.
 fn find_syntax_errors(facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<Vec<Finding>> {
     const LIMIT: Duration = Duration::from_secs(60);
-    let Some(runtime) = plan.layer("runtime") else { return Ok(Vec::new()) };
+    let Some(runtime) = plan.layer(LayerId::Runtime) else { return Ok(Vec::new()) };
     let Some(runtime) = find_layer(runtime, shop.store, shop.env)? else { return Ok(Vec::new()) };
     let python = Python::in_layer(&runtime, plan.runtime.version());
     confirm_syntax(facts, |arguments, input| {
@@ -109,7 +109,7 @@ fn installed(layers: &[&Layer], lineage: &str, store: &Store, env: &Env) -> Resu
     let mut hasher = Sha256::new();
     hasher.update(VERSION);
     for layer in layers {
-        hasher.update(format!("\0{}\0{}", layer.name, layer.key));
+        hasher.update(format!("\0{}\0{}", layer.id, layer.key));
     }
     let key = hex::encode(hasher.finalize());
     if let Some(known) = store.document::<RememberedInstalled>("installed", lineage)
@@ -211,7 +211,7 @@ fn findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
     hasher.update(VERSION);
     hasher.update(digest_of_source(app_entries));
     for layer in &layers {
-        hasher.update(format!("\0{}\0{}", layer.name, layer.key));
+        hasher.update(format!("\0{}\0{}", layer.id, layer.key));
     }
     for path in &app.ignored {
         hasher.update(b"\0ignored\0");

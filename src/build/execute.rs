@@ -32,7 +32,9 @@ use crate::host::libc;
 use crate::output::Output;
 use crate::plan::manager::UV_VERSION;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
-use crate::plan::{Facts, Inputs, Installer, LayerPlan, Notice, PackageManager, Plan, Target, detect, plan};
+use crate::plan::{
+    Facts, Inputs, Installer, LayerId, LayerPlan, Notice, PackageManager, Plan, Target, detect, plan,
+};
 use crate::python::distribution::MarkerValues;
 use crate::python::pip_config::PipConfig;
 use crate::python::requirements::normalised_name;
@@ -312,17 +314,17 @@ impl Survey {
         shop: Workshop<'_>,
     ) -> Result<(Option<Layer>, Layer, Option<Layer>)> {
         let (mut pip, mut project) = (None, None);
-        if let Some(layer) = plan.layer("pip").filter(|_| !can_install_pip_beside(plan)) {
+        if let Some(layer) = plan.layer(LayerId::Pip).filter(|_| !can_install_pip_beside(plan)) {
             pip = Some(self.provide_pip(layer, plan, python, shop, || ())?);
         }
-        if let Some(layer) = plan.layer("project") {
+        if let Some(layer) = plan.layer(LayerId::Project) {
             project = Some(self.provide_project(layer, plan, python, shop)?);
             // What the app's own packages need is known now.
             *plan = self.plan()?;
-            project = project.filter(|_| plan.layer("project").is_some());
+            project = project.filter(|_| plan.layer(LayerId::Project).is_some());
         }
         let (survey, plan): (&Self, &Plan) = (self, plan);
-        let Some(layer) = plan.layer("pip").filter(|_| pip.is_none()) else {
+        let Some(layer) = plan.layer(LayerId::Pip).filter(|_| pip.is_none()) else {
             let dependencies = survey.provide_dependencies(plan, python, pip.as_ref(), shop)?;
             return Ok((pip, dependencies, project));
         };
@@ -339,9 +341,10 @@ impl Survey {
 
     /// Whether uv will install something.
     pub(super) fn needs_uv(&self, plan: &Plan, store: &Store) -> bool {
-        let is_missing = |name: &&str| plan.layer(name).is_some_and(|layer| !has_layer(layer, store));
+        let is_missing = |id: &LayerId| plan.layer(*id).is_some_and(|layer| !has_layer(layer, store));
         plan.installer == Installer::Uv
-            && (self.settings.refresh || ["pip", "project", "dependencies"].iter().any(is_missing))
+            && (self.settings.refresh
+                || [LayerId::Pip, LayerId::Project, LayerId::Dependencies].iter().any(is_missing))
     }
 
     fn provide_uv(&mut self, python: &Python, shop: Workshop<'_>) -> Result<()> {
@@ -394,11 +397,11 @@ pub(super) fn tell(notice: &Notice, output: &Output) {
 /// comes with it, that counts as installed for them.
 fn can_install_pip_beside(plan: &Plan) -> bool {
     let has_setuptools = plan.package_manager.has_setuptools_before(plan.runtime.version());
-    plan.installer == Installer::Uv && plan.layer("project").is_none() && !has_setuptools
+    plan.installer == Installer::Uv && plan.layer(LayerId::Project).is_none() && !has_setuptools
 }
 
-pub(super) fn layer_plan<'a>(plan: &'a Plan, name: &str) -> &'a LayerPlan {
-    plan.layer(name).expect("every plan has a runtime and dependencies")
+pub(super) fn layer_plan<'a>(plan: &'a Plan, id: LayerId) -> &'a LayerPlan {
+    plan.layer(id).expect("every plan has a runtime and dependencies")
 }
 
 /// Returns the normalised names of the distributions in a tree, by their dist-info directories.

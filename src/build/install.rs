@@ -25,7 +25,7 @@ use crate::host::files;
 use crate::plan::inputs::Rendered;
 use crate::plan::installer::command_of;
 use crate::plan::local::{Local, Needs, Part};
-use crate::plan::{Installer, Lock, NativeTool, PackageManager, Plan, expected};
+use crate::plan::{Installer, LayerId, Lock, NativeTool, PackageManager, Plan, expected};
 use crate::python::distribution::{InfoDir, MarkerValues};
 use crate::python::locked::LockedSet;
 
@@ -47,9 +47,9 @@ impl Survey {
         shop: Workshop<'_>,
     ) -> Result<Layer> {
         let Workshop { store, env, output, .. } = shop;
-        let layer = layer_plan(plan, "dependencies");
+        let layer = layer_plan(plan, LayerId::Dependencies);
         if self.settings.refresh {
-            store.remove_layer(layer.name, &layer.key.digest())?;
+            store.remove_layer(layer.id.name(), &layer.key.digest())?;
         }
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
             let shop = Workshop { env: &self.installer_env, ..shop };
@@ -69,7 +69,8 @@ impl Survey {
             for reason in &plan.installer_reasons {
                 output.detail(reason);
             }
-            let share = if plan.layer("project").is_some() { Share::Others } else { Share::Everything };
+            let share =
+                if plan.layer(LayerId::Project).is_some() { Share::Others } else { Share::Everything };
             let preinstalled = pip
                 .filter(|_| self.package_manager.has_setuptools_before(python.version))
                 .map(|pip| python.site_packages(&pip.tree()));
@@ -96,7 +97,7 @@ impl Survey {
     ) -> Result<Option<(NativeTool, Layer)>> {
         let tool = self.package_manager.native_tool().filter(|_| plan.installer == Installer::Native);
         let Some(tool) = tool else { return Ok(None) };
-        let runtime = &layer_plan(plan, "runtime").key;
+        let runtime = &layer_plan(plan, LayerId::Runtime).key;
         let layer = provide_tool(tool, runtime, python, self.uv.as_ref(), &self.pip, shop)?;
         Ok(Some((tool, layer)))
     }
@@ -118,7 +119,7 @@ impl Survey {
         let source = self.source(share, is_native);
         let staged = self.stage(&source, work.path(), is_native)?;
         let directory = staged.as_deref().unwrap_or(&self.app.root);
-        let layer = if share == Share::Own { "project" } else { "dependencies" };
+        let layer = if share == Share::Own { LayerId::Project } else { LayerId::Dependencies };
         let kept = Kept { store, lineage: &self.settings.lineage, layer };
         let job = Job { tree, python, directory, work: work.path(), share, preinstalled };
         let install = || self.run_installer(tool, &job, shop);

@@ -8,7 +8,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
 use crate::output::{Event, Output};
-use crate::plan::{LayerKey, LayerPlan};
+use crate::plan::{LayerId, LayerKey, LayerPlan};
 use crate::slug::index_file;
 use crate::slug::tree::{Entry, EntryKind, IndexError, Tree, TreeOrigin, index_directory, normalise_mode};
 use crate::store::{Store, StoreError};
@@ -19,8 +19,8 @@ const INDEX: &str = "index";
 /// A finished layer in the store.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// `runtime`, `pip`, `dependencies` or `project`.
-    pub name: &'static str,
+    /// Which it is.
+    pub id: LayerId,
     /// Its key's digest.
     pub key: String,
     /// Its directory in the store.
@@ -38,7 +38,7 @@ impl Layer {
     /// Returns the layer as a part of a slug.
     pub fn to_tree(&self) -> Tree {
         Tree {
-            name: self.name.to_owned(),
+            name: self.id.name().to_owned(),
             root: self.tree(),
             origin: TreeOrigin::Layer,
             entries: self.entries.clone(),
@@ -59,16 +59,16 @@ pub(crate) fn provide_layer(
     let digest = plan.key.digest();
     if let Some(layer) = read_layer(plan, &digest, store, env)? {
         remember_key(plan, app, store)?;
-        output.event(Event::LayerReused { layer: plan.name.to_owned(), key: digest });
+        output.event(Event::LayerReused { layer: plan.id.name().to_owned(), key: digest });
         return Ok(layer);
     }
-    let _lock = store.lock(&format!("{}-{digest}", plan.name), env, || {
-        output.detail(format!("Waiting for another build that makes the same layer ({})", plan.name));
+    let _lock = store.lock(&format!("{}-{digest}", plan.id), env, || {
+        output.detail(format!("Waiting for another build that makes the same layer ({})", plan.id));
     })?;
     // Somebody else may have made it while this build waited.
     if let Some(layer) = read_layer(plan, &digest, store, env)? {
         remember_key(plan, app, store)?;
-        output.event(Event::LayerReused { layer: plan.name.to_owned(), key: digest });
+        output.event(Event::LayerReused { layer: plan.id.name().to_owned(), key: digest });
         return Ok(layer);
     }
     let reasons = reasons(plan, app, store);
@@ -77,18 +77,15 @@ pub(crate) fn provide_layer(
     files::create_dir_all(&tree)?;
     fill(&tree)?;
     let mut entries = index_directory(&tree, env)?;
-    if !HOLDS_FILES_OF_THE_APP.contains(&plan.name) {
+    if !plan.id.holds_files_of_the_app() {
         open_to_all(&tree, &mut entries)?;
     }
     files::write_atomically(&work.path().join(INDEX), &index_file::encode(&entries))?;
-    let path = store.insert_layer(plan.name, &digest, work)?;
+    let path = store.insert_layer(plan.id.name(), &digest, work)?;
     remember_key(plan, app, store)?;
-    output.event(Event::LayerBuilt { layer: plan.name.to_owned(), key: digest.clone(), reasons });
-    Ok(Layer { name: plan.name, key: digest, path, entries })
+    output.event(Event::LayerBuilt { layer: plan.id.name().to_owned(), key: digest.clone(), reasons });
+    Ok(Layer { id: plan.id, key: digest, path, entries })
 }
-
-/// The layers with files that the app's own programs have made. Which of those are private is for them to say.
-const HOLDS_FILES_OF_THE_APP: &[&str] = &["pre_compile", "stage"];
 
 /// Lets every user read what was installed. A private file of an installer says nothing about the file, only about the umask
 /// that was in force when it was unpacked, maybe into a cache by an earlier build. Layers that were kept with such modes
@@ -112,7 +109,7 @@ pub(crate) fn find_layer(plan: &LayerPlan, store: &Store, env: &Env) -> Result<O
 
 /// Returns whether the store has this layer.
 pub(crate) fn has_layer(plan: &LayerPlan, store: &Store) -> bool {
-    store.layer(plan.name, &plan.key.digest()).is_some()
+    store.layer(plan.id.name(), &plan.key.digest()).is_some()
 }
 
 fn is_whole(layer: &Layer, store: &Store, env: &Env) -> Result<bool> {
@@ -159,18 +156,18 @@ fn read_layer(plan: &LayerPlan, digest: &str, store: &Store, env: &Env) -> Resul
     if store.is_sure(&layer.path) || is_whole(&layer, store, env)? {
         return Ok(Some(layer));
     }
-    store.remove_layer(plan.name, digest)?;
+    store.remove_layer(plan.id.name(), digest)?;
     Ok(None)
 }
 
 fn read_index(plan: &LayerPlan, digest: &str, store: &Store) -> Result<Option<Layer>> {
-    let Some(path) = store.layer(plan.name, digest) else { return Ok(None) };
+    let Some(path) = store.layer(plan.id.name(), digest) else { return Ok(None) };
     let entries = std::fs::read(path.join(INDEX)).ok().and_then(|bytes| index_file::decode(&bytes));
     match entries {
-        Some(entries) => Ok(Some(Layer { name: plan.name, key: digest.to_owned(), path, entries })),
+        Some(entries) => Ok(Some(Layer { id: plan.id, key: digest.to_owned(), path, entries })),
         // Damaged: made anew.
         None => {
-            store.remove_layer(plan.name, digest)?;
+            store.remove_layer(plan.id.name(), digest)?;
             Ok(None)
         }
     }
@@ -179,13 +176,13 @@ fn read_index(plan: &LayerPlan, digest: &str, store: &Store) -> Result<Option<La
 /// Why the last build's layer can't be used; empty if there was none.
 fn reasons(plan: &LayerPlan, app: &str, store: &Store) -> Vec<String> {
     store
-        .document::<LayerKey>("keys", &format!("{app}-{}", plan.name))
+        .document::<LayerKey>("keys", &format!("{app}-{}", plan.id))
         .map(|earlier| plan.key.differences(&earlier))
         .unwrap_or_default()
 }
 
 fn remember_key(plan: &LayerPlan, app: &str, store: &Store) -> std::result::Result<(), StoreError> {
-    let name = format!("{app}-{}", plan.name);
+    let name = format!("{app}-{}", plan.id);
     if store.document::<LayerKey>("keys", &name).as_ref() == Some(&plan.key) {
         return Ok(());
     }
@@ -206,9 +203,9 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let env = Env::for_tests(&[]);
         let modes = [("plain", 0o600), ("run", 0o700), ("locked", 0o400), ("open", 0o644), ("tool", 0o755)];
-        for name in ["runtime", "pip", "dependencies", "project", "corpora", "pre_compile", "stage"] {
+        for id in LayerId::ALL {
             let plan = LayerPlan {
-                name,
+                id,
                 contents: String::new(),
                 key: LayerKey::new::<crate::plan::key::KeyPart>([]),
             };
@@ -228,8 +225,8 @@ mod tests {
                     _ => panic!("{entry:?}"),
                 })
                 .collect();
-            let expected = match name {
-                "pre_compile" | "stage" => [0o600, 0o644, 0o600, 0o700, 0o755],
+            let expected = match id {
+                LayerId::PreCompile | LayerId::Stage => [0o600, 0o644, 0o600, 0o700, 0o755],
                 _ => [0o644, 0o644, 0o644, 0o755, 0o755],
             };
             let expected: Vec<(String, u32)> = ["locked", "open", "plain", "run", "tool"]
@@ -237,9 +234,9 @@ mod tests {
                 .map(str::to_owned)
                 .zip(expected)
                 .collect();
-            assert_eq!(found, expected, "{name}");
+            assert_eq!(found, expected, "{id}");
             // Of these modes are the files, too: else the layer would count as damaged.
-            assert!(is_whole(&layer, &store, &env).unwrap(), "{name}");
+            assert!(is_whole(&layer, &store, &env).unwrap(), "{id}");
         }
     }
 }

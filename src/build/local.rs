@@ -23,7 +23,7 @@ impl Survey {
     ) -> Result<Layer> {
         let Workshop { store, env, output, .. } = shop;
         if self.settings.refresh {
-            store.remove_layer(layer.name, &layer.key.digest())?;
+            store.remove_layer(layer.id.name(), &layer.key.digest())?;
         }
         let project = provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
             output.step("Installing the app's own packages");

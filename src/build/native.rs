@@ -22,7 +22,7 @@ use crate::error::{ErrorCode, Failure, Result, UserError};
 use crate::host::files::{self, FileError};
 use crate::host::libc::c_library;
 use crate::host::process::{Invocation, stream};
-use crate::plan::key::Single;
+use crate::plan::layers::tool_layer;
 use crate::plan::{LayerKey, LayerPlan, NativeTool, PackageManager};
 use crate::python::pip_config::PipConfig;
 
@@ -83,17 +83,7 @@ pub(crate) fn provide_tool(
 
 /// Plans the layer with a tool, for a runtime.
 pub(crate) fn plan_tool(tool: NativeTool, runtime: &LayerKey) -> LayerPlan {
-    LayerPlan {
-        name: tool.command(),
-        key: LayerKey::new([
-            (Single::Runtime, runtime.digest()),
-            // Some of what they need is compiled.
-            (Single::Target, c_library().to_owned()),
-            (Single::Tools, tool.describe()),
-            (Single::ToolVersions, hex::encode(Sha256::digest(pinned(tool)))),
-        ]),
-        contents: tool.describe(),
-    }
+    tool_layer(tool, runtime, c_library(), hex::encode(Sha256::digest(pinned(tool))))
 }
 
 fn pinned(tool: NativeTool) -> &'static str {

@@ -13,7 +13,7 @@ use super::runtime::provide::{fetch_in_advance, install_runtime};
 use crate::error::{ErrorCode, Failure, Result};
 use crate::host::clock::Stopwatch;
 use crate::host::files;
-use crate::plan::RuntimeChoice;
+use crate::plan::{LayerId, RuntimeChoice};
 
 impl Survey {
     /// Gives the layer with Python, and, if it had to be made, what was meanwhile installed over it.
@@ -35,7 +35,7 @@ impl Survey {
     fn make_runtime(&mut self, shop: Workshop<'_>) -> Result<(Result<Layer>, Option<Result<Installed>>)> {
         let Workshop { store, env, output, record, cell: _ } = shop;
         let plan = self.plan()?;
-        let layer = layer_plan(&plan, "runtime");
+        let layer = layer_plan(&plan, LayerId::Runtime);
         let key = layer.key.digest();
         // Of its own, as all others are in use while packages are installed.
         let (choice, version) = (self.runtime.clone(), self.version.clone());
@@ -76,7 +76,10 @@ impl Survey {
     pub(crate) fn settle_runtime(&mut self, shop: Workshop<'_>) -> Result<()> {
         let Workshop { store, env, output, .. } = shop;
         let has_cache = self.settings.last_python.is_some();
-        if !has_cache || !self.may_fall_back() || has_layer(layer_plan(&self.plan()?, "runtime"), store) {
+        if !has_cache
+            || !self.may_fall_back()
+            || has_layer(layer_plan(&self.plan()?, LayerId::Runtime), store)
+        {
             return Ok(());
         }
         let request = self.runtime_request(env);

@@ -278,8 +278,8 @@ fn list_components(
 fn throw_damaged_layer_away(error: SlugError, ready: &Ready<'_>, store: &Store) -> Failure {
     let Ready { pre_compiled, staged, built, .. } = ready;
     let all = built.layers.iter().chain(pre_compiled).chain(staged.iter().map(|staged| &staged.layer));
-    for layer in all.filter(|layer| error.damaged_layer() == Some(layer.name)) {
-        if let Err(failure) = store.remove_layer(layer.name, &layer.key) {
+    for layer in all.filter(|layer| error.damaged_layer() == Some(layer.id.name())) {
+        if let Err(failure) = store.remove_layer(layer.id.name(), &layer.key) {
             return failure.into();
         }
     }

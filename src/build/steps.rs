@@ -30,9 +30,9 @@ use crate::error::Result;
 use crate::host::files::{self, FileContext, FileError};
 use crate::host::libc::c_library;
 use crate::host::scratch::ScratchDir;
+use crate::plan::LayerPlan;
 use crate::plan::environment::{compile_environment, profile_scripts, render_python_sh};
-use crate::plan::key::{KeyPart, Single};
-use crate::plan::{LayerKey, LayerPlan};
+use crate::plan::layers::{StepInputs, pre_compile_layer, stage_layer};
 use crate::slug::tree::Entry;
 
 /// What else decides about the steps.
@@ -44,6 +44,18 @@ pub(crate) struct StepSettings<'a> {
     pub settings: &'a BuildSettings,
     /// The commit that is built, if that is known.
     pub commit: Option<&'a str>,
+}
+
+impl StepSettings<'_> {
+    /// Returns what the steps may depend on, for the keys of what they make. `app` is a digest of the app.
+    fn inputs(&self, app: String, base: &BTreeMap<OsString, OsString>) -> StepInputs {
+        StepInputs {
+            app,
+            config_vars: digest_of_vars(self.config_vars, base),
+            commit: self.commit.unwrap_or_default().to_owned(),
+            is_isolated: self.settings.isolates_steps,
+        }
+    }
 }
 
 /// What the steps made of the app and its layers.
@@ -75,21 +87,8 @@ pub(crate) fn run_pre_compile(
         return Ok((app, None));
     }
     let base = step_environment(env);
-    let plan = LayerPlan {
-        name: "pre_compile",
-        contents: "the app, after bin/pre_compile".to_owned(),
-        key: LayerKey::new(
-            [
-                // The hook may compile something.
-                (Single::Target, c_library().to_owned()),
-                (Single::App, digest_of_source(&index_app(&app, env)?)),
-                (Single::ConfigVars, digest_of_vars(steps.config_vars, &base)),
-                (Single::Commit, steps.commit.unwrap_or_default().to_owned()),
-            ]
-            .into_iter()
-            .chain(isolation_part(steps.settings)),
-        ),
-    };
+    let inputs = steps.inputs(digest_of_source(&index_app(&app, env)?), &base);
+    let plan = pre_compile_layer(&inputs, c_library());
     let layer = provide_remembered(&plan, steps, shop, |tree| {
         let tree = &real_path(tree)?;
         copy_app(&app, tree)?;
@@ -131,11 +130,6 @@ pub(crate) fn run_steps(
     let removed = read_removed(&layer);
     layer.entries.retain(|entry| entry.path != REMOVED.as_bytes());
     Ok(Some(Staged { layer, removed }))
-}
-
-/// What a step makes may depend on what it can see.
-fn isolation_part(settings: &BuildSettings) -> Option<(Single, String)> {
-    (!settings.isolates_steps).then(|| (Single::Isolation, "off".to_owned()))
 }
 
 /// Returns the path that a directory has however it is named: no links and no `..` are in it, which a cell doesn't have.
@@ -213,21 +207,9 @@ fn stage_plan(
     for (name, contents) in profile_scripts() {
         scripts.update(format!("\0{name}\0{contents}"));
     }
-    let mut parts = vec![
-        (KeyPart::from(Single::App), digest_of_source(app_entries)),
-        (Single::ConfigVars.into(), digest_of_vars(steps.config_vars, base)),
-        (Single::BootScripts.into(), hex::encode(&scripts.finalize()[..16])),
-        (Single::Steps.into(), wanted.join(", ")),
-        (Single::Commit.into(), steps.commit.unwrap_or_default().to_owned()),
-    ];
-    parts.extend(built.layers.iter().map(|layer| (KeyPart::Layer(layer.name.to_owned()), layer.key.clone())));
-    LayerPlan {
-        name: "stage",
-        contents: format!("what is made with {}", wanted.join(", ")),
-        key: LayerKey::new(
-            parts.into_iter().chain(isolation_part(steps.settings).map(|(part, value)| (part.into(), value))),
-        ),
-    }
+    let below: Vec<_> = built.layers.iter().map(|layer| (layer.id, layer.key.clone())).collect();
+    let inputs = steps.inputs(digest_of_source(app_entries), base);
+    stage_layer(&inputs, &wanted.join(", "), hex::encode(&scripts.finalize()[..16]), &below)
 }
 
 fn provide_remembered(
@@ -238,7 +220,7 @@ fn provide_remembered(
 ) -> Result<Layer> {
     let Workshop { store, env, output, .. } = shop;
     if steps.settings.refresh {
-        store.remove_layer(plan.name, &plan.key.digest())?;
+        store.remove_layer(plan.id.name(), &plan.key.digest())?;
     }
     provide_layer(plan, &steps.settings.lineage, store, env, output, fill)
 }

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::host::files;
 use crate::plan::key::Single;
 use crate::plan::manager::{PIP_VERSION, UV_VERSION};
-use crate::plan::{LayerKey, NativeTool, PackageManager, Plan};
+use crate::plan::{LayerId, LayerKey, LayerPlan, NativeTool, PackageManager, Plan};
 use crate::python::version::PythonVersion;
 use crate::store::Store;
 
@@ -26,7 +26,8 @@ use crate::store::Store;
 pub(super) const LINEAGE: &str = "app";
 
 /// Every kind of layer that a build may keep.
-const LAYERS: &[&str] = &["runtime", "pip", "dependencies", "project", super::corpora::LAYER];
+const LAYERS: &[LayerId] =
+    &[LayerId::Runtime, LayerId::Pip, LayerId::Dependencies, LayerId::Project, LayerId::Corpora];
 
 /// What Heroku's own buildpack has in the cache: of no use here, and large.
 const FOREIGN_DIRS: &[&str] = &["python", "python-poetry", "python-uv", "src", "vendor"];
@@ -124,17 +125,17 @@ impl<'a> Cache<'a> {
         facts.python_version = built.plan.runtime.version().to_string();
         facts.layers = built.plan.layers.iter().map(layer_key).collect();
         shop.store.put_document("classic", LINEAGE, &facts)?;
-        for name in LAYERS {
+        for id in LAYERS {
             // A plan's layer may be one that is only needed to build.
-            let planned = built.plan.layer(name).map(|layer| layer.key.digest());
-            let put = built.layers.iter().find(|layer| layer.name == *name).map(|layer| layer.key.clone());
+            let planned = built.plan.layer(*id).map(|layer| layer.key.digest());
+            let put = built.layers.iter().find(|layer| layer.id == *id).map(|layer| layer.key.clone());
             let key = put.or(planned);
-            shop.store.retain_layers(name, &key.as_deref().into_iter().collect::<Vec<_>>())?;
+            shop.store.retain_layers(id.name(), &key.as_deref().into_iter().collect::<Vec<_>>())?;
         }
         retain_tools(&built.plan, shop.store)?;
         shop.store.retain_layers("uv", &[UV_VERSION])?;
         shop.store.forget_surplus(shop.env)?;
-        forget_other_bytecode(LINEAGE, &["dependencies", "project"], shop.store)?;
+        forget_other_bytecode(LINEAGE, &[LayerId::Dependencies, LayerId::Project], shop.store)?;
         shop.store.wait_until_written();
         let foreign = self.dir.join(".heroku");
         for name in FOREIGN_DIRS {
@@ -168,7 +169,7 @@ fn throw_away_damaged(store: &Store, env: &Env) -> Result<Vec<String>> {
 /// Keeps the tool that the plan is carried out by, which no plan has among its layers.
 fn retain_tools(plan: &Plan, store: &Store) -> Result<()> {
     let used = plan.native_tool();
-    let runtime = plan.layer("runtime").map(|layer| &layer.key);
+    let runtime = plan.layer(LayerId::Runtime).map(|layer| &layer.key);
     for tool in NativeTool::ALL {
         let key = runtime.filter(|_| used == Some(tool)).map(|runtime| plan_tool(tool, runtime).key.digest());
         store.retain_layers(tool.command(), &key.as_deref().into_iter().collect::<Vec<_>>())?;
@@ -192,8 +193,8 @@ pub(super) fn gather_facts(stack: &str, plan: &Plan, files: &BTreeMap<String, Ve
     }
 }
 
-fn layer_key(layer: &crate::plan::LayerPlan) -> (String, String) {
-    (layer.name.to_owned(), layer.key.digest())
+fn layer_key(layer: &LayerPlan) -> (String, String) {
+    (layer.id.name().to_owned(), layer.key.digest())
 }
 
 /// Returns the version of the tool that a package manager is, where it installs itself.
@@ -242,7 +243,7 @@ fn reasons(last: &Last, now: &Facts) -> Vec<String> {
 fn key_reasons(plan: &Plan, store: &Store) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
     for layer in &plan.layers {
-        let Some(last) = store.document::<LayerKey>("keys", &format!("{LINEAGE}-{}", layer.name)) else {
+        let Some(last) = store.document::<LayerKey>("keys", &format!("{LINEAGE}-{}", layer.id)) else {
             continue;
         };
         for (part, reason) in layer.key.changes(&last) {
@@ -255,14 +256,9 @@ fn key_reasons(plan: &Plan, store: &Store) -> Vec<String> {
     reasons
 }
 
-fn describe(layer: &str) -> &str {
-    match layer {
-        "runtime" => "Python",
-        "dependencies" => "set of packages",
-        "project" => "set of the app's own packages",
-        super::corpora::LAYER => "set of NLTK packages",
-        other => other,
-    }
+/// Names a layer of the store in a sentence. Another version may have kept other layers.
+fn describe(name: &str) -> &str {
+    LayerId::ALL.iter().find(|id| id.name() == name).map_or(name, |id| id.noun())
 }
 
 #[cfg(test)]

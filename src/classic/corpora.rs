@@ -13,11 +13,7 @@ use crate::build::nltk::{NLTK_DATA, download, wanted_corpora, with_config_vars};
 use crate::build::stage::{Transfer, put_layer};
 use crate::error::Result;
 use crate::host::files::FileContext;
-use crate::plan::key::Single;
-use crate::plan::{LayerKey, LayerPlan};
-
-/// The layer's name.
-pub(super) const LAYER: &str = "nltk_data";
+use crate::plan::layers::corpora_layer;
 
 /// Puts the corpora that the app names into the build directory. Returns their layer, if there is one.
 pub(super) fn put_corpora(
@@ -30,14 +26,7 @@ pub(super) fn put_corpora(
     let Workshop { store, env, output, .. } = shop;
     let vars = with_config_vars(python_env, config_vars);
     let Some(packages) = wanted_corpora(build_dir, &vars, shop)? else { return Ok(None) };
-    let plan = LayerPlan {
-        name: LAYER,
-        contents: format!("NLTK's {}", packages.join(", ")),
-        key: LayerKey::new([
-            (Single::NltkPackages, packages.join(" ")),
-            (Single::NltkVersion, nltk_version(built)),
-        ]),
-    };
+    let plan = corpora_layer(&packages, nltk_version(built));
     if has_layer(&plan, store) {
         output.step(format!("Using cached NLTK packages: {}", packages.join(" ")));
     }

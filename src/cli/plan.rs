@@ -50,7 +50,7 @@ fn render(plan: &crate::plan::Plan, width: usize) -> String {
     }
     text.push_str("Layers\n");
     for layer in &plan.layers {
-        text.push_str(&format!("  {:<15}{}  {}\n", layer.name, &layer.key.digest()[..12], layer.contents));
+        text.push_str(&format!("  {:<15}{}  {}\n", layer.id, &layer.key.digest()[..12], layer.contents));
     }
     text.push_str("Process types\n");
     for (name, command) in &plan.process_types {

@@ -6,6 +6,7 @@ pub(crate) mod expected;
 pub(crate) mod inputs;
 pub(crate) mod installer;
 pub(crate) mod key;
+pub(crate) mod layers;
 pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod manager;
@@ -22,6 +23,8 @@ pub(crate) use environment::EnvDelta;
 pub(crate) use inputs::Inputs;
 pub(crate) use installer::{Installer, NativeTool};
 pub(crate) use key::LayerKey;
+pub use layers::LayerId;
+pub(crate) use layers::LayerPlan;
 pub(crate) use local::Local;
 pub(crate) use lock::Lock;
 pub(crate) use manager::ManagerError;
@@ -62,17 +65,6 @@ pub(crate) struct Facts<'a> {
     pub missing_procfile: Option<&'a str>,
 }
 
-/// One layer of the slug: what it is made from.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct LayerPlan {
-    /// `runtime`, `pip`, `dependencies` or `project`.
-    pub name: &'static str,
-    /// Everything that decides its content.
-    pub key: LayerKey,
-    /// One line about its content.
-    pub contents: String,
-}
-
 /// Something the user is told about, without it stopping the build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Notice {
@@ -110,9 +102,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Returns the layer of this name.
-    pub(crate) fn layer(&self, name: &str) -> Option<&LayerPlan> {
-        self.layers.iter().find(|layer| layer.name == name)
+    /// Returns a layer, if the slug has it.
+    pub(crate) fn layer(&self, id: LayerId) -> Option<&LayerPlan> {
+        self.layers.iter().find(|layer| layer.id == id)
     }
 
     /// Returns the package manager's own tool, if that is the installer.
@@ -135,55 +127,11 @@ pub(crate) fn plan(facts: &Facts<'_>) -> Result<Plan> {
         package_manager,
         installer,
         installer_reasons,
-        layers: plan_layers(facts, installer),
+        layers: layers::plan_layers(facts, installer),
         environment: environment::runtime_environment(package_manager),
         process_types: facts.app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default(),
         notices: notices(facts),
     })
-}
-
-fn plan_layers(facts: &Facts<'_>, installer: Installer) -> Vec<LayerPlan> {
-    let Facts { package_manager, inputs, version, .. } = *facts;
-    let installer_version = installer::installer_version(installer, facts);
-    let runtime_key = key::runtime_key(facts.runtime);
-    let pip_key = key::pip_key(&runtime_key, version.version);
-    let has_setuptools = package_manager.has_setuptools_before(version.version);
-    let installed_before =
-        if has_setuptools { manager::pip_layer_versions(version.version) } else { String::new() };
-    let facts_of_key = key::DependencyFacts {
-        runtime: &runtime_key,
-        target: facts.target,
-        package_manager,
-        installed_before: &installed_before,
-        inputs,
-        local: inputs.local.as_ref().filter(|_| installer == Installer::Uv),
-        installer: &installer_version,
-        pip_settings: facts.pip.fingerprint(),
-        test: facts.test,
-    };
-    let dependencies_key = key::dependencies_key(&facts_of_key);
-    let project_key = key::project_key(&facts_of_key);
-    let mut layers =
-        vec![LayerPlan { name: "runtime", contents: facts.runtime.describe(), key: runtime_key }];
-    // Only an app of pip's has pip at run time; for others it is there when it installs.
-    if package_manager == PackageManager::Pip || installer == Installer::Pip {
-        let contents = manager::pip_layer_contents(version.version);
-        layers.push(LayerPlan { name: "pip", contents, key: pip_key });
-    }
-    layers.push(LayerPlan {
-        name: "dependencies",
-        contents: format!("{}, installed by {installer_version}", package_manager.file()),
-        key: dependencies_key,
-    });
-    if let Some((local, key)) = inputs.local.as_ref().zip(project_key) {
-        let places: Vec<&str> = local.places.keys().map(String::as_str).collect();
-        layers.push(LayerPlan {
-            name: "project",
-            contents: format!("{}, installed by {installer_version}", places.join(", ")),
-            key,
-        });
-    }
-    layers
 }
 
 /// Whether what was found in the app is only worth knowing.

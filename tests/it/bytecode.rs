@@ -9,6 +9,7 @@ use slugc::testing::build::bytecode::{Ahead, Kept, compile_bytecode, forget_othe
 use slugc::testing::build::python::Python;
 use slugc::testing::env::Env;
 use slugc::testing::output::{Counters, Output};
+use slugc::testing::plan::LayerId;
 use slugc::testing::store::Store;
 
 use crate::support::{TestApp, copy_tree, skip};
@@ -68,7 +69,7 @@ impl World {
 
     fn compile(&self, tree: &Path, cores: usize, is_kept: bool) -> Counters {
         let output = Output::silent();
-        let kept = Kept { store: &self.store, lineage: "app", layer: "dependencies" };
+        let kept = Kept { store: &self.store, lineage: "app", layer: LayerId::Dependencies };
         let env = Env { cores, ..Env::capture() };
         compile_bytecode(&self.python, tree, is_kept.then_some((kept, &Ahead::default())), &env, &output)
             .unwrap();
@@ -144,7 +145,7 @@ fn only_what_is_new_is_compiled() {
 
     // Nothing is needed any more but what the last build has.
     world.compile(first.path(), 2, true);
-    forget_other_bytecode("app", &["dependencies"], &world.store).unwrap();
+    forget_other_bytecode("app", &[LayerId::Dependencies], &world.store).unwrap();
     let counters = world.compile(fresh.path(), 2, true);
     assert_eq!((counters.bytecode_compiled, counters.bytecode_reused), (count("logging"), json));
     assert_eq!(bytecode(second.path()), bytecode(fresh.path()));

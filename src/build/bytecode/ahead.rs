@@ -106,6 +106,7 @@ mod tests {
 
     use super::*;
     use crate::build::bytecode::compile_bytecode;
+    use crate::plan::LayerId;
     use crate::store::Store;
 
     /// An interpreter of this machine, which stands for the one of a layer.
@@ -137,7 +138,7 @@ mod tests {
         };
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let kept = Kept { store: &store, lineage: "app", layer: "dependencies" };
+        let kept = Kept { store: &store, lineage: "app", layer: LayerId::Dependencies };
         let env = Env::for_tests(&[]);
         let archives = store.uv_cache().join(ARCHIVES);
         package(&archives.join("before"), "OLD = 1\n");

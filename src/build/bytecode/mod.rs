@@ -26,6 +26,7 @@ use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::{self, FileContext};
 use crate::host::process::{Invocation, RunError, capture};
 use crate::output::{Event, Output};
+use crate::plan::LayerId;
 use crate::store::Store;
 
 /// Forks a process a group.
@@ -66,7 +67,7 @@ pub struct Kept<'a> {
     /// Names the app in it.
     pub lineage: &'a str,
     /// The layer that is compiled.
-    pub layer: &'a str,
+    pub layer: LayerId,
 }
 
 /// Compiles every `.py` file below `tree/.heroku/python/lib`. The code names its files as they are in a
@@ -103,7 +104,7 @@ pub fn compile_bytecode(
 }
 
 /// Throws away what the layers of the app don't have. For a store that belongs to one app and has no slugs.
-pub fn forget_other_bytecode(lineage: &str, layers: &[&str], store: &Store) -> Result<()> {
+pub fn forget_other_bytecode(lineage: &str, layers: &[LayerId], store: &Store) -> Result<()> {
     let documents = layers.iter().filter_map(|layer| store.document(KEYS, &format!("{lineage}-{layer}")));
     let keys: BTreeSet<String> = documents.flat_map(|keys: Vec<String>| keys).collect();
     Ok(store.retain_segments(&keys)?)

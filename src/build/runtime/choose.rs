@@ -14,8 +14,8 @@ use crate::build::unreachable;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
+use crate::plan::layers::runtime_layer;
 use crate::plan::runtime::{PythonSource, RuntimeChoice, VersionDecision};
-use crate::plan::{LayerPlan, key};
 use crate::python::catalogue::Catalogue;
 use crate::python::supported::supported;
 use crate::python::version::PythonVersion;
@@ -121,8 +121,9 @@ fn auto_choice(
         // A patch version that the catalogue lacks may be on this machine.
         Err(error) => return host_choice(request, None, store, env, output).map_err(|_| error),
     };
-    let plan = LayerPlan { name: "runtime", key: key::runtime_key(&choice), contents: String::new() };
-    if has_layer(&plan, store) || !unreachable::is_remembered(&fallback_name(&choice, request), store) {
+    if has_layer(&runtime_layer(&choice), store)
+        || !unreachable::is_remembered(&fallback_name(&choice, request), store)
+    {
         return Ok(choice);
     }
     host_choice(request, Some(choice.version()), store, env, output)
