@@ -121,9 +121,9 @@ impl AppSource {
     }
 
     /// Returns whether the app has a regular file of this path, or a link to one of its files.
-    pub(crate) fn has_file(&self, name: &str) -> bool {
+    pub(crate) fn has_file(&self, name: impl AsRef<[u8]>) -> bool {
         matches!(
-            self.resolve(name.as_bytes()),
+            self.resolve(name.as_ref()),
             Resolved::Entry(SourceEntry { kind: SourceKind::File { .. }, .. })
         )
     }

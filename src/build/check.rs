@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::execute::{Built, Survey, Workshop};
+use super::execute::{Built, Workshop};
 use super::layers::{Layer, find_layer};
 use super::left_out::left_out;
 use super::python::Python;
 use super::slug::{SlugRequest, read};
 use super::stage;
-use super::survey::digest_of_source;
+use super::survey::{Survey, digest_of_source};
 use crate::app::ignored;
 use crate::app::source::AppSource;
 use crate::check::confirm::confirm_syntax;
@@ -86,7 +86,7 @@ fn find_syntax_errors(facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<
 }
 
 /// Returns the layers of a plan if the store has every one.
-fn known_layers(plan: &Plan, store: &Store, env: &Env) -> Result<Option<Vec<Layer>>> {
+pub(super) fn known_layers(plan: &Plan, store: &Store, env: &Env) -> Result<Option<Vec<Layer>>> {
     let mut layers = Vec::new();
     for layer in &plan.layers {
         match find_layer(layer, store, env)? {

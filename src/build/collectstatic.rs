@@ -4,26 +4,19 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use walkdir::WalkDir;
-
 use super::config_vars::ConfigVars;
 use super::confine::run_step;
 use super::execute::Workshop;
-use super::importable::{can_import, python_in};
+use super::importable::python_in;
+use super::steps::Workspace;
 use crate::error::{Door, ErrorCode, NoticeCode, Result, UserError};
 use crate::host::process::{Invocation, RunError, stream};
 use crate::output::Output;
+use crate::plan::steps::{DISABLING_FILE, DISABLING_VARIABLE, Skip, Step};
 use crate::python::pip_config::without_credentials;
 
-/// The file by which apps of old turn collectstatic off.
-pub(crate) const DISABLING_FILE: &str = ".heroku/collectstatic_disabled";
-/// The variable that turns it off.
-pub(crate) const DISABLING_VARIABLE: &str = "DISABLE_COLLECTSTATIC";
 /// The variable that has the environment shown when it fails.
 pub(crate) const DEBUG_VARIABLE: &str = "DEBUG_COLLECTSTATIC";
-
-/// How deep in the app a `manage.py` may be.
-pub(super) const MAX_DEPTH: usize = 3;
 
 /// collectstatic failed.
 #[derive(Debug, thiserror::Error)]
@@ -107,125 +100,62 @@ pub(super) fn disabling_command(door: Door) -> String {
     }
 }
 
-/// What turns collectstatic off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disabled {
-    /// The old file.
-    File,
-    /// The variable.
-    Variable,
-}
-
-/// Decides whether collectstatic is turned off. A config var wins over the environment.
-pub(crate) fn disabled(
-    has_file: bool,
-    config_vars: &ConfigVars,
-    python_env: &BTreeMap<OsString, OsString>,
-) -> Option<Disabled> {
-    let value = variable(DISABLING_VARIABLE, config_vars, python_env);
-    match (has_file, value) {
-        (true, _) => Some(Disabled::File),
-        (false, Some(value)) if !value.is_empty() && value != "0" => Some(Disabled::Variable),
-        (false, _) => None,
-    }
+/// Whether the variable turns collectstatic off. A config var wins over the environment.
+pub(crate) fn is_off(config_vars: &ConfigVars, vars: &BTreeMap<OsString, OsString>) -> bool {
+    variable(DISABLING_VARIABLE, config_vars, vars).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 fn variable<'a>(
     name: &str,
     config_vars: &'a ConfigVars,
-    python_env: &'a BTreeMap<OsString, OsString>,
+    vars: &'a BTreeMap<OsString, OsString>,
 ) -> Option<&'a OsStr> {
-    config_vars.get(name).or_else(|| python_env.get(OsStr::new(name)).map(OsString::as_os_str))
+    config_vars.get(name).or_else(|| vars.get(OsStr::new(name)).map(OsString::as_os_str))
 }
 
 /// Says why collectstatic isn't run, and notes it.
-pub(crate) fn tell_disabled(disabled: Disabled, shop: Workshop<'_>) {
+pub(super) fn tell_skipped(skip: Skip, shop: Workshop<'_>) {
     let Workshop { output, record, .. } = shop;
-    match disabled {
-        Disabled::File => {
-            record.set("django_collectstatic", "disabled-file");
-            output.step(format!("Skipping Django collectstatic since the file '{DISABLING_FILE}' exists"));
-            output.warning(
-                NoticeCode::CollectstaticDisabledFile,
-                at_door(
-                    &format!(
-                        "The file {DISABLING_FILE} is an old way to turn collectstatic off.\n\n\
-                         Delete it, and set a config var instead:\n{DISABLING_VARIABLE}=1"
-                    ),
-                    output.door(),
-                ),
-            );
-        }
-        Disabled::Variable => {
-            record.set("django_collectstatic", "disabled-env-var");
-            output.step(format!("Skipping Django collectstatic since {DISABLING_VARIABLE} is set"));
-        }
-    }
-}
-
-/// Says that there is no `manage.py`, and notes it.
-pub(super) fn tell_no_manage_py(shop: Workshop<'_>) {
-    shop.record.set("django_collectstatic", "skipped-no-manage-py");
-    shop.output.step("Skipping Django collectstatic since there is no manage.py");
-}
-
-/// Runs collectstatic if the app is one of Django's and nothing turns it off.
-pub(crate) fn run(
-    build_dir: &Path,
-    config_vars: &ConfigVars,
-    python_env: &BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Result<()> {
-    let step = || decide_and_run(build_dir, config_vars, python_env, shop);
-    shop.record.time("django_collectstatic_duration", step)
-}
-
-fn decide_and_run(
-    build_dir: &Path,
-    config_vars: &ConfigVars,
-    python_env: &BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Result<()> {
-    let record = shop.record;
-    let has_file = build_dir.join(DISABLING_FILE).is_file();
-    if let Some(disabled) = disabled(has_file, config_vars, python_env) {
-        tell_disabled(disabled, shop);
-        return Ok(());
-    }
-    let mut vars = python_env.clone();
-    vars.extend(config_vars.for_child());
-    if !can_import("django", build_dir, &vars, shop)? {
-        return Ok(());
-    }
-    let Some(manage) = find_manage_py(build_dir) else {
-        tell_no_manage_py(shop);
-        return Ok(());
+    let status = match skip {
+        Skip::DisabledByFile => "disabled-file",
+        Skip::DisabledByVariable => "disabled-env-var",
+        Skip::NoManagePy => "skipped-no-manage-py",
+        Skip::NoNltkFile | Skip::EmptyNltkFile => return,
     };
+    record.set("django_collectstatic", status);
+    let reason = match skip {
+        Skip::DisabledByFile => format!("the file '{DISABLING_FILE}' exists"),
+        _ => skip.reason().to_owned(),
+    };
+    output.step(format!("Skipping Django collectstatic since {reason}"));
+    if skip == Skip::DisabledByFile {
+        let text = format!(
+            "The file {DISABLING_FILE} is an old way to turn collectstatic off.\n\n\
+             Delete it, and set a config var instead:\n{DISABLING_VARIABLE}=1"
+        );
+        output.warning(NoticeCode::CollectstaticDisabledFile, at_door(&text, output.door()));
+    }
+}
+
+/// Runs collectstatic by this `manage.py`.
+pub(super) fn run(manage: &Path, workspace: &Workspace<'_>, shop: Workshop<'_>) -> Result<()> {
+    let Workshop { env, output, record, cell, .. } = shop;
+    let Workspace { dir, config_vars, .. } = *workspace;
     record.set("django_collectstatic", "enabled");
+    let mut vars = workspace.with_config_vars();
     // With this, an app whose settings are beside its manage.py finds them from anywhere.
     let python_path = vars.entry("PYTHONPATH".into()).or_default();
     if python_path.is_empty() {
         *python_path = ".".into();
     }
-    collect(build_dir, &manage, &vars, config_vars, shop)
-}
-
-fn collect(
-    build_dir: &Path,
-    manage: &OsStr,
-    vars: &BTreeMap<OsString, OsString>,
-    config_vars: &ConfigVars,
-    shop: Workshop<'_>,
-) -> Result<()> {
-    let Workshop { env, output, record, cell, .. } = shop;
-    let command = format!("python {} collectstatic --noinput", manage.display());
+    let command = Step::Collectstatic(manage.to_owned()).command();
     output.step(format!("$ {command}"));
-    let mut invocation = Invocation::new(python_in(build_dir))
+    let mut invocation = Invocation::new(python_in(dir))
         .arg(manage)
         .args(["collectstatic", "--noinput", "--traceback"])
-        .current_dir(build_dir);
+        .current_dir(dir);
     invocation.env = vars.clone();
-    let Err(source) = run_step(stream, invocation, build_dir, cell, env, output) else { return Ok(()) };
+    let Err(source) = run_step(stream, invocation, dir, cell, env, output) else { return Ok(()) };
     let log = source.text();
     if has_no_static_files(&log) {
         record.set("django_collectstatic", "skipped-no-staticfiles");
@@ -233,8 +163,8 @@ fn collect(
             .step("Skipping Django collectstatic since 'django.contrib.staticfiles' isn't in INSTALLED_APPS");
         return Ok(());
     }
-    if variable(DEBUG_VARIABLE, config_vars, vars) == Some(OsStr::new("1")) {
-        show_environment(vars, config_vars, output);
+    if variable(DEBUG_VARIABLE, config_vars, &vars) == Some(OsStr::new("1")) {
+        show_environment(&vars, config_vars, output);
     }
     Err(CollectstaticError { command, kind: FailureKind::of(&log), source }.into())
 }
@@ -244,21 +174,6 @@ fn collect(
 /// mean to load the app twice.
 fn has_no_static_files(log: &str) -> bool {
     log.contains("Unknown command: 'collectstatic'") && !log.contains("No Django settings specified")
-}
-
-/// Finds the `manage.py` that is the least deep in the app, and of several the first by name. A link to a file is
-/// one; linked directories aren't searched.
-pub(crate) fn find_manage_py(build_dir: &Path) -> Option<OsString> {
-    let walk = WalkDir::new(build_dir).min_depth(1).max_depth(MAX_DEPTH).into_iter();
-    let found = walk
-        .filter_entry(|entry| entry.file_name() != ".git" && entry.file_name() != ".heroku")
-        .flatten()
-        .filter(|entry| entry.file_name() == "manage.py" && entry.path().is_file())
-        .filter_map(|entry| {
-            let path = entry.path().strip_prefix(build_dir).ok()?.as_os_str().to_owned();
-            Some((entry.depth(), path))
-        });
-    found.min().map(|(_, path)| path)
 }
 
 /// Parts of names whose values are not shown.
@@ -297,9 +212,6 @@ fn show_environment(vars: &BTreeMap<OsString, OsString>, config_vars: &ConfigVar
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
     use super::*;
     use crate::output::Format;
 
@@ -341,53 +253,23 @@ mod tests {
     }
 
     #[test]
-    fn the_config_var_wins_over_the_environment_and_the_file_over_both() {
-        for (file, config, env, expected) in [
-            (false, None, None, None),
-            (false, Some("1"), None, Some(Disabled::Variable)),
-            (false, None, Some("1"), Some(Disabled::Variable)),
-            (false, Some("0"), Some("1"), None),
-            (false, Some(""), Some("1"), None),
-            (false, Some("1"), Some("0"), Some(Disabled::Variable)),
-            (false, None, Some("0"), None),
-            (false, None, Some(""), None),
-            (false, Some("false"), None, Some(Disabled::Variable)),
-            (true, None, None, Some(Disabled::File)),
-            (true, Some("1"), None, Some(Disabled::File)),
+    fn the_config_var_wins_over_the_environment() {
+        for (config, env, expected) in [
+            (None, None, false),
+            (Some("1"), None, true),
+            (None, Some("1"), true),
+            (Some("0"), Some("1"), false),
+            (Some(""), Some("1"), false),
+            (Some("1"), Some("0"), true),
+            (None, Some("0"), false),
+            (None, Some(""), false),
+            (Some("false"), None, true),
         ] {
             let mut config_vars = ConfigVars::default();
             config_vars.extend(config.map(|value| (DISABLING_VARIABLE, value)));
             let vars = env.map(|value| (DISABLING_VARIABLE.into(), value.into())).into_iter().collect();
-            assert_eq!(disabled(file, &config_vars, &vars), expected, "{file} {config:?} {env:?}");
+            assert_eq!(is_off(&config_vars, &vars), expected, "{config:?} {env:?}");
         }
-    }
-
-    #[test]
-    fn the_least_deep_manage_py_is_found() {
-        for (files, expected) in [
-            (&["manage.py", "a/manage.py"][..], Some("manage.py")),
-            (&["b/manage.py", "a/b/manage.py"], Some("b/manage.py")),
-            (&["b/manage.py", "a/manage.py"], Some("a/manage.py")),
-            (&["a/b/manage.py"], Some("a/b/manage.py")),
-            (&["a/b/c/manage.py"], None),
-            (&["a/not_manage.py", ".heroku/manage.py"], None),
-        ] {
-            let dir = tempfile::tempdir().unwrap();
-            for file in files {
-                let path = dir.path().join(file);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, "").unwrap();
-            }
-            assert_eq!(find_manage_py(dir.path()), expected.map(OsString::from), "{files:?}");
-        }
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join("manage.py")).unwrap();
-        symlink("nowhere", dir.path().join("b")).unwrap();
-        assert_eq!(find_manage_py(dir.path()), None, "a directory");
-        fs::remove_dir(dir.path().join("manage.py")).unwrap();
-        fs::write(dir.path().join("real.py"), "").unwrap();
-        symlink("real.py", dir.path().join("manage.py")).unwrap();
-        assert_eq!(find_manage_py(dir.path()), Some("manage.py".into()), "a link");
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use super::dependencies::{Tool, with_uv_settings};
-use super::execute::{Survey, Workshop};
+use super::execute::Workshop;
 use super::install_error::Withheld;
 use super::own_package::{OwnPackages, project_name};
 use super::python::Python;
+use super::survey::Survey;
 use super::tool_env::tool_environment;
 use super::uv::pip_environment;
 use crate::host::files;

@@ -13,6 +13,7 @@ use super::execute::Workshop;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::{self, FileContext, FileError};
 use crate::host::process::{Invocation, RunError, stream};
+use crate::plan::steps::{POST_COMPILE, PRE_COMPILE};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,8 @@ impl Hook {
     /// Returns where the app has it.
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::PreCompile => "bin/pre_compile",
-            Self::PostCompile => "bin/post_compile",
+            Self::PreCompile => PRE_COMPILE,
+            Self::PostCompile => POST_COMPILE,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::execute::Survey;
+use super::survey::Survey;
 use crate::env::Env;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::{probe, url};

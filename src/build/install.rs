@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::bytecode::{Ahead, Kept, compile_ahead, compile_bytecode};
 use super::dependencies::{InstallTarget, Mode, Tool, install};
-use super::execute::{Survey, Workshop, layer_plan};
+use super::execute::{Workshop, layer_plan};
 use super::index_access::{Asked, TRUSTED_HOST, plain_address, with_poetry_credentials};
 use super::inputs::TEST_REQUIREMENTS;
 use super::install_error::Hints;
@@ -18,6 +18,7 @@ use super::python::Python;
 use super::requirement_files::{EXACT, Sheet, write_beside, write_files, write_pylock};
 use super::stage;
 use super::staged_source::Source;
+use super::survey::Survey;
 use super::sync::{LeaveOut, SyncTarget, sync};
 use crate::env::Env;
 use crate::error::{Door, Result};
@@ -95,10 +96,8 @@ impl Survey {
         python: &Python,
         shop: Workshop<'_>,
     ) -> Result<Option<(NativeTool, Layer)>> {
-        let tool = self.package_manager.native_tool().filter(|_| plan.installer == Installer::Native);
-        let Some(tool) = tool else { return Ok(None) };
-        let runtime = &layer_plan(plan, LayerId::Runtime).key;
-        let layer = provide_tool(tool, runtime, python, self.uv.as_ref(), &self.pip, shop)?;
+        let Some((tool, layer)) = plan.native_tool() else { return Ok(None) };
+        let layer = provide_tool(tool, layer, python, self.uv.as_ref(), &self.pip, shop)?;
         Ok(Some((tool, layer)))
     }
 

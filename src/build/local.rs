@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::execute::{Survey, Workshop};
+use super::execute::Workshop;
 use super::install::{Chosen, Share};
 use super::layers::{Layer, provide_layer};
 use super::python::Python;
+use super::survey::Survey;
 use crate::error::Result;
 use crate::host::files::FileContext;
 use crate::plan::local::{Local, Needs, Part};

@@ -6,8 +6,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::execute::Workshop;
 use super::install_error::{Hints, InstallError};
 use super::layers::{Layer, provide_layer};
@@ -20,10 +18,8 @@ use super::venv::Venv;
 use crate::env::Env;
 use crate::error::{ErrorCode, Failure, Result, UserError};
 use crate::host::files::{self, FileError};
-use crate::host::libc::c_library;
 use crate::host::process::{Invocation, stream};
-use crate::plan::layers::tool_layer;
-use crate::plan::{LayerKey, LayerPlan, NativeTool, PackageManager};
+use crate::plan::{LayerPlan, NativeTool, PackageManager};
 use crate::python::pip_config::PipConfig;
 
 /// Variables of the tools that say where packages come from, or that are in the key. The others could change what is
@@ -58,40 +54,24 @@ impl UserError for FetchError {
     }
 }
 
-/// Gives the layer with a tool: what it is run from.
+/// Gives the layer with a tool: what it is run from. Every app shares it.
 pub(crate) fn provide_tool(
     tool: NativeTool,
-    runtime: &LayerKey,
+    plan: &LayerPlan,
     python: &Python,
     uv: Option<&Uv>,
     pip: &PipConfig,
     shop: Workshop<'_>,
 ) -> Result<Layer> {
     let Workshop { store, env, output, .. } = shop;
-    let requirements = pinned(tool);
-    let plan = plan_tool(tool, runtime);
-    // Every app shares it.
-    provide_layer(&plan, "tools", store, env, output, |tree| {
+    provide_layer(plan, "tools", store, env, output, |tree| {
         output.step(format!("Installing {}", plan.contents));
-        let tools = PinnedTools { requirements, tree, python, uv, pip };
+        let tools = PinnedTools { requirements: tool.requirements(), tree, python, uv, pip };
         install_pinned(&tools, shop).map_err(|failure| match failure.code() {
             ErrorCode::InstallPip => FetchError { tool, failure }.into(),
             _ => failure,
         })
     })
-}
-
-/// Plans the layer with a tool, for a runtime.
-pub(crate) fn plan_tool(tool: NativeTool, runtime: &LayerKey) -> LayerPlan {
-    tool_layer(tool, runtime, c_library(), hex::encode(Sha256::digest(pinned(tool))))
-}
-
-fn pinned(tool: NativeTool) -> &'static str {
-    match tool {
-        NativeTool::Pipenv => include_str!("../../inventory/pipenv.txt"),
-        NativeTool::Poetry => include_str!("../../inventory/poetry.txt"),
-        NativeTool::Pdm => include_str!("../../inventory/pdm.txt"),
-    }
 }
 
 /// What is installed and where.
@@ -260,7 +240,7 @@ mod tests {
             (NativeTool::Poetry, POETRY_VERSION),
             (NativeTool::Pdm, PDM_VERSION),
         ] {
-            let text = pinned(tool);
+            let text = tool.requirements();
             assert!(text.contains(&format!("\n{}=={version} \\\n", tool.command())), "{tool:?}");
             let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
             for pair in lines.windows(2).filter(|pair| !pair[0].starts_with(' ')) {

@@ -1,23 +1,21 @@
 //! The corpora of NLTK that `nltk.txt` names, downloaded into the slug.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
-use super::config_vars::ConfigVars;
 use super::confine::run_step;
 use super::execute::Workshop;
-use super::importable::{can_import, python_in};
+use super::importable::python_in;
+use super::layers::{Layer, has_layer, provide_layer};
+use super::stage::{Transfer, copy_tree, put_layer};
+use super::steps::Workspace;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::FileContext;
 use crate::host::process::{Invocation, RunError, stream};
+use crate::plan::layers::corpora_layer;
+use crate::plan::steps::Skip;
 
 /// Where corpora go, in the app's directory.
-pub(crate) const NLTK_DATA: &str = ".heroku/python/nltk_data";
-
-/// Where the app names its corpora.
-pub(super) const FILE: &str = "nltk.txt";
+const NLTK_DATA: &str = ".heroku/python/nltk_data";
 
 /// Downloading corpora failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,85 +41,69 @@ impl UserError for NltkError {
     }
 }
 
-/// Downloads the corpora if NLTK is installed and `nltk.txt` names some. Returns whether it did: then
-/// `NLTK_DATA` is to be set.
-pub(crate) fn run(
-    build_dir: &Path,
-    config_vars: &ConfigVars,
-    python_env: &BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Result<bool> {
-    shop.record.time("nltk_downloader_duration", || {
-        let vars = with_config_vars(python_env, config_vars);
-        let Some(packages) = wanted_corpora(build_dir, &vars, shop)? else { return Ok(false) };
-        download(packages, build_dir, &build_dir.join(NLTK_DATA), vars, shop)?;
-        Ok(true)
-    })
-}
-
-/// Returns the environment of the downloader.
-pub(crate) fn with_config_vars(
-    python_env: &BTreeMap<OsString, OsString>,
-    config_vars: &ConfigVars,
-) -> BTreeMap<OsString, OsString> {
-    let mut vars = python_env.clone();
-    vars.extend(config_vars.for_child());
-    vars
-}
-
-/// Returns the corpora that `nltk.txt` names, if NLTK is installed. Says so if there are none.
-pub(crate) fn wanted_corpora(
-    build_dir: &Path,
-    vars: &BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Result<Option<Vec<String>>> {
-    if !can_import("nltk", build_dir, vars, shop)? {
-        return Ok(None);
-    }
-    let file = build_dir.join(FILE);
-    if !file.is_file() {
-        tell_no_file(shop);
-        return Ok(None);
-    }
-    let packages = parse_packages(&fs::read(&file).doing("reading", &file)?);
-    if packages.is_empty() {
-        shop.record.set("nltk_downloader", "skipped-no-nltk-file");
-        shop.output.step("Downloading NLTK corpora...");
-        shop.output.detail("'nltk.txt' names no corpora, so none are downloaded");
-        return Ok(None);
-    }
-    shop.record.set("nltk_downloader", "enabled");
-    Ok(Some(packages))
-}
-
-/// Downloads corpora into a directory.
-pub(crate) fn download(
-    packages: Vec<String>,
-    build_dir: &Path,
-    into: &Path,
-    vars: BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Result<()> {
-    let Workshop { env, output, cell, .. } = shop;
-    output.step("Downloading NLTK corpora...");
-    output.step(format!("Downloading NLTK packages: {}", packages.join(" ")));
-    let mut invocation = Invocation::new(python_in(build_dir))
-        .args(["-m", "nltk.downloader", "-d"])
-        // Through a symbolic link NLTK doesn't write.
-        .arg(into)
-        .args(packages.iter().cloned())
-        .current_dir(build_dir);
-    invocation.env = vars;
-    run_step(stream, invocation, build_dir, cell, env, output)
-        .map_err(|source| NltkError { packages, source })?;
-    Ok(())
-}
-
-/// Says that the app names no corpora, and notes it.
-pub(super) fn tell_no_file(shop: Workshop<'_>) {
+/// Says why no corpora are downloaded, and notes it.
+pub(super) fn tell_skipped(skip: Skip, shop: Workshop<'_>) {
+    let reason = match skip {
+        Skip::NoNltkFile => "'nltk.txt' wasn't found, so no corpora are downloaded",
+        Skip::EmptyNltkFile => "'nltk.txt' names no corpora, so none are downloaded",
+        Skip::DisabledByFile | Skip::DisabledByVariable | Skip::NoManagePy => return,
+    };
     shop.record.set("nltk_downloader", "skipped-no-nltk-file");
     shop.output.step("Downloading NLTK corpora...");
-    shop.output.detail("'nltk.txt' wasn't found, so no corpora are downloaded");
+    shop.output.detail(reason);
+}
+
+/// Gives the layer with corpora, and puts them into the workspace: an unchanged list is downloaded once, whatever else of
+/// the app changes.
+pub(super) fn put_corpora(
+    corpora: &[String],
+    layers: &[Layer],
+    workspace: &Workspace<'_>,
+    lineage: &str,
+    shop: Workshop<'_>,
+) -> Result<Layer> {
+    let Workshop { store, env, output, record, .. } = shop;
+    record.set("nltk_downloader", "enabled");
+    let plan = corpora_layer(corpora, nltk_version(layers), lineage);
+    if has_layer(&plan, store) {
+        output.step(format!("Using cached NLTK packages: {}", corpora.join(" ")));
+    }
+    let layer = provide_layer(&plan, lineage, store, env, output, |tree| {
+        // Through a symbolic link NLTK doesn't write. The step itself mayn't see the store.
+        let dir = workspace.dir.canonicalize().doing("reading", workspace.dir)?;
+        let data = dir.join(NLTK_DATA);
+        download(corpora, &data, workspace, shop)?;
+        copy_tree(&data, &tree.join(NLTK_DATA))
+    })?;
+    put_layer(&layer, workspace.dir, Transfer::Copy, env)?;
+    Ok(layer)
+}
+
+/// Another version may need other data. Without metadata, any change of the packages may mean another version.
+fn nltk_version(layers: &[Layer]) -> String {
+    let paths = layers.iter().flat_map(|layer| &layer.entries);
+    let version = paths.filter_map(|entry| std::str::from_utf8(&entry.path).ok()).find_map(|path| {
+        let (_, name) = path.split_once("/site-packages/nltk-")?;
+        Some(name.strip_suffix(".dist-info")?.to_owned())
+    });
+    let fallback = || layers.last().map(|layer| layer.key.clone()).unwrap_or_default();
+    version.unwrap_or_else(fallback)
+}
+
+fn download(corpora: &[String], into: &Path, workspace: &Workspace<'_>, shop: Workshop<'_>) -> Result<()> {
+    let Workshop { env, output, cell, .. } = shop;
+    let dir = workspace.dir;
+    output.step("Downloading NLTK corpora...");
+    output.step(format!("Downloading NLTK packages: {}", corpora.join(" ")));
+    let mut invocation = Invocation::new(python_in(dir))
+        .args(["-m", "nltk.downloader", "-d"])
+        .arg(into)
+        .args(corpora.iter().cloned())
+        .current_dir(dir);
+    invocation.env = workspace.with_config_vars();
+    run_step(stream, invocation, dir, cell, env, output)
+        .map_err(|source| NltkError { packages: corpora.to_vec(), source })?;
+    Ok(())
 }
 
 /// Parses the names of packages: one a line, or several with blanks between them. `#` begins a comment, also after

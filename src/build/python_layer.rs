@@ -5,11 +5,12 @@ use std::path::Path;
 use std::thread;
 
 use super::bytecode::compile_bytecode;
-use super::execute::{Installed, Survey, Workshop, layer_plan, tell};
+use super::execute::{Installed, Workshop, layer_plan, tell};
 use super::layers::{Layer, has_layer, provide_layer};
 use super::python::Python;
 use super::runtime::choose::{RuntimeRequest, host_choice, remember_unreachable};
 use super::runtime::provide::{fetch_in_advance, install_runtime};
+use super::survey::Survey;
 use crate::error::{ErrorCode, Failure, Result};
 use crate::host::clock::Stopwatch;
 use crate::host::files;

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::check::{Made, findings_of, missing_procfile_of, tell_findings};
+use super::check::{Made, findings_of, known_layers, missing_procfile_of, tell_findings};
 use super::excluded::{self, Patterns};
-use super::execute::{BuildSettings, Built, Survey, Workshop};
+use super::execute::{Built, Workshop};
 use super::explain::explained;
 use super::layers::Layer;
 use super::own_output::leave_out_own_output;
 use super::sbom::sbom_tree;
 use super::source::{Checkout, export_commit, read_directory};
 use super::stage;
-use super::steps::{Staged, StepSettings, run_pre_compile, run_steps};
+use super::step_layers::{Staged, StepSettings, run_pre_compile, run_steps};
+use super::survey::{BuildSettings, Survey};
 use super::tracking::{read_tracking, tell_uncommitted};
 use crate::app::left_out::without_effect;
 use crate::app::procfile::Procfile;
@@ -85,7 +86,15 @@ pub(crate) fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Pla
     let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
     let mut survey = Survey::read(source.app, &mut entries, request.settings.clone(), shop)?;
     survey.missing_procfile = missing_procfile_of(survey.app(), || None).map(|finding| finding.message);
-    survey.plan()
+    let plan = survey.plan()?;
+    match known_layers(&plan, shop.store, shop.env)? {
+        // Then it is known which of the app's own steps are of use.
+        Some(layers) => {
+            survey.note_installed(&layers);
+            survey.plan()
+        }
+        None => Ok(plan),
+    }
 }
 
 /// Builds the slug and its manifest.
@@ -148,19 +157,22 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     };
     let mut survey = Survey::read(app, &mut entries, request.settings.clone(), shop)?;
     let mut built = survey.execute(shop)?;
-    let app = survey.app();
     let mut app_entries = match hashed {
         Some(entries) => entries,
-        None => index(app)?,
+        None => index(survey.app())?,
     };
-    let staged = run_steps(app, &app_entries, &built, steps, shop).map_err(|failure| {
-        explained(failure, app, || findings_of(app, &built.layers, &request.settings.lineage, shop))
+    let staged = run_steps(survey.app(), &app_entries, &built, steps, shop).map_err(|failure| {
+        explained(failure, survey.app(), || {
+            findings_of(survey.app(), &built.layers, &request.settings.lineage, shop)
+        })
     })?;
     if let Some(staged) = &staged {
         built.layers.iter_mut().for_each(|layer| staged.prune(&mut layer.entries));
         staged.prune(&mut app_entries);
-        read_staged_procfile(staged, &mut built)?;
+        survey.staged_procfile = read_staged_procfile(staged)?;
+        built.plan = survey.plan()?;
     }
+    let app = survey.app();
     tell_process_types(&built, shop);
     let made = Made {
         app,
@@ -335,14 +347,14 @@ pub(crate) fn lineage(source: &Path, layout: Layout) -> String {
     hex::encode(&hasher.finalize()[..12])
 }
 
-/// A Procfile that the app's own steps have written counts.
-fn read_staged_procfile(staged: &Staged, built: &mut Built) -> Result<()> {
+/// Reads the Procfile that the app's own steps have written, if they have.
+fn read_staged_procfile(staged: &Staged) -> Result<Option<Procfile>> {
     let path = staged.layer.tree().join("Procfile");
-    if staged.layer.entries.iter().any(|entry| entry.path == b"Procfile") && path.is_file() {
-        let contents = std::fs::read(&path).doing("reading", &path)?;
-        built.plan.process_types = Procfile::parse(&contents)?.process_types();
+    if !staged.layer.entries.iter().any(|entry| entry.path == b"Procfile") || !path.is_file() {
+        return Ok(None);
     }
-    Ok(())
+    let contents = std::fs::read(&path).doing("reading", &path)?;
+    Ok(Some(Procfile::parse(&contents)?))
 }
 
 fn manifest(

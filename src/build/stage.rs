@@ -15,7 +15,7 @@ use crate::app::source::AppSource;
 use crate::app::tree::{SourceEntry, SourceKind};
 use crate::env::Env;
 use crate::error::Result;
-use crate::host::files;
+use crate::host::files::{self, FileContext};
 use crate::output::Event;
 use crate::plan::EnvDelta;
 use crate::plan::environment::{profile_scripts, render_python_sh};
@@ -130,6 +130,25 @@ pub(crate) fn put_layer(layer: &Layer, into: &Path, transfer: Transfer, env: &En
         }
         Ok(())
     })
+}
+
+/// Copies a directory that a step has made. A step that has made none gives an empty one.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    files::create_dir_all(to)?;
+    for entry in WalkDir::new(from).min_depth(1).sort_by_file_name().into_iter().flatten() {
+        let Ok(relative) = entry.path().strip_prefix(from) else { continue };
+        let to = to.join(relative);
+        let kind = entry.file_type();
+        if kind.is_dir() {
+            files::create_dir_all(&to)?;
+        } else if kind.is_symlink() {
+            let target = std::fs::read_link(entry.path()).doing("reading", entry.path())?;
+            files::create_symlink(&target, &to)?;
+        } else {
+            files::copy_file(entry.path(), &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// Moves what building the requirements has added to the copied app (extension modules of editable

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::execute::Survey;
 use super::install::Share;
 use super::own_source::OwnSource;
 use super::requirement_files::write_files;
 use super::stage;
 use super::staged_lock::name_indexes_of_copy;
+use super::survey::Survey;
 use crate::app::source::AppSource;
 use crate::error::Result;
 use crate::host::files;

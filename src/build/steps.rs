@@ -1,356 +1,96 @@
-//! The app's own steps in `slugc build`: hooks, NLTK, collectstatic. They run in a copy of the app, and what they
-//! changed is remembered as a layer, so that a build without changes starts no program.
+//! The app's own steps, in the directory that holds the app and its layers: NLTK's corpora, collectstatic, hooks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
-use super::changes::{
-    Changes, entries_before, find_changes, make_movable, move_changes, paths_below, warn_of_build_paths,
-};
-use super::collectstatic::{self, DEBUG_VARIABLE, DISABLING_FILE, DISABLING_VARIABLE, disabled};
 use super::config_vars::ConfigVars;
-use super::confine::StepCell;
-use super::execute::{BuildSettings, Built, Workshop};
-use super::explain::explained;
+use super::execute::{Built, Workshop};
 use super::hooks::{Hook, run_hook};
-use super::importable::{Answer, is_importable};
-use super::layers::{Layer, provide_layer};
-use super::nltk;
-use super::stage::{Transfer, copy_app, index_app, put_layer, write_generated_files};
-use super::survey::digest_of_source;
-use super::tool_env::BUILD_EPOCH;
-use crate::app::source::AppSource;
-use crate::check::gather::DEFAULT_STACK;
-use crate::env::Env;
+use super::importable::can_import;
+use super::layers::Layer;
+use super::{collectstatic, nltk};
 use crate::error::Result;
-use crate::host::files::{self, FileContext, FileError};
-use crate::host::libc::c_library;
-use crate::host::scratch::ScratchDir;
-use crate::plan::LayerPlan;
-use crate::plan::environment::{compile_environment, profile_scripts, render_python_sh};
-use crate::plan::layers::{StepInputs, pre_compile_layer, stage_layer};
-use crate::slug::tree::Entry;
+use crate::plan::environment::of_app;
+use crate::plan::steps::StepKind;
+use crate::plan::{EnvDelta, Step, StepPlan};
 
-/// What else decides about the steps.
-#[derive(Clone, Copy)]
-pub(crate) struct StepSettings<'a> {
+/// Where the app's own steps run.
+pub(crate) struct Workspace<'a> {
+    /// The app with its layers, as in a dyno.
+    pub dir: &'a Path,
+    /// The environment of the steps, without config vars.
+    pub vars: BTreeMap<OsString, OsString>,
     /// The app's config vars.
     pub config_vars: &'a ConfigVars,
-    /// How it is built.
-    pub settings: &'a BuildSettings,
-    /// The commit that is built, if that is known.
-    pub commit: Option<&'a str>,
 }
 
-impl StepSettings<'_> {
-    /// Returns what the steps may depend on, for the keys of what they make. `app` is a digest of the app.
-    fn inputs(&self, app: String, base: &BTreeMap<OsString, OsString>) -> StepInputs {
-        StepInputs {
-            app,
-            config_vars: digest_of_vars(self.config_vars, base),
-            commit: self.commit.unwrap_or_default().to_owned(),
-            is_isolated: self.settings.isolates_steps,
-        }
-    }
+/// What was made before the last hook.
+pub(crate) struct Prepared {
+    /// The environment that the app will run in.
+    pub environment: EnvDelta,
+    /// NLTK's corpora, if the app has some.
+    pub corpora: Option<Layer>,
 }
 
-/// What the steps made of the app and its layers.
-pub(crate) struct Staged {
-    /// What is new or has changed: it is laid over everything else.
-    pub layer: Layer,
-    /// What is no longer there, or has changed.
-    pub removed: BTreeSet<Vec<u8>>,
-}
-
-impl Staged {
-    /// Takes what is no longer there out of a list.
-    pub(crate) fn prune(&self, entries: &mut Vec<Entry>) {
-        if !self.removed.is_empty() {
-            entries.retain(|entry| !self.removed.contains(&entry.path));
-        }
-    }
-}
-
-/// Runs `bin/pre_compile` if the app has it, and reads the app again: the hook may have written the very files that
-/// decide. The layer holds the app from then on.
-pub(crate) fn run_pre_compile(
-    app: AppSource,
-    steps: StepSettings<'_>,
-    shop: Workshop<'_>,
-) -> Result<(AppSource, Option<Layer>)> {
-    let Workshop { env, output, .. } = shop;
-    if !app.has_file(Hook::PreCompile.path()) {
-        return Ok((app, None));
-    }
-    let base = step_environment(env);
-    let inputs = steps.inputs(digest_of_source(&index_app(&app, env)?), &base);
-    let plan = pre_compile_layer(&inputs, c_library());
-    let layer = provide_remembered(&plan, steps, shop, |tree| {
-        let tree = &real_path(tree)?;
-        copy_app(&app, tree)?;
-        let cell = step_cell(steps.settings, shop)?;
-        let shop = Workshop { cell: cell.as_ref(), ..shop };
-        let vars = compile_environment(tree, &base);
-        let places = StepPlaces::make(steps.config_vars)?;
-        run_hook(Hook::PreCompile, tree, &places.vars(vars, tree, steps.commit), steps.config_vars, shop)?;
-        warn_of_build_paths(tree, &paths_below(tree), tree, output);
-        Ok(())
-    })
-    .map_err(|failure| explained(failure, &app, Vec::new))?;
-    let app = app.read_copy(&layer.tree(), &env.interrupt)?;
-    Ok((app, Some(layer)))
-}
-
-/// Runs the steps that come after the installation, if the app has any, and returns what they made of it.
-pub(crate) fn run_steps(
-    app: &AppSource,
-    app_entries: &[Entry],
-    built: &Built,
-    steps: StepSettings<'_>,
-    shop: Workshop<'_>,
-) -> Result<Option<Staged>> {
-    let base = step_environment(shop.env);
-    let wanted = wanted_steps(app, built, steps.config_vars, &base, shop);
-    if wanted.is_empty() {
-        return Ok(None);
-    }
-    let mut ran = false;
-    let plan = stage_plan(app_entries, built, steps, &base, &wanted);
-    let mut layer = provide_remembered(&plan, steps, shop, |tree| {
-        ran = true;
-        fill_stage(tree, app, app_entries, built, &wanted, steps, &base, shop)
-    })?;
-    if !ran {
-        shop.output.step(format!("Using what an earlier build has made with {}", wanted.join(", ")));
-    }
-    let removed = read_removed(&layer);
-    layer.entries.retain(|entry| entry.path != REMOVED.as_bytes());
-    Ok(Some(Staged { layer, removed }))
-}
-
-/// Returns the path that a directory has however it is named: no links and no `..` are in it, which a cell doesn't have.
-fn real_path(dir: &Path) -> std::result::Result<PathBuf, FileError> {
-    fs::canonicalize(dir).doing("reading", dir)
-}
-
-/// Finds where steps run, if they are to be kept apart.
-fn step_cell(settings: &BuildSettings, shop: Workshop<'_>) -> Result<Option<StepCell>> {
-    let Workshop { store, env, output, .. } = shop;
-    if settings.isolates_steps { StepCell::find(store.root(), env, output) } else { Ok(None) }
-}
-
-const NLTK: &str = "the NLTK downloader";
-const COLLECTSTATIC: &str = "collectstatic";
-
-/// Decides which steps there are to run. What is skipped for good is told here, as nothing else will tell it.
-fn wanted_steps(
-    app: &AppSource,
-    built: &Built,
-    config_vars: &ConfigVars,
-    base: &BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Vec<&'static str> {
-    let mut wanted = Vec::new();
-    let site_packages = site_packages_names(built);
-    let names = app.names.iter().filter_map(|name| String::from_utf8(name.clone()).ok()).collect();
-    let may_import = |module| is_importable(module, &site_packages, &names) != Answer::No;
-    if may_import("nltk") {
-        if app.has_file(nltk::FILE) {
-            wanted.push(NLTK);
-        } else {
-            nltk::tell_no_file(shop);
-        }
-    }
-    match disabled(app.has_file(DISABLING_FILE), config_vars, base) {
-        Some(disabled) => collectstatic::tell_disabled(disabled, shop),
-        None if !may_import("django") => {}
-        None if has_manage_py(app) => wanted.push(COLLECTSTATIC),
-        None => collectstatic::tell_no_manage_py(shop),
-    }
-    if app.has_file(Hook::PostCompile.path()) {
-        wanted.push(Hook::PostCompile.path());
-    }
-    wanted
-}
-
-fn has_manage_py(app: &AppSource) -> bool {
-    app.tree
-        .entries
-        .iter()
-        .filter_map(|entry| std::str::from_utf8(&entry.path).ok())
-        .filter(|path| path.rsplit('/').next() == Some("manage.py"))
-        .any(|path| path.split('/').count() <= collectstatic::MAX_DEPTH && app.has_file(path))
-}
-
-fn site_packages_names(built: &Built) -> BTreeSet<String> {
-    let entries = built.layers.iter().flat_map(|layer| &layer.entries);
-    entries
-        .filter_map(|entry| std::str::from_utf8(&entry.path).ok()?.split_once("/site-packages/"))
-        .filter(|(library, _)| library.starts_with(".heroku/python/lib/python"))
-        .filter_map(|(_, rest)| Some(rest.split('/').next()?.to_owned()))
-        .collect()
-}
-
-fn stage_plan(
-    app_entries: &[Entry],
-    built: &Built,
-    steps: StepSettings<'_>,
-    base: &BTreeMap<OsString, OsString>,
-    wanted: &[&str],
-) -> LayerPlan {
-    let mut scripts = Sha256::new();
-    scripts.update(render_python_sh(&built.plan.environment));
-    for (name, contents) in profile_scripts() {
-        scripts.update(format!("\0{name}\0{contents}"));
-    }
-    let below: Vec<_> = built.layers.iter().map(|layer| (layer.id, layer.key.clone())).collect();
-    let inputs = steps.inputs(digest_of_source(app_entries), base);
-    stage_layer(&inputs, &wanted.join(", "), hex::encode(&scripts.finalize()[..16]), &below)
-}
-
-fn provide_remembered(
-    plan: &LayerPlan,
-    steps: StepSettings<'_>,
-    shop: Workshop<'_>,
-    fill: impl FnOnce(&Path) -> Result<()>,
-) -> Result<Layer> {
-    let Workshop { store, env, output, .. } = shop;
-    if steps.settings.refresh {
-        store.remove_layer(plan.id.name(), &plan.key.digest())?;
-    }
-    provide_layer(plan, &steps.settings.lineage, store, env, output, fill)
-}
-
-#[expect(clippy::too_many_arguments, reason = "they are what the layer's key is made of")]
-fn fill_stage(
-    tree: &Path,
-    app: &AppSource,
-    app_entries: &[Entry],
-    built: &Built,
-    wanted: &[&str],
-    steps: StepSettings<'_>,
-    base: &BTreeMap<OsString, OsString>,
-    shop: Workshop<'_>,
-) -> Result<()> {
-    let Workshop { store, env, output, .. } = shop;
-    let work = store.scratch()?;
-    let staged = real_path(work.path())?.join("app");
-    copy_app(app, &staged)?;
-    for layer in &built.layers {
-        put_layer(layer, &staged, Transfer::Copy, env)?;
-    }
-    let cell = step_cell(steps.settings, shop)?;
-    let shop = Workshop { cell: cell.as_ref(), ..shop };
-    let places = StepPlaces::make(steps.config_vars)?;
-    let vars = places.vars(compile_environment(&staged, base), &staged, steps.commit);
-    let has_corpora = wanted.contains(&NLTK) && nltk::run(&staged, steps.config_vars, &vars, shop)?;
-    if wanted.contains(&COLLECTSTATIC) {
-        collectstatic::run(&staged, steps.config_vars, &vars, shop)?;
-    }
-    let environment = built.plan.environment.clone();
-    let environment = if has_corpora { environment.with_nltk_data() } else { environment };
-    write_generated_files(app, &environment, &staged)?;
-    run_hook(Hook::PostCompile, &staged, &vars, steps.config_vars, shop)?;
-    let before = entries_before(&built.layers, app_entries);
-    let Changes { changed, removed, .. } = find_changes(&before, &staged, env)?;
-    move_changes(changed.iter().map(|entry| entry.path.as_slice()), &staged, tree)?;
-    make_movable(tree, &staged, built, shop)?;
-    warn_of_build_paths(tree, &paths_below(tree), &staged, output);
-    write_removed(tree, &removed)?;
-    Ok(())
-}
-
-/// What steps get of the user's own environment: how to find programs and the network. Whatever else changes the
-/// result is a config var, so that the result can be remembered.
-const PASSED: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "STACK", "NODE_EXTRA_CA_CERTS"];
-
-fn step_environment(env: &Env) -> BTreeMap<OsString, OsString> {
-    let is_passed = |name: &str| {
-        PASSED.contains(&name)
-            || [DISABLING_VARIABLE, DEBUG_VARIABLE].contains(&name)
-            || name.starts_with("SSL_CERT_")
-            || name.to_ascii_lowercase().ends_with("_proxy")
-    };
-    let mut vars: BTreeMap<OsString, OsString> = env
-        .vars
-        .iter()
-        .filter(|(name, _)| name.to_str().is_some_and(is_passed))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    for (name, value) in
-        [("PYTHONHASHSEED", "0"), ("PYTHONDONTWRITEBYTECODE", "1"), ("SOURCE_DATE_EPOCH", BUILD_EPOCH)]
-    {
-        vars.insert(name.into(), value.into());
-    }
-    vars
-}
-
-/// What steps are told of besides the build directory, as on Heroku: a cache, which is empty in each build, and the config
-/// vars as files. They hold secrets, and are gone when the steps have run.
-struct StepPlaces {
-    dir: ScratchDir,
-}
-
-impl StepPlaces {
-    fn make(config_vars: &ConfigVars) -> std::result::Result<Self, FileError> {
-        let dir = files::temp_dir(None)?;
-        let (cache, env) = (dir.path().join("cache"), dir.path().join("env"));
-        files::create_dir_all(&cache)?;
-        files::create_dir_all(&env)?;
-        // A step may have another user id. The directory around lets nobody else in.
-        files::set_mode(&env, 0o755)?;
-        for name in config_vars.names() {
-            let value = config_vars.get(name).unwrap_or_default();
-            files::write_atomically(&env.join(name), value.as_encoded_bytes())?;
-        }
-        Ok(Self { dir })
-    }
-
-    fn vars(
-        &self,
-        mut vars: BTreeMap<OsString, OsString>,
-        build_dir: &Path,
-        commit: Option<&str>,
-    ) -> BTreeMap<OsString, OsString> {
-        vars.entry("STACK".into()).or_insert_with(|| DEFAULT_STACK.into());
-        for (name, value) in [
-            ("BUILD_DIR", build_dir.into()),
-            ("CACHE_DIR", self.dir.path().join("cache").into_os_string()),
-            ("ENV_DIR", self.dir.path().join("env").into_os_string()),
-            ("SOURCE_VERSION", commit.unwrap_or_default().into()),
-        ] {
-            vars.insert(name.into(), value);
-        }
+impl Workspace<'_> {
+    /// Returns the environment of steps that see the config vars.
+    pub(super) fn with_config_vars(&self) -> BTreeMap<OsString, OsString> {
+        let mut vars = self.vars.clone();
+        vars.extend(self.config_vars.for_child());
         vars
     }
-}
 
-/// Returns a digest of the config vars, and of what of the environment changes what the steps do.
-fn digest_of_vars(config_vars: &ConfigVars, base: &BTreeMap<OsString, OsString>) -> String {
-    let mut all = config_vars.clone();
-    for name in [DISABLING_VARIABLE, "STACK"] {
-        if let (None, Some(value)) = (config_vars.get(name), base.get(std::ffi::OsStr::new(name))) {
-            all.extend([(name, value.clone())]);
-        }
+    /// Runs a hook if the app has it.
+    pub(crate) fn run_hook(&self, hook: Hook, shop: Workshop<'_>) -> Result<()> {
+        run_hook(hook, self.dir, &self.vars, self.config_vars, shop)
     }
-    all.digest()
+
+    /// Downloads corpora and collects static files, as it is planned. Where only Python could tell whether a step is of use,
+    /// it is asked. `lineage` names the app in the store.
+    pub(crate) fn prepare_data(&self, built: &Built, lineage: &str, shop: Workshop<'_>) -> Result<Prepared> {
+        let mut steps = Vec::new();
+        for step in &built.plan.steps {
+            steps.extend(self.settle(step, shop)?);
+        }
+        let decision = |kind| steps.iter().find(|step| step.kind() == kind).map(|step| &step.decision);
+        let corpora = shop.record.time("nltk_downloader_duration", || match decision(StepKind::Nltk) {
+            Some(Ok(Step::Nltk(corpora))) => {
+                nltk::put_corpora(corpora, &built.layers, self, lineage, shop).map(Some)
+            }
+            Some(Err(skip)) => {
+                nltk::tell_skipped(*skip, shop);
+                Ok(None)
+            }
+            _ => Ok(None),
+        })?;
+        shop.record.time("django_collectstatic_duration", || match decision(StepKind::Collectstatic) {
+            Some(Ok(Step::Collectstatic(manage))) => collectstatic::run(manage, self, shop),
+            Some(Err(skip)) => {
+                collectstatic::tell_skipped(*skip, shop);
+                Ok(())
+            }
+            _ => Ok(()),
+        })?;
+        Ok(Prepared { environment: of_app(built.plan.package_manager, &steps), corpora })
+    }
+
+    /// Decides about a step for certain; none is left if the app has no use for it.
+    fn settle(&self, step: &StepPlan, shop: Workshop<'_>) -> Result<Option<StepPlan>> {
+        let is_needed = match step.needs {
+            Some(module) => can_import(module, self.dir, &self.with_config_vars(), shop)?,
+            None => true,
+        };
+        Ok(is_needed.then(|| StepPlan { needs: None, ..step.clone() }))
+    }
 }
 
-/// Where a layer keeps the list of what is no longer there: paths, each behind a NUL.
-const REMOVED: &str = ".heroku/.slugc-removed";
-
-fn write_removed(tree: &Path, removed: &BTreeSet<Vec<u8>>) -> std::result::Result<(), FileError> {
-    let list: Vec<u8> = removed.iter().flat_map(|path| path.iter().copied().chain([0])).collect();
-    let path = tree.join(REMOVED);
-    files::create_dir_all(path.parent().unwrap_or(tree))?;
-    files::write_atomically(&path, &list)
-}
-
-fn read_removed(layer: &Layer) -> BTreeSet<Vec<u8>> {
-    let list = fs::read(layer.tree().join(REMOVED)).unwrap_or_default();
-    list.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect()
+/// Says which steps are passed over, where none is run.
+pub(crate) fn tell_skipped(steps: &[StepPlan], shop: Workshop<'_>) {
+    for skip in
+        steps.iter().filter(|step| step.needs.is_none()).filter_map(|step| step.decision.as_ref().err())
+    {
+        nltk::tell_skipped(*skip, shop);
+        collectstatic::tell_skipped(*skip, shop);
+    }
 }

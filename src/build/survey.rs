@@ -3,162 +3,263 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::record::Record;
+use super::collectstatic;
+use super::config_vars::ConfigVars;
+use super::execute::Workshop;
+use super::index_access::with_encoded_credentials;
+use super::inputs::{self, Reading};
+use super::layers::Layer;
+use super::nltk::parse_packages;
+use super::own_source::OwnSource;
+use super::places::{add_places, ignored_indexes};
+use super::python_version::{self, VersionFacts};
+use super::required_version::check_required_version;
+use super::runtime::choose::{RuntimeRequest, choose_runtime};
+use super::tool_env::build_settings;
+use super::uv::{self, Uv};
 use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::env::Env;
-use crate::error::{ErrorCode, FindingCode, Result};
-use crate::host::clock;
-use crate::plan::manager::choose_package_manager;
-use crate::plan::runtime::VersionDecision;
-use crate::plan::{ManagerError, Notice, PackageManager};
+use crate::error::{ErrorCode, Result};
+use crate::host::libc;
+use crate::plan::manager::{UV_VERSION, choose_package_manager};
+use crate::plan::runtime::{PythonSource, VersionDecision};
+use crate::plan::steps::NLTK_FILE;
+use crate::plan::{
+    Facts, Inputs, Installer, ManagerError, PackageManager, Plan, RuntimeChoice, Target, detect, plan,
+};
+use crate::python::distribution::MarkerValues;
 use crate::python::pip_config::{PipConfig, pip_config_file_paths};
-use crate::python::pipfile::requested_python;
 use crate::python::pyproject::{Pyproject, PyprojectError, parse_pyproject};
-use crate::python::requires_python::SupportedPythons;
-use crate::python::supported;
-use crate::python::version::{PythonVersion, RequestedVersion, VersionOrigin};
-use crate::python::version_claims::contradictions;
-use crate::python::version_file::{misspelled_version_file, parse_runtime_txt, parse_version_file};
+use crate::python::version::PythonVersion;
 use crate::slug::tree::{Entry, EntryKind};
 
-/// What the Python version is decided from, besides the files that name it.
-pub(crate) struct VersionFacts<'a> {
-    /// Who manages the packages.
-    pub manager: PackageManager,
-    /// `pyproject.toml`, if it can be read.
-    pub pyproject: Option<&'a Pyproject>,
-    /// The version of the last build.
-    pub last: Option<PythonVersion>,
-    /// Now, in seconds since 1970.
-    pub today: u64,
+/// What the caller has decided about a build.
+#[derive(Debug, Clone)]
+pub(crate) struct BuildSettings {
+    /// Where the user lets Python come from.
+    pub python_source: PythonSource,
+    /// Another place for the catalogue's archives.
+    pub python_mirror: Option<String>,
+    /// Which program installs; uv unless there is a reason.
+    pub installer: Option<Installer>,
+    /// Installs what the app's tests need, too.
+    pub test: bool,
+    /// Makes it an error if anything isn't locked.
+    pub require_locked: bool,
+    /// Makes the dependencies anew even if nothing has changed.
+    pub refresh: bool,
+    /// Keeps the app's own steps apart from the rest of the machine, where that lets us.
+    pub isolates_steps: bool,
+    /// Names the app among others in the store: a digest of where it is.
+    pub lineage: String,
+    /// The Python of the last build: its minor version is kept where the app names none.
+    pub last_python: Option<PythonVersion>,
+    /// The app's config vars, of which installers get those that are meant for them.
+    pub config_vars: ConfigVars,
 }
 
-/// Decides the Python version from the app's files: runtime.txt, .python-version, `requires-python`, Pipfile.lock;
-/// then that of the last build, or the default.
-///
-/// What is known is noted at once, so that the report has it if a later step fails.
-pub(crate) fn read_version(
-    app: &AppSource,
-    facts: &VersionFacts<'_>,
-    record: &Record,
-) -> Result<VersionDecision> {
-    let requested = read_requested_version(app, facts)?;
-    note_request(&requested, app, record);
-    let (requested, origin, range) = requested;
-    let version = supported::resolve_version(&requested, origin)?;
-    note_version(version, requested.patch.is_some(), record);
-    if facts.manager == PackageManager::Uv {
-        // uv itself reads neither, so the versions on other machines would be others.
-        match origin {
-            VersionOrigin::RuntimeTxt => return Err(UvVersionError::RuntimeTxt.into()),
-            VersionOrigin::Cached | VersionOrigin::Default => {
-                return Err(UvVersionError::NotFound { minor: requested.minor_version() }.into());
+/// The facts about an app, as far as they are known.
+pub(crate) struct Survey {
+    pub(super) app: AppSource,
+    pub(super) package_manager: PackageManager,
+    pub(super) inputs: Inputs,
+    /// Whether `pyproject.toml` says how the project is built.
+    pub(super) has_build_system: bool,
+    pub(super) pip: PipConfig,
+    pub(super) version: VersionDecision,
+    pub(super) runtime: RuntimeChoice,
+    pub(super) target: Target,
+    pub(super) uv: Option<Uv>,
+    pub(super) settings: BuildSettings,
+    /// The environment for installers: with the config vars that they may see.
+    pub(super) installer_env: Env,
+    /// What `nltk.txt` names, if it is there.
+    pub(super) corpora: Option<Vec<String>>,
+    /// Whether a config var or variable turns collectstatic off.
+    pub(super) collectstatic_is_off: bool,
+    /// The names in site-packages, once the packages are installed.
+    pub(super) site_packages: Option<BTreeSet<String>>,
+    /// The Procfile that the app's own steps have written, if they have.
+    pub(super) staged_procfile: Option<Procfile>,
+    /// What there is to say of an app without a Procfile, if that was looked for.
+    pub(super) missing_procfile: Option<String>,
+    pub(super) announced: bool,
+}
+
+/// Returns how the user would name the app's directory: what was made of it in the store isn't for users.
+fn shown_root<'a>(app: &'a AppSource, shop: Workshop<'_>) -> &'a Path {
+    match app.root.starts_with(shop.store.root()) {
+        true => Path::new(""),
+        false => app.root.strip_prefix(&shop.env.current_dir).unwrap_or(&app.root),
+    }
+}
+
+impl Survey {
+    /// Reads the facts about an app. `app_entries` gives the app's files with their digests; it is only asked
+    /// when the plan depends on them.
+    pub(crate) fn read(
+        app: AppSource,
+        app_entries: &mut dyn FnMut(&AppSource) -> Result<Vec<Entry>>,
+        settings: BuildSettings,
+        shop: Workshop<'_>,
+    ) -> Result<Self> {
+        let Workshop { store, env, output, record, .. } = shop;
+        detect::detect(&app.names, &app.dirs, |path| app.has_file(path), shown_root(&app, shop))?;
+        let (package_manager, pyproject) = choose_manager(&app, read_pyproject(&app))?;
+        let facts = VersionFacts {
+            manager: package_manager,
+            pyproject: pyproject.as_ref(),
+            last: settings.last_python,
+            today: python_version::today(env),
+        };
+        let version = python_version::read_version(&app, &facts, record)?;
+        let reading = Reading {
+            app: &app,
+            manager: package_manager,
+            pyproject: pyproject.as_ref(),
+            test: settings.test,
+        };
+        let mut inputs = inputs::read_inputs(&reading)?;
+        let texts = inputs::texts(&inputs);
+        let files: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+        let mut installer_env = env.clone();
+        let for_installer = settings.config_vars.for_installer_of(&files);
+        installer_env.vars.extend(for_installer.into_iter().map(|(name, value)| (name.into(), value.into())));
+        inputs.variables = inputs::variables(&texts, &installer_env);
+        inputs.settings = build_settings(&installer_env, &app.root);
+        let mut installer_env = with_encoded_credentials(&installer_env);
+        installer_env.hidden.extend(inputs.variables.keys().map(Into::into));
+        installer_env.named.extend(inputs.variables.keys().map(Into::into));
+        if inputs.needs_source {
+            let entries = app_entries(&app)?;
+            inputs.source_digest = Some(digest_of_source(&entries));
+            if let Some(local) = &mut inputs.local {
+                let own = OwnSource::find(&app, local, &inputs.seen.seen);
+                local.digest = digest_of_source(own.entries(&entries));
+                if local.is_open {
+                    // Most changes of a package leave it needing what it did.
+                    local.needs = store.document("needs", &settings.lineage).unwrap_or_default();
+                }
             }
-            _ => {}
+        }
+        let pip = read_pip_config(&installer_env);
+        if let Some(provider) = &pip.keyring_provider {
+            installer_env.vars.entry("PIP_KEYRING_PROVIDER".into()).or_insert_with(|| provider.into());
+        }
+        let memory = (store, settings.lineage.as_str());
+        add_places(&mut inputs, package_manager, &pip, &app, &installer_env, memory)?;
+        inputs.notices.extend(ignored_indexes(package_manager, &installer_env));
+        let request = RuntimeRequest {
+            source: &settings.python_source,
+            mirror: settings.python_mirror.as_deref(),
+            version: &version,
+            current_dir: &env.current_dir,
+        };
+        let runtime = choose_runtime(&request, store, env, output)?;
+        if let Some(lock) = &inputs.lock {
+            let platform = MarkerValues::of_linux(&runtime.version().to_string(), runtime.arch());
+            inputs.notices.extend(lock.check_platform(package_manager, &lock.values(platform))?);
+        }
+        let uv = match settings.installer {
+            Some(Installer::Pip) if package_manager.can_use_pip() => None,
+            Some(Installer::Native) if package_manager == PackageManager::Pip => None,
+            _ => uv::known_uv(store, env, output)?,
+        };
+        let is_native = settings.installer == Some(Installer::Native) || !inputs.beyond_engine.is_empty();
+        let corpora = app.has_file(NLTK_FILE).then(|| read_corpora(&app)).transpose()?;
+        let collectstatic_is_off = collectstatic::is_off(&settings.config_vars, &env.vars);
+        let uv_version = uv.as_ref().map_or(UV_VERSION, |uv| &uv.version);
+        check_required_version(package_manager, &inputs, uv_version, is_native)?;
+        Ok(Self {
+            app,
+            package_manager,
+            inputs,
+            has_build_system: pyproject.is_none_or(|pyproject| pyproject.has_build_system),
+            pip,
+            version,
+            target: Target {
+                os: std::env::consts::OS,
+                arch: runtime.arch().to_owned(),
+                libc: libc::c_library().to_owned(),
+            },
+            runtime,
+            uv,
+            settings,
+            installer_env,
+            corpora,
+            collectstatic_is_off,
+            site_packages: None,
+            staged_procfile: None,
+            missing_procfile: None,
+            announced: false,
+        })
+    }
+
+    /// Returns the app.
+    pub(crate) fn app(&self) -> &AppSource {
+        &self.app
+    }
+
+    /// Returns what says which packages are installed: among others, every file that decides about them.
+    pub(crate) fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// Decides from the facts.
+    pub(crate) fn plan(&self) -> Result<Plan> {
+        plan(&Facts {
+            app: &self.app,
+            procfile: self.staged_procfile.as_ref().or(self.app.procfile.as_ref()),
+            package_manager: self.package_manager,
+            inputs: &self.inputs,
+            pip: &self.pip,
+            version: &self.version,
+            runtime: &self.runtime,
+            target: &self.target,
+            installer: self.settings.installer,
+            uv_version: self.uv.as_ref().map_or(UV_VERSION, |uv| &uv.version),
+            uv_is_there: self.uv.is_some(),
+            corpora: self.corpora.as_deref(),
+            collectstatic_is_off: self.collectstatic_is_off,
+            site_packages: self.site_packages.as_ref(),
+            test: self.settings.test,
+            require_locked: self.settings.require_locked,
+            missing_procfile: self.missing_procfile.as_deref(),
+        })
+    }
+
+    /// Notes what is installed, by which it is known which of the app's own steps are of use.
+    pub(super) fn note_installed(&mut self, layers: &[Layer]) {
+        self.site_packages = Some(site_packages_names(layers));
+    }
+
+    pub(super) fn runtime_request<'a>(&'a self, env: &'a Env) -> RuntimeRequest<'a> {
+        RuntimeRequest {
+            source: &self.settings.python_source,
+            mirror: self.settings.python_mirror.as_deref(),
+            version: &self.version,
+            current_dir: &env.current_dir,
         }
     }
-    let contradictions = contradictions(&|name| app.has_file(name).then(|| app.read_file(name).ok())?);
-    let contradictions = contradictions.into_iter().map(|found| Notice {
-        code: FindingCode::PythonVersionsContradict.into(),
-        text: found.text.into(),
-        warning: true,
-    });
-    let notices = supported::notices(version, origin, facts.today)
-        .into_iter()
-        .map(|notice| Notice { code: notice.code.into(), text: notice.text, warning: true })
-        .chain(contradictions)
-        .collect();
-    Ok(VersionDecision { requested, origin, version, range, notices })
 }
 
-fn note_request((requested, origin, _): &Requested, app: &AppSource, record: &Record) {
-    record.set("python_version_requested", requested.to_string());
-    record.set("python_version_origin", origin.reported_name());
-    let look_alikes = version_look_alikes(app);
-    if *origin != VersionOrigin::RuntimeTxt && !look_alikes.is_empty() {
-        record.set("python_version_files", look_alikes);
-    }
+fn site_packages_names(layers: &[Layer]) -> BTreeSet<String> {
+    let entries = layers.iter().flat_map(|layer| &layer.entries);
+    entries
+        .filter_map(|entry| std::str::from_utf8(&entry.path).ok()?.split_once("/site-packages/"))
+        .filter(|(library, _)| library.starts_with(".heroku/python/lib/python"))
+        .filter_map(|(_, rest)| Some(rest.split('/').next()?.to_owned()))
+        .collect()
 }
 
-fn note_version(version: PythonVersion, pinned: bool, record: &Record) {
-    record.set("python_version", version.to_string());
-    record.set("python_version_major", version.minor_version());
-    record.set("python_version_pinned", pinned);
-    let newest = supported::newest(version.major, version.minor);
-    record.set("python_version_outdated", newest.is_some_and(|newest| version < newest));
-}
-
-/// Files in the top level directory that look like a version file and aren't, with a comma after each.
-fn version_look_alikes(app: &AppSource) -> String {
-    let names = app.names.iter().filter(|name| !app.dirs.contains(*name));
-    let names = names.filter_map(|name| std::str::from_utf8(name).ok());
-    names.filter(|name| looks_like_version_file(name)).map(|name| format!("{name},")).collect()
-}
-
-type Requested = (RequestedVersion, VersionOrigin, Option<SupportedPythons>);
-
-fn read_requested_version(app: &AppSource, facts: &VersionFacts<'_>) -> Result<Requested> {
-    let read = |name: &'static str| -> Result<Vec<u8>> {
-        app.read_file(name).map_err(|source| UnreadableFile { name: name.to_owned(), source }.into())
-    };
-    if app.has_file("runtime.txt") {
-        return Ok((parse_runtime_txt(&read("runtime.txt")?)?, VersionOrigin::RuntimeTxt, None));
-    }
-    if let Some(error) = misspelled_version_file(&app.names) {
-        return Err(error.into());
-    }
-    if app.has_file(".python-version") {
-        let requested = parse_version_file(&read(".python-version")?)?;
-        return Ok((requested, VersionOrigin::PythonVersionFile, None));
-    }
-    if let Some(text) = facts.pyproject.and_then(|pyproject| pyproject.requires_python.as_deref()) {
-        let of_poetry = facts.pyproject.and_then(|pyproject| pyproject.python_of_poetry.as_deref());
-        let range = SupportedPythons::parse(text)?.written_by_poetry(of_poetry);
-        return Ok((range.choose()?, VersionOrigin::RequiresPython, Some(range)));
-    }
-    if facts.manager == PackageManager::Pipenv
-        && let Some(requested) = requested_python(&read("Pipfile.lock")?)?
-    {
-        return Ok((requested, VersionOrigin::PipfileLock, None));
-    }
-    // The patch version always moves to the newest.
-    Ok(match facts.last {
-        Some(PythonVersion { major, minor, .. }) => {
-            (RequestedVersion { major, minor, patch: None }, VersionOrigin::Cached, None)
-        }
-        None => (supported::DEFAULT, VersionOrigin::Default, None),
-    })
-}
-
-/// Returns the time by which a version of Python is old, in seconds since 1970. `SLUGC_TODAY` (2027-01-31) sets it,
-/// so that it can be seen beforehand what a build will say.
-pub(crate) fn today(env: &Env) -> u64 {
-    let set = env.text("SLUGC_TODAY").and_then(supported::Date::parse);
-    set.map_or_else(clock::unix_seconds, |date| date.unix_seconds())
-}
-
-/// uv isn't told which Python to use.
-#[derive(Debug, thiserror::Error)]
-enum UvVersionError {
-    #[error(
-        "There is neither a .python-version file nor `requires-python` in pyproject.toml. Python {minor} would be used."
-    )]
-    NotFound { minor: String },
-    #[error("The app has a runtime.txt, which uv doesn't read.")]
-    RuntimeTxt,
-}
-
-impl crate::error::UserError for UvVersionError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::NotFound { .. } => ErrorCode::VersionFileNotFound,
-            Self::RuntimeTxt => ErrorCode::RuntimeTxtNotSupported,
-        }
-    }
+fn read_corpora(app: &AppSource) -> Result<Vec<String>> {
+    let unreadable = |source| UnreadableFile { name: NLTK_FILE.to_owned(), source };
+    Ok(parse_packages(&app.read_file(NLTK_FILE).map_err(unreadable)?))
 }
 
 /// A file of the app that decides about the build is there but can't be read, or isn't there though it must be.
@@ -200,68 +301,6 @@ pub(crate) fn choose_manager(
     }
 }
 
-/// Finds the tools that a command of the app calls though they aren't installed.
-pub(crate) fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Vec<Notice> {
-    let processes = app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default();
-    let processes =
-        processes.into_iter().map(|(name, command)| (format!("The process type `{name}`"), command));
-    // Hooks run during the build, where the tools of Heroku's buildpack would be.
-    let hooks = ["bin/pre_compile", "bin/post_compile"].into_iter().filter_map(|name| {
-        Some((name.to_owned(), String::from_utf8_lossy(&app.read_file(name).ok()?).into_owned()))
-    });
-    let mut notices = Vec::new();
-    for (place, text) in processes.chain(hooks) {
-        for (tool, call) in tools_called(&text).into_iter().filter(|(tool, _)| !installed.contains(*tool)) {
-            let way_out = match call.ends_with(" run") {
-                true => format!(
-                    "The packages are installed for the app's own Python, so that the command \
-                     works without `{call}` in front of it."
-                ),
-                false => "The packages of the app are installed already, for its own Python.".to_owned(),
-            };
-            notices.push(Notice {
-                code: FindingCode::ProcfileMissingTool.into(),
-                text: format!("{place} calls `{call}`, but {tool} isn't installed in the slug. {way_out}")
-                    .into(),
-                warning: true,
-            });
-        }
-    }
-    notices
-}
-
-/// Finds the package managers that a shell's text calls, each with the first such call: `poetry run`. Options between
-/// the two words, with or without a value, are passed over.
-fn tools_called(text: &str) -> BTreeMap<&'static str, String> {
-    const TOOLS: &[&str] = &["pipenv", "poetry", "uv", "pdm"];
-    const COMMANDS: &[&str] =
-        &["run", "shell", "sync", "install", "update", "lock", "export", "add", "pip", "tool", "python"];
-    let mut calls = BTreeMap::new();
-    for line in text.lines() {
-        let code = line.split_once(" #").map_or(line, |(code, _)| code);
-        let is_end = |letter: char| letter.is_whitespace() || ";&|()'\"`".contains(letter);
-        let words: Vec<&str> = code.split(is_end).filter(|word| !word.is_empty()).collect();
-        if code.trim_start().starts_with('#') {
-            continue;
-        }
-        for (at, word) in words.iter().enumerate() {
-            let name = word.rsplit('/').next().unwrap_or_default();
-            if name == "uvx" {
-                calls.entry("uv").or_insert_with(|| name.to_owned());
-            }
-            let Some(tool) = TOOLS.iter().find(|tool| **tool == name) else { continue };
-            let mut rest = words[at + 1..].iter().copied().peekable();
-            while rest.next_if(|word| word.starts_with('-')).is_some() {
-                rest.next_if(|word| !word.starts_with('-') && !COMMANDS.contains(word));
-            }
-            if let Some(command) = rest.next().filter(|word| COMMANDS.contains(word)) {
-                calls.entry(tool).or_insert_with(|| format!("{tool} {command}"));
-            }
-        }
-    }
-    calls
-}
-
 /// Reads pip's configuration: its files, then its variables.
 pub(crate) fn read_pip_config(env: &Env) -> PipConfig {
     let vars: BTreeMap<String, String> = env
@@ -294,42 +333,4 @@ pub(crate) fn digest_of_source<'a>(entries: impl IntoIterator<Item = &'a Entry>)
         hasher.update(b"\0");
     }
     hex::encode(&hasher.finalize()[..16])
-}
-
-/// Returns whether a file's name looks like `.python-version` and isn't: Heroku's report lists such files.
-fn looks_like_version_file(name: &str) -> bool {
-    let name = name.to_lowercase();
-    name != ".python-version"
-        && name.match_indices("python").any(|(at, found)| {
-            // With any one character between the words, or none.
-            let rest = &name[at + found.len()..];
-            let mut letters = rest.chars();
-            rest.starts_with("version")
-                || letters.next().is_some_and(|_| letters.as_str().starts_with("version"))
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_of_tools_are_found_among_other_words() {
-        for (text, expected) in [
-            ("pipenv run gunicorn app", &["pipenv run"][..]),
-            ("exec poetry run python x.py & uv run y", &["poetry run", "uv run"]),
-            ("bash -c 'uv run app.py'", &["uv run"]),
-            ("python -m pdm run app\npdm sync", &["pdm run"]),
-            ("./.venv/bin/poetry -C api --no-ansi run app", &["poetry run"]),
-            ("uv --quiet --directory api sync", &["uv sync"]),
-            ("x=$(poetry export)\nuvx ruff", &["poetry export", "uvx"]),
-            ("gunicorn run:app --uv", &[]),
-            ("# uv run x\necho # uv run\n", &[]),
-            ("uvicorn run", &[]),
-            ("poetry --version\nrun", &[]),
-        ] {
-            let calls: Vec<String> = tools_called(text).into_values().collect();
-            assert_eq!(calls, expected, "{text}");
-        }
-    }
 }

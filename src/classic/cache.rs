@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use crate::build::bytecode::forget_other_bytecode;
 use crate::build::execute::{Built, Workshop};
 use crate::build::layers::{Condition, check_stored_layer};
-use crate::build::native::plan_tool;
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
@@ -166,12 +165,11 @@ fn throw_away_damaged(store: &Store, env: &Env) -> Result<Vec<String>> {
     Ok(damaged.into_iter().collect())
 }
 
-/// Keeps the tool that the plan is carried out by, which no plan has among its layers.
+/// Keeps the tool that the plan is carried out by.
 fn retain_tools(plan: &Plan, store: &Store) -> Result<()> {
-    let used = plan.native_tool();
-    let runtime = plan.layer(LayerId::Runtime).map(|layer| &layer.key);
     for tool in NativeTool::ALL {
-        let key = runtime.filter(|_| used == Some(tool)).map(|runtime| plan_tool(tool, runtime).key.digest());
+        let used = plan.native_tool().filter(|(used, _)| *used == tool);
+        let key = used.map(|(_, layer)| layer.key.digest());
         store.retain_layers(tool.command(), &key.as_deref().into_iter().collect::<Vec<_>>())?;
     }
     Ok(())
@@ -202,7 +200,7 @@ pub(super) fn tool_version(plan: &Plan) -> Option<&'static str> {
     match plan.package_manager {
         PackageManager::Pip => Some(PIP_VERSION),
         PackageManager::Uv => Some(UV_VERSION),
-        _ => plan.native_tool().map(NativeTool::version),
+        _ => plan.native_tool().map(|(tool, _)| tool.version()),
     }
 }
 

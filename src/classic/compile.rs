@@ -5,19 +5,20 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::cache::{self, Cache};
-use super::{causes, checks, corpora, place, report, stack};
+use super::{causes, checks, place, report, stack};
 use crate::app::source::{AppSource, read_source};
 use crate::build::changes::{paths_below, settle_changes, warn_of_build_paths};
 use crate::build::check::{findings_of, installed_in, missing_procfile_of};
 use crate::build::config_vars::ConfigVars;
 use crate::build::deadline::{Deadline, within};
-use crate::build::execute::{BuildSettings, Built, Survey, Workshop};
+use crate::build::execute::{Built, Workshop};
 use crate::build::explain::explained;
-use crate::build::hooks::{Hook, run_hook};
+use crate::build::hooks::Hook;
 use crate::build::record::Record;
 use crate::build::sbom::write_sbom_of_directory;
 use crate::build::stage::{self, Transfer};
-use crate::build::{collectstatic, survey};
+use crate::build::steps::{Prepared, Workspace};
+use crate::build::survey::{self, BuildSettings, Survey};
 use crate::env::Env;
 use crate::error::{ErrorCode, NoticeCode, Result, UserError};
 use crate::output::Output;
@@ -68,8 +69,9 @@ fn build(places: &Places, env: &Env, output: &Output, record: &Record) -> Result
     store.warn_if_open_to_all(output);
     let shop = Workshop { store: &store, env, output, record, cell: None };
     let config_vars = ConfigVars::read(env_dir.as_deref())?;
-    let app_steps =
-        AppSteps { places, config_vars: &config_vars, env: places.compile_environment(env), shop };
+    let workspace =
+        Workspace { dir: build_dir, vars: places.compile_environment(env), config_vars: &config_vars };
+    let app_steps = AppSteps { places, workspace, shop };
     app_steps.run_pre_compile().map_err(|failure| {
         match read_source(build_dir, &BTreeSet::new(), &env.interrupt) {
             Ok(app) => explained(failure, &app, Vec::new),
@@ -130,14 +132,13 @@ impl Places {
 /// The app's own programs, which run in the build directory.
 struct AppSteps<'a> {
     places: &'a Places,
-    config_vars: &'a ConfigVars,
-    env: BTreeMap<OsString, OsString>,
+    workspace: Workspace<'a>,
     shop: Workshop<'a>,
 }
 
 impl AppSteps<'_> {
     fn run_hook(&self, hook: Hook) -> Result<()> {
-        run_hook(hook, &self.places.build_dir, &self.env, self.config_vars, self.shop)?;
+        self.workspace.run_hook(hook, self.shop)?;
         report::check(&self.places.cache_dir)
     }
 
@@ -151,14 +152,10 @@ impl AppSteps<'_> {
 
     /// Downloads corpora and collects static files. Returns the environment that the app will run in.
     fn prepare_data(&self, built: &mut Built) -> Result<EnvDelta> {
-        let Self { places: Places { build_dir, .. }, config_vars, env, shop } = self;
-        let put_corpora = || corpora::put_corpora(built, build_dir, config_vars, env, *shop);
-        let corpora = shop.record.time("nltk_downloader_duration", put_corpora)?;
-        collectstatic::run(build_dir, config_vars, env, *shop)?;
-        let environment = built.plan.environment.clone();
-        let Some(corpora) = corpora else { return Ok(environment) };
-        built.layers.push(corpora);
-        Ok(environment.with_nltk_data())
+        let Prepared { environment, corpora } =
+            self.workspace.prepare_data(built, cache::LINEAGE, self.shop)?;
+        built.layers.extend(corpora);
+        Ok(environment)
     }
 
     /// Each build compares the cache with what it was, so what later buildpacks edit in place is found and made anew. The app's

@@ -7,7 +7,6 @@ mod cache;
 mod causes;
 mod checks;
 mod compile;
-mod corpora;
 mod detect;
 mod place;
 mod release;

@@ -8,8 +8,9 @@ use crate::build::slug::plan_slug;
 use crate::env::Env;
 use crate::error::{Result, Severity};
 use crate::output::{Format, Output, Report};
-use crate::plan::Installer;
 use crate::plan::environment::Change;
+use crate::plan::steps::{PRE_COMPILE, StepKind};
+use crate::plan::{Step, StepPlan};
 use crate::slug::assemble::Layout;
 
 /// Prints what would be built and why.
@@ -40,17 +41,23 @@ fn render(plan: &crate::plan::Plan, width: usize) -> String {
     line("Python", &format!("{} ({})", plan.python.version, plan.python.describe()));
     line("Python from", &plan.runtime.describe());
     line("Package manager", &format!("{} ({})", plan.package_manager.name(), plan.package_manager.file()));
-    let installer = match (plan.installer, plan.package_manager.native_tool()) {
-        (Installer::Native, Some(tool)) => tool.describe(),
-        (installer, _) => installer.name().to_owned(),
-    };
-    line("Installer", &installer);
+    for (index, tool) in plan.tools.iter().enumerate() {
+        let fetched = if tool.to_be_fetched == Some(true) { ", to be fetched" } else { "" };
+        line(if index == 0 { "Installer" } else { "" }, &format!("{}{fetched}", tool.tool));
+    }
     for reason in &plan.installer_reasons {
         line("", reason);
     }
     text.push_str("Layers\n");
     for layer in &plan.layers {
         text.push_str(&format!("  {:<15}{}  {}\n", layer.id, &layer.key.digest()[..12], layer.contents));
+    }
+    text.push_str("Steps of the app's own\n");
+    for step in &plan.steps {
+        text.push_str(&format!("  {}\n", describe_step(step)));
+    }
+    if plan.steps.is_empty() {
+        text.push_str("  (none)\n");
     }
     text.push_str("Process types\n");
     for (name, command) in &plan.process_types {
@@ -68,10 +75,27 @@ fn render(plan: &crate::plan::Plan, width: usize) -> String {
         };
         text.push_str(&format!("  {name}={value}\n"));
     }
+    if plan.steps.iter().any(|step| step.kind() == StepKind::Nltk && step.runs() && !step.is_certain()) {
+        text.push_str("  NLTK_DATA, if there are corpora\n");
+    }
     for notice in plan.notices.iter().chain(&plan.runtime.notice()) {
         let severity = if notice.warning { Severity::Warning } else { Severity::Note };
         let report = Report::of_notice(severity, notice.code.id(), &notice.text);
         text.push_str(&format!("\n{}", report.render(false, width - 1)));
     }
     text
+}
+
+fn describe_step(step: &StepPlan) -> String {
+    let condition = match step.needs {
+        Some(module) => format!(", if {module} can be imported"),
+        None => String::new(),
+    };
+    match &step.decision {
+        Ok(Step::PreCompile) => {
+            format!("{PRE_COMPILE}, before anything else: what it changes isn't in this plan")
+        }
+        Ok(step) => format!("{}{condition}", step.command()),
+        Err(skip) => format!("not {}: {}{condition}", skip.kind().name(), skip.reason()),
+    }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::manager::PackageManager;
+use super::steps::{StepKind, StepPlan};
 
 /// Where programs are looked for if nothing says it, as in a dyno.
 const BASE_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -118,6 +119,13 @@ pub fn runtime_environment(manager: PackageManager) -> EnvDelta {
         ("PYTHONPATH", Change::Default("$HOME".into())),
     ];
     EnvDelta::of(for_manager.iter().cloned().chain(for_all))
+}
+
+/// Returns what an app gets at run time, from the steps of its build: where NLTK's corpora are, if there are some for certain.
+pub(crate) fn of_app(manager: PackageManager, steps: &[StepPlan]) -> EnvDelta {
+    let environment = runtime_environment(manager);
+    let has_corpora = steps.iter().any(|step| step.kind() == StepKind::Nltk && step.is_certain());
+    if has_corpora { environment.with_nltk_data() } else { environment }
 }
 
 /// Returns the environment of the programs that a build runs in the app's directory (hooks, collectstatic, NLTK):

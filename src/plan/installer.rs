@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
+use super::layers::{LayerPlan, tool_layer};
 use super::manager::{self, PDM_VERSION, PIPENV_VERSION, POETRY_VERSION, PackageManager};
-use super::{Facts, inputs};
+use super::{Facts, LayerKey, inputs};
 use crate::error::{ErrorCode, UserError};
 
 /// Which program installs the dependencies.
@@ -84,6 +85,15 @@ impl NativeTool {
         }
     }
 
+    /// Returns the requirements file that pins it and what it needs.
+    pub(crate) fn requirements(self) -> &'static str {
+        match self {
+            Self::Pipenv => include_str!("../../inventory/pipenv.txt"),
+            Self::Poetry => include_str!("../../inventory/poetry.txt"),
+            Self::Pdm => include_str!("../../inventory/pdm.txt"),
+        }
+    }
+
     /// Returns its name and version, as people write them.
     pub fn describe(self) -> String {
         let name = match self {
@@ -105,6 +115,30 @@ impl PackageManager {
             Self::Pip | Self::Uv | Self::Pylock | Self::Pyproject => None,
         }
     }
+}
+
+/// A tool that installs the packages.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ToolPlan {
+    /// Its name and version.
+    pub tool: String,
+    /// Whether it has to be fetched first, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_be_fetched: Option<bool>,
+    /// What it is run from, if that is a layer of the store and not of the slug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerPlan>,
+}
+
+/// Plans the tools that install. pip is in a layer of the slug's, or comes with Python.
+pub(super) fn plan_tools(facts: &Facts<'_>, installer: Installer, runtime: &LayerKey) -> Vec<ToolPlan> {
+    let native = facts.package_manager.native_tool().filter(|_| installer == Installer::Native);
+    let is_uv = native.is_none() && installer != Installer::Pip;
+    vec![ToolPlan {
+        tool: installer_version(installer, facts),
+        to_be_fetched: is_uv.then_some(!facts.uv_is_there),
+        layer: native.map(|tool| tool_layer(tool, runtime, &facts.target.libc)),
+    }]
 }
 
 /// Names the installer with its version, as the key of the dependencies has it.

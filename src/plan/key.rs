@@ -87,6 +87,7 @@ singles! {
     Isolation => "isolation", "isolation of steps";
     NltkPackages => "nltk-packages", "list of NLTK packages";
     NltkVersion => "nltk-version", "NLTK version";
+    Lineage => "lineage", "app that the layer is for";
 }
 
 impl KeyPart {

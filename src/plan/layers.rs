@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 use super::key::{self, KeyPart, LayerKey, Single};
 use super::local::Local;
@@ -152,15 +153,15 @@ pub(crate) fn runtime_layer(runtime: &super::RuntimeChoice) -> LayerPlan {
 }
 
 /// Plans the layer with a package manager's own tool, for a runtime. `libc` is the C library of the machine, as some of
-/// what the tools need is compiled; `pins` is a digest of the versions.
-pub(crate) fn tool_layer(tool: NativeTool, runtime: &LayerKey, libc: &str, pins: String) -> LayerPlan {
+/// what the tools need is compiled.
+pub(super) fn tool_layer(tool: NativeTool, runtime: &LayerKey, libc: &str) -> LayerPlan {
     LayerPlan {
         id: LayerId::Tool(tool),
         key: LayerKey::new([
             (Single::Runtime, runtime.digest()),
             (Single::Target, libc.to_owned()),
             (Single::Tools, tool.describe()),
-            (Single::ToolVersions, pins),
+            (Single::ToolVersions, hex::encode(Sha256::digest(tool.requirements()))),
         ]),
         contents: tool.describe(),
     }
@@ -203,12 +204,17 @@ pub(crate) fn pre_compile_layer(inputs: &StepInputs, libc: &str) -> LayerPlan {
     }
 }
 
-/// Plans the layer with NLTK's corpora; another version of NLTK may need other data.
-pub(crate) fn corpora_layer(corpora: &[String], nltk_version: String) -> LayerPlan {
+/// Plans the layer with NLTK's corpora; another version of NLTK may need other data. The app's own code has downloaded
+/// them, so no other app gets them: `lineage` names the app.
+pub(crate) fn corpora_layer(corpora: &[String], nltk_version: String, lineage: &str) -> LayerPlan {
     LayerPlan {
         id: LayerId::Corpora,
         contents: format!("NLTK's {}", corpora.join(", ")),
-        key: LayerKey::new([(Single::NltkPackages, corpora.join(" ")), (Single::NltkVersion, nltk_version)]),
+        key: LayerKey::new([
+            (Single::NltkPackages, corpora.join(" ")),
+            (Single::NltkVersion, nltk_version),
+            (Single::Lineage, lineage.to_owned()),
+        ]),
     }
 }
 

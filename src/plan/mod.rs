@@ -3,6 +3,7 @@
 pub(crate) mod detect;
 pub(crate) mod environment;
 pub(crate) mod expected;
+pub(crate) mod importable;
 pub(crate) mod inputs;
 pub(crate) mod installer;
 pub(crate) mod key;
@@ -12,16 +13,17 @@ pub(crate) mod lock;
 pub(crate) mod manager;
 mod near_names;
 pub(crate) mod runtime;
+pub(crate) mod steps;
 pub(crate) mod suggest;
 pub(crate) mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 pub(crate) use environment::EnvDelta;
 pub(crate) use inputs::Inputs;
-pub(crate) use installer::{Installer, NativeTool};
+pub(crate) use installer::{Installer, NativeTool, ToolPlan};
 pub(crate) use key::LayerKey;
 pub use layers::LayerId;
 pub(crate) use layers::LayerPlan;
@@ -30,6 +32,7 @@ pub(crate) use lock::Lock;
 pub(crate) use manager::ManagerError;
 pub use manager::PackageManager;
 pub(crate) use runtime::{RuntimeChoice, VersionDecision};
+pub(crate) use steps::{Step, StepPlan};
 pub(crate) use target::Target;
 
 use crate::app::procfile::Procfile;
@@ -41,6 +44,8 @@ use crate::python::pip_config::PipConfig;
 pub(crate) struct Facts<'a> {
     /// The app.
     pub app: &'a AppSource,
+    /// Its Procfile, which its own steps may have written.
+    pub procfile: Option<&'a Procfile>,
     /// Who manages its packages.
     pub package_manager: PackageManager,
     /// What says which packages are installed.
@@ -57,10 +62,18 @@ pub(crate) struct Facts<'a> {
     pub installer: Option<Installer>,
     /// The uv that a user named or that was found, by version; the pinned one if none.
     pub uv_version: &'a str,
+    /// Whether that uv is there already.
+    pub uv_is_there: bool,
     /// Whether the packages for the app's tests are installed, too.
     pub test: bool,
     /// Whether anything without an exact version is an error.
     pub require_locked: bool,
+    /// What `nltk.txt` names; none if there is no such file.
+    pub corpora: Option<&'a [String]>,
+    /// Whether a config var or variable turns collectstatic off.
+    pub collectstatic_is_off: bool,
+    /// The names in site-packages, once the packages are installed.
+    pub site_packages: Option<&'a BTreeSet<String>>,
     /// What there is to say of an app without a Procfile, if that was looked for: builds find it out at their end.
     pub missing_procfile: Option<&'a str>,
 }
@@ -91,8 +104,12 @@ pub(crate) struct Plan {
     /// Why it isn't uv, or not what was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub installer_reasons: Vec<String>,
+    /// The tools that install, which are fetched where they aren't there already.
+    pub tools: Vec<ToolPlan>,
     /// The layers, each below the next.
     pub layers: Vec<LayerPlan>,
+    /// The app's own programs that run during the build, and those that don't though they could be meant to.
+    pub steps: Vec<StepPlan>,
     /// The environment that the app runs in, as far as the buildpack sets it.
     pub environment: EnvDelta,
     /// The commands by process type.
@@ -107,9 +124,10 @@ impl Plan {
         self.layers.iter().find(|layer| layer.id == id)
     }
 
-    /// Returns the package manager's own tool, if that is the installer.
-    pub(crate) fn native_tool(&self) -> Option<NativeTool> {
-        self.package_manager.native_tool().filter(|_| self.installer == Installer::Native)
+    /// Returns the package manager's own tool and its layer, if that is the installer.
+    pub(crate) fn native_tool(&self) -> Option<(NativeTool, &LayerPlan)> {
+        let layer = self.tools.iter().find_map(|tool| tool.layer.as_ref())?;
+        Some((self.package_manager.native_tool()?, layer))
     }
 }
 
@@ -121,15 +139,20 @@ pub(crate) fn plan(facts: &Facts<'_>) -> Result<Plan> {
         return Err(ManagerError::NotLocked { manager: package_manager, unlocked }.into());
     }
     let (installer, installer_reasons) = installer::choose_installer(facts);
+    let steps = steps::plan_steps(facts);
+    let layers = layers::plan_layers(facts, installer);
+    let runtime_key = key::runtime_key(facts.runtime);
     Ok(Plan {
         python: facts.version.clone(),
         runtime: facts.runtime.clone(),
         package_manager,
         installer,
         installer_reasons,
-        layers: layers::plan_layers(facts, installer),
-        environment: environment::runtime_environment(package_manager),
-        process_types: facts.app.procfile.as_ref().map(Procfile::process_types).unwrap_or_default(),
+        layers,
+        environment: environment::of_app(package_manager, &steps),
+        tools: installer::plan_tools(facts, installer, &runtime_key),
+        steps,
+        process_types: facts.procfile.map(Procfile::process_types).unwrap_or_default(),
         notices: notices(facts),
     })
 }

@@ -39,6 +39,7 @@ mod mixed_locks;
 mod native;
 mod own_package;
 mod package;
+mod plans;
 mod preinstalled;
 mod process_types;
 mod projects;

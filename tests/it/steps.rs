@@ -330,11 +330,41 @@ fn corpora_are_downloaded_into_the_slug() {
     let ran =
         app.run(&["run", app.slug().to_str().unwrap(), "--", "sh", "-c", "cat $NLTK_DATA/punkt"]).success();
     assert!(ran.stdout.contains("words"), "{}", ran.stdout);
+    // Whatever else changes, they are downloaded once.
+    fs::write(app.dir.join("other.py"), "").unwrap();
+    let again = app.build(&[]).success();
+    assert!(
+        again.stderr.contains("-----> Using cached NLTK packages: punkt stopwords\n"),
+        "{}",
+        again.stderr
+    );
+    assert!(!again.stderr.contains("Downloading"), "{}", again.stderr);
+    assert_eq!(file_in_slug(&app, ".heroku/python/nltk_data/stopwords"), "words");
     fs::write(app.dir.join("nltk.txt"), "wrong\n").unwrap();
     app.build(&[]).failure("nltk-downloader");
     fs::remove_file(app.dir.join("nltk.txt")).unwrap();
     let build = app.build(&[]).success();
     assert!(build.stderr.contains("'nltk.txt' wasn't found"), "{}", build.stderr);
+}
+
+// Their downloader is the app's own code.
+#[test]
+fn no_app_gets_corpora_that_another_has_made() {
+    let made = |words: &str| {
+        let downloader = format!(
+            "import os, sys\nos.makedirs(sys.argv[2])\nopen(os.path.join(sys.argv[2], 'punkt'), 'w').write('{words}')\n"
+        );
+        let nltk = &[
+            ("nltk-3.9.dist-info/METADATA", ""),
+            ("nltk/__init__.py", ""),
+            ("nltk/downloader.py", downloader.as_str()),
+        ];
+        let mut app = unique(&[("requirements.txt", ""), ("nltk.txt", "punkt\n")]);
+        install(&mut app, nltk);
+        app.build(&[]).success();
+        file_in_slug(&app, ".heroku/python/nltk_data/punkt")
+    };
+    assert_eq!([made("one"), made("two")], ["one", "two"]);
 }
 
 #[test]
