@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::config_vars::ConfigVars;
-use super::confine::run_step;
 use super::execute::Workshop;
 use super::importable::python_in;
 use super::steps::Workspace;
@@ -138,9 +137,9 @@ pub(super) fn tell_skipped(skip: Skip, shop: Workshop<'_>) {
 }
 
 /// Runs collectstatic by this `manage.py`.
-pub(super) fn run(manage: &Path, workspace: &Workspace<'_>, shop: Workshop<'_>) -> Result<()> {
-    let Workshop { env, output, record, cell, .. } = shop;
-    let Workspace { dir, config_vars, .. } = *workspace;
+pub(super) fn run(manage: &Path, workspace: &Workspace, shop: Workshop<'_>) -> Result<()> {
+    let Workshop { output, record, .. } = shop;
+    let Workspace { dir, config_vars, .. } = workspace;
     record.set("django_collectstatic", "enabled");
     let mut vars = workspace.with_config_vars();
     // With this, an app whose settings are beside its manage.py finds them from anywhere.
@@ -155,7 +154,7 @@ pub(super) fn run(manage: &Path, workspace: &Workspace<'_>, shop: Workshop<'_>) 
         .args(["collectstatic", "--noinput", "--traceback"])
         .current_dir(dir);
     invocation.env = vars.clone();
-    let Err(source) = run_step(stream, invocation, dir, cell, env, output) else { return Ok(()) };
+    let Err(source) = workspace.run(stream, invocation, shop) else { return Ok(()) };
     let log = source.text();
     if has_no_static_files(&log) {
         record.set("django_collectstatic", "skipped-no-staticfiles");

@@ -6,7 +6,6 @@ use std::panic::resume_unwind;
 use std::sync::mpsc;
 use std::thread;
 
-use super::confine::StepCell;
 use super::layers::{Layer, has_layer, provide_layer};
 use super::missing_tools::missing_tools;
 use super::pip_layer::fill_pip_layer;
@@ -36,8 +35,6 @@ pub(crate) struct Workshop<'a> {
     pub output: &'a Output,
     /// What it tells about itself afterwards.
     pub record: &'a Record,
-    /// Where the app's own steps run; without it, beside everything else.
-    pub cell: Option<&'a StepCell>,
 }
 
 /// The layers that were made, and the plan that they were made by.

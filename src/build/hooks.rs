@@ -7,9 +7,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::config_vars::ConfigVars;
-use super::confine::run_step;
 use super::execute::Workshop;
+use super::steps::Workspace;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::{self, FileContext, FileError};
 use crate::host::process::{Invocation, RunError, stream};
@@ -76,13 +75,8 @@ impl UserError for HookError {
 }
 
 /// Runs a hook if the app has it, in the build directory. Variables that it exports are lost.
-pub(crate) fn run_hook(
-    hook: Hook,
-    build_dir: &Path,
-    python_env: &BTreeMap<OsString, OsString>,
-    config_vars: &ConfigVars,
-    shop: Workshop<'_>,
-) -> Result<()> {
+pub(super) fn run_hook(hook: Hook, workspace: &Workspace, shop: Workshop<'_>) -> Result<()> {
+    let build_dir = &workspace.dir;
     let path = build_dir.join(hook.path());
     shop.record.set(hook.field(), path.is_file());
     if !path.is_file() {
@@ -91,16 +85,15 @@ pub(crate) fn run_hook(
     shop.output.step(format!("Running {} hook", hook.path()));
     make_executable(&path, build_dir)?;
     let first_line = read_first_line(&path)?;
-    let mut vars = python_env.clone();
-    vars.extend(config_vars.for_child());
-    let invocation = Invocation { env: vars, ..invocation(&path, &first_line, build_dir, python_env) };
+    let invocation = Invocation {
+        env: workspace.with_config_vars(),
+        ..invocation(&path, &first_line, build_dir, &workspace.vars)
+    };
     shop.record.time(&format!("{}_duration", hook.field()), || {
-        run_step(stream, invocation, build_dir, shop.cell, shop.env, shop.output).map_err(|source| {
-            HookError {
-                hook,
-                has_carriage_return: first_line.starts_with(b"#!") && first_line.ends_with(b"\r"),
-                source,
-            }
+        workspace.run(stream, invocation, shop).map_err(|source| HookError {
+            hook,
+            has_carriage_return: first_line.starts_with(b"#!") && first_line.ends_with(b"\r"),
+            source,
         })
     })?;
     Ok(())
@@ -152,6 +145,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::build::config_vars::ConfigVars;
     use crate::build::record::Record;
     use crate::env::Env;
     use crate::output::tests::Captured;
@@ -167,12 +161,12 @@ mod tests {
             env: &Env::for_tests(&[]),
             output: &Output::to_sink(log.clone(), Format::Text),
             record: &record,
-            cell: None,
         };
         let vars = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into()), ("A".into(), "build".into())]);
         let mut config_vars = ConfigVars::default();
         config_vars.extend([("A", "config"), ("PATH", "/nowhere")]);
-        let result = run_hook(Hook::PostCompile, build_dir, &vars, &config_vars, shop);
+        let workspace = Workspace { dir: build_dir.to_owned(), vars, config_vars, cell: None };
+        let result = run_hook(Hook::PostCompile, &workspace, shop);
         (log.text(), result, record)
     }
 

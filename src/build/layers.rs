@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::env::Env;
 use crate::error::Result;
 use crate::host::files;
+use crate::host::scratch::ScratchDir;
 use crate::output::{Event, Output};
 use crate::plan::{LayerId, LayerKey, LayerPlan};
 use crate::slug::index_file;
 use crate::slug::tree::{Entry, EntryKind, IndexError, Tree, TreeOrigin, index_directory, normalise_mode};
-use crate::store::{Store, StoreError};
+use crate::store::{Lock, Store, StoreError};
 
 const TREE: &str = "tree";
 const INDEX: &str = "index";
@@ -46,6 +47,77 @@ impl Layer {
     }
 }
 
+/// A layer that is there already, or one that is to be made.
+pub(crate) enum Begun {
+    /// The store has it.
+    There(Layer),
+    /// It is to be made.
+    New(NewLayer),
+}
+
+/// A layer that is being made, under a lock. Nothing is left of one that isn't finished.
+pub(crate) struct NewLayer {
+    plan: LayerPlan,
+    app: String,
+    reasons: Vec<String>,
+    work: ScratchDir,
+    tree: PathBuf,
+    _lock: Lock,
+}
+
+/// Finds a layer in the store, or begins a new one. `app` names the app for which the reasons of a new layer are told.
+pub(crate) fn begin_layer(
+    plan: &LayerPlan,
+    app: &str,
+    store: &Store,
+    env: &Env,
+    output: &Output,
+) -> Result<Begun> {
+    let digest = plan.key.digest();
+    let reuse = |layer| {
+        remember_key(plan, app, store)?;
+        output.event(Event::LayerReused { layer: plan.id.name().to_owned(), key: digest.clone() });
+        Ok(Begun::There(layer))
+    };
+    if let Some(layer) = read_layer(plan, &digest, store, env)? {
+        return reuse(layer);
+    }
+    let lock = store.lock(&format!("{}-{digest}", plan.id), env, || {
+        output.detail(format!("Waiting for another build that makes the same layer ({})", plan.id));
+    })?;
+    // Somebody else may have made it while this build waited.
+    if let Some(layer) = read_layer(plan, &digest, store, env)? {
+        return reuse(layer);
+    }
+    let reasons = reasons(plan, app, store);
+    let work = store.scratch()?;
+    let tree = work.path().join(TREE);
+    files::create_dir_all(&tree)?;
+    Ok(Begun::New(NewLayer { plan: plan.clone(), app: app.to_owned(), reasons, work, tree, _lock: lock }))
+}
+
+impl NewLayer {
+    /// Returns the directory to be filled. It is empty at first.
+    pub(crate) fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// Puts what was made into the store.
+    pub(crate) fn finish(self, store: &Store, env: &Env, output: &Output) -> Result<Layer> {
+        let Self { plan, app, reasons, work, tree, _lock } = self;
+        let digest = plan.key.digest();
+        let mut entries = index_directory(&tree, env)?;
+        if !plan.id.holds_files_of_the_app() {
+            open_to_all(&tree, &mut entries)?;
+        }
+        files::write_atomically(&work.path().join(INDEX), &index_file::encode(&entries))?;
+        let path = store.insert_layer(plan.id.name(), &digest, work)?;
+        remember_key(&plan, &app, store)?;
+        output.event(Event::LayerBuilt { layer: plan.id.name().to_owned(), key: digest.clone(), reasons });
+        Ok(Layer { id: plan.id, key: digest, path, entries })
+    }
+}
+
 /// Gives a layer: the one in the store, or a new one that `fill` makes in an empty directory.
 /// `app` names the app for which the reasons of a new layer are told.
 pub(crate) fn provide_layer(
@@ -56,35 +128,13 @@ pub(crate) fn provide_layer(
     output: &Output,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<Layer> {
-    let digest = plan.key.digest();
-    if let Some(layer) = read_layer(plan, &digest, store, env)? {
-        remember_key(plan, app, store)?;
-        output.event(Event::LayerReused { layer: plan.id.name().to_owned(), key: digest });
-        return Ok(layer);
+    match begin_layer(plan, app, store, env, output)? {
+        Begun::There(layer) => Ok(layer),
+        Begun::New(layer) => {
+            fill(layer.tree())?;
+            layer.finish(store, env, output)
+        }
     }
-    let _lock = store.lock(&format!("{}-{digest}", plan.id), env, || {
-        output.detail(format!("Waiting for another build that makes the same layer ({})", plan.id));
-    })?;
-    // Somebody else may have made it while this build waited.
-    if let Some(layer) = read_layer(plan, &digest, store, env)? {
-        remember_key(plan, app, store)?;
-        output.event(Event::LayerReused { layer: plan.id.name().to_owned(), key: digest });
-        return Ok(layer);
-    }
-    let reasons = reasons(plan, app, store);
-    let work = store.scratch()?;
-    let tree = work.path().join(TREE);
-    files::create_dir_all(&tree)?;
-    fill(&tree)?;
-    let mut entries = index_directory(&tree, env)?;
-    if !plan.id.holds_files_of_the_app() {
-        open_to_all(&tree, &mut entries)?;
-    }
-    files::write_atomically(&work.path().join(INDEX), &index_file::encode(&entries))?;
-    let path = store.insert_layer(plan.id.name(), &digest, work)?;
-    remember_key(plan, app, store)?;
-    output.event(Event::LayerBuilt { layer: plan.id.name().to_owned(), key: digest.clone(), reasons });
-    Ok(Layer { id: plan.id, key: digest, path, entries })
 }
 
 /// Lets every user read what was installed. A private file of an installer says nothing about the file, only about the umask

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::confine::run_step;
 use super::execute::Workshop;
 use super::importable::python_in;
 use super::layers::{Layer, has_layer, provide_layer};
@@ -58,7 +57,7 @@ pub(super) fn tell_skipped(skip: Skip, shop: Workshop<'_>) {
 pub(super) fn put_corpora(
     corpora: &[String],
     layers: &[Layer],
-    workspace: &Workspace<'_>,
+    workspace: &Workspace,
     lineage: &str,
     shop: Workshop<'_>,
 ) -> Result<Layer> {
@@ -70,12 +69,12 @@ pub(super) fn put_corpora(
     }
     let layer = provide_layer(&plan, lineage, store, env, output, |tree| {
         // Through a symbolic link NLTK doesn't write. The step itself mayn't see the store.
-        let dir = workspace.dir.canonicalize().doing("reading", workspace.dir)?;
+        let dir = workspace.dir.canonicalize().doing("reading", &workspace.dir)?;
         let data = dir.join(NLTK_DATA);
         download(corpora, &data, workspace, shop)?;
         copy_tree(&data, &tree.join(NLTK_DATA))
     })?;
-    put_layer(&layer, workspace.dir, Transfer::Copy, env)?;
+    put_layer(&layer, &workspace.dir, Transfer::Copy, env)?;
     Ok(layer)
 }
 
@@ -90,9 +89,9 @@ fn nltk_version(layers: &[Layer]) -> String {
     version.unwrap_or_else(fallback)
 }
 
-fn download(corpora: &[String], into: &Path, workspace: &Workspace<'_>, shop: Workshop<'_>) -> Result<()> {
-    let Workshop { env, output, cell, .. } = shop;
-    let dir = workspace.dir;
+fn download(corpora: &[String], into: &Path, workspace: &Workspace, shop: Workshop<'_>) -> Result<()> {
+    let output = shop.output;
+    let dir = &workspace.dir;
     output.step("Downloading NLTK corpora...");
     output.step(format!("Downloading NLTK packages: {}", corpora.join(" ")));
     let mut invocation = Invocation::new(python_in(dir))
@@ -101,7 +100,8 @@ fn download(corpora: &[String], into: &Path, workspace: &Workspace<'_>, shop: Wo
         .args(corpora.iter().cloned())
         .current_dir(dir);
     invocation.env = workspace.with_config_vars();
-    run_step(stream, invocation, dir, cell, env, output)
+    workspace
+        .run(stream, invocation, shop)
         .map_err(|source| NltkError { packages: corpora.to_vec(), source })?;
     Ok(())
 }

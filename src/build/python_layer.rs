@@ -34,7 +34,7 @@ impl Survey {
 
     /// Gives the layer, and what became of the installation over it if there was time for one.
     fn make_runtime(&mut self, shop: Workshop<'_>) -> Result<(Result<Layer>, Option<Result<Installed>>)> {
-        let Workshop { store, env, output, record, cell: _ } = shop;
+        let Workshop { store, env, output, record } = shop;
         let plan = self.plan()?;
         let layer = layer_plan(&plan, LayerId::Runtime);
         let key = layer.key.digest();

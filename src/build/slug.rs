@@ -1,27 +1,24 @@
 //! `slugc build`: an app directory, or a commit, becomes a slug.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::check::{Made, findings_of, known_layers, missing_procfile_of, tell_findings};
+use super::check::{Made, known_layers, missing_procfile_of, tell_findings};
 use super::excluded::{self, Patterns};
 use super::execute::{Built, Workshop};
-use super::explain::explained;
 use super::layers::Layer;
-use super::own_output::leave_out_own_output;
+use super::pipeline;
 use super::sbom::sbom_tree;
-use super::source::{Checkout, export_commit, read_directory};
+use super::slug_site::SlugSite;
+use super::slug_source::read;
 use super::stage;
-use super::step_layers::{Staged, StepSettings, run_pre_compile, run_steps};
+use super::staged::Staged;
 use super::survey::{BuildSettings, Survey};
-use super::tracking::{read_tracking, tell_uncommitted};
-use crate::app::left_out::without_effect;
 use crate::app::procfile::Procfile;
-use crate::app::source::{AppSource, read_source};
+use crate::app::source::AppSource;
 use crate::env::Env;
-use crate::error::{ErrorCode, Failure, FindingCode, Result};
+use crate::error::{ErrorCode, Failure, Result};
 use crate::host::files::FileContext;
 use crate::inspect::sbom::{TreesSbom, sbom_of_trees};
 use crate::output::{Output, shell_quote};
@@ -70,14 +67,6 @@ pub(crate) struct BuiltSlug {
     pub slug: Slug,
     /// The process types that it declares.
     pub process_types: Vec<String>,
-}
-
-/// The source of a build; what was checked out for it goes away with it.
-pub(super) struct Source {
-    pub(super) app: AppSource,
-    commit: Option<String>,
-    commit_time: Option<u64>,
-    checkout: Option<Checkout>,
 }
 
 /// Decides what would be built.
@@ -133,39 +122,14 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     if slugignore_removed > 0 {
         output.step(format!("Deleting {slugignore_removed} files matching .slugignore patterns."));
     }
-    let (commit, commit_time) = (source.commit, source.commit_time);
-    let steps = StepSettings {
-        config_vars: &request.settings.config_vars,
-        settings: &request.settings,
-        commit: commit.as_deref(),
-    };
-    let (app, pre_compiled) = run_pre_compile(source.app, steps, shop)?;
     if request.settings.refresh {
         KnownFiles::forget(&request.settings.lineage, store);
     }
-    let mut hashed = None;
-    // What was checked out, or made by a hook, is new each time.
-    let is_users = source.checkout.is_none() && pre_compiled.is_none();
-    let index = |app: &AppSource| match is_users {
-        true => stage::index_known_app(app, &request.settings.lineage, shop),
-        false => stage::index_app(app, env),
-    };
-    let mut entries = |app: &AppSource| {
-        let entries = index(app)?;
-        hashed = Some(entries.clone());
-        Ok(entries)
-    };
-    let mut survey = Survey::read(app, &mut entries, request.settings.clone(), shop)?;
-    let mut built = survey.execute(shop)?;
-    let mut app_entries = match hashed {
-        Some(entries) => entries,
-        None => index(survey.app())?,
-    };
-    let staged = run_steps(survey.app(), &app_entries, &built, steps, shop).map_err(|failure| {
-        explained(failure, survey.app(), || {
-            findings_of(survey.app(), &built.layers, &request.settings.lineage, shop)
-        })
-    })?;
+    let mut site = SlugSite::new(source, &request.settings, shop);
+    let (mut survey, mut built) = pipeline::build(&mut site, shop)?;
+    site.entries(survey.app())?;
+    let SlugSite { origin, pre_compiled, staged, entries, .. } = site;
+    let mut app_entries = entries.unwrap_or_default();
     if let Some(staged) = &staged {
         built.layers.iter_mut().for_each(|layer| staged.prune(&mut layer.entries));
         staged.prune(&mut app_entries);
@@ -193,7 +157,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     trees.push(sbom_tree(&sbom, &work.path().join("sbom"), env)?);
     output.step("Compressing...");
     let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
-    let app_time = source_date_epoch.or(commit_time).unwrap_or(DEFAULT_MTIME);
+    let app_time = source_date_epoch.or(origin.commit_time).unwrap_or(DEFAULT_MTIME);
     let spec = SlugSpec {
         trees,
         times: Times { app: app_time, layers: source_date_epoch.unwrap_or(DEFAULT_MTIME) },
@@ -215,7 +179,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
         error => throw_damaged_layer_away(error, &ready, store),
     })?;
     patterns.warn_of_needed(&prepared.slug().excluded, built.plan.runtime.version(), output);
-    let manifest = manifest(request, app, &built, prepared.slug(), commit, app_time);
+    let manifest = manifest(request, app, &built, prepared.slug(), origin.commit.clone(), app_time);
     let slug = prepared.publish_with(&manifest, &manifest_path(&request.output))?;
     remember_output(&request.output, &slug.sha256, &request.settings.lineage, store);
     tell_slug(&slug, output);
@@ -311,31 +275,6 @@ fn tell_slug(slug: &Slug, output: &Output) {
         output.detail(format!("Left out {left_out} matching .slugignore.post patterns"));
     }
     output.detail(format!("Done: {}", heroku_size(slug.size)));
-}
-
-/// Reads the app: the directory, or a commit.
-pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
-    let Workshop { store, env, output, .. } = shop;
-    if let Some(revision) = &request.commit {
-        let checkout = export_commit(&request.source, revision, &store.tmp(), env, output)?;
-        let app = read_source(checkout.path(), &BTreeSet::new(), &env.interrupt)?;
-        let (commit, commit_time) = (Some(checkout.commit.clone()), Some(checkout.time));
-        return Ok(Source { app, commit, commit_time, checkout: Some(checkout) });
-    }
-    let mut app = read_directory(&request.source, request.include_ignored, env, output)?;
-    let known = (request.settings.lineage.as_str(), store);
-    leave_out_own_output(&mut app, &request.source, &request.output, known, output);
-    for (name, rule) in &app.ignored_deciders {
-        let text = without_effect(name, rule);
-        output.notice(
-            FindingCode::SourceFileIgnored,
-            format!("{text} If it is to count, commit it: `git add -f {}`.", shell_quote(Path::new(name))),
-        );
-    }
-    let tracking = read_tracking(&request.source, env, output);
-    tell_uncommitted(&tracking, &app, output);
-    let commit = tracking.commit;
-    Ok(Source { app, commit, commit_time: None, checkout: None })
 }
 
 /// Names an app among others in the store, by its directory and layout.

@@ -2,27 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::config_vars::ConfigVars;
+use super::confine::{Run, StepCell, run_step};
 use super::execute::{Built, Workshop};
 use super::hooks::{Hook, run_hook};
 use super::importable::can_import;
 use super::layers::Layer;
 use super::{collectstatic, nltk};
 use crate::error::Result;
+use crate::host::process::{Captured, Invocation, RunError};
 use crate::plan::environment::of_app;
 use crate::plan::steps::StepKind;
 use crate::plan::{EnvDelta, Step, StepPlan};
 
 /// Where the app's own steps run.
-pub(crate) struct Workspace<'a> {
+pub(crate) struct Workspace {
     /// The app with its layers, as in a dyno.
-    pub dir: &'a Path,
+    pub dir: PathBuf,
     /// The environment of the steps, without config vars.
     pub vars: BTreeMap<OsString, OsString>,
     /// The app's config vars.
-    pub config_vars: &'a ConfigVars,
+    pub config_vars: ConfigVars,
+    /// What keeps them apart from the rest of the machine; without it, they run beside everything else.
+    pub cell: Option<StepCell>,
 }
 
 /// What was made before the last hook.
@@ -33,7 +37,7 @@ pub(crate) struct Prepared {
     pub corpora: Option<Layer>,
 }
 
-impl Workspace<'_> {
+impl Workspace {
     /// Returns the environment of steps that see the config vars.
     pub(super) fn with_config_vars(&self) -> BTreeMap<OsString, OsString> {
         let mut vars = self.vars.clone();
@@ -41,9 +45,19 @@ impl Workspace<'_> {
         vars
     }
 
+    /// Runs one of the app's own programs to its end.
+    pub(super) fn run(
+        &self,
+        run: Run,
+        invocation: Invocation,
+        shop: Workshop<'_>,
+    ) -> std::result::Result<Captured, RunError> {
+        run_step(run, invocation, &self.dir, self.cell.as_ref(), shop.env, shop.output)
+    }
+
     /// Runs a hook if the app has it.
     pub(crate) fn run_hook(&self, hook: Hook, shop: Workshop<'_>) -> Result<()> {
-        run_hook(hook, self.dir, &self.vars, self.config_vars, shop)
+        run_hook(hook, self, shop)
     }
 
     /// Downloads corpora and collects static files, as it is planned. Where only Python could tell whether a step is of use,
@@ -78,7 +92,7 @@ impl Workspace<'_> {
     /// Decides about a step for certain; none is left if the app has no use for it.
     fn settle(&self, step: &StepPlan, shop: Workshop<'_>) -> Result<Option<StepPlan>> {
         let is_needed = match step.needs {
-            Some(module) => can_import(module, self.dir, &self.with_config_vars(), shop)?,
+            Some(module) => can_import(module, self, shop)?,
             None => true,
         };
         Ok(is_needed.then(|| StepPlan { needs: None, ..step.clone() }))

@@ -66,7 +66,8 @@ pub(crate) struct BuildSettings {
 /// The facts about an app, as far as they are known.
 pub(crate) struct Survey {
     pub(super) app: AppSource,
-    pub(super) package_manager: PackageManager,
+    /// Who manages its packages.
+    pub(crate) package_manager: PackageManager,
     pub(super) inputs: Inputs,
     /// Whether `pyproject.toml` says how the project is built.
     pub(super) has_build_system: bool,

@@ -90,7 +90,7 @@ impl<'a> Cache<'a> {
 
     /// Checks the layers, and says whether the cache can be used and why not.
     pub(super) fn restore(&self, facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output, record, cell: _ } = shop;
+        let Workshop { store, env, output, record } = shop;
         let mut damaged = throw_away_damaged(store, env)?;
         let mut reasons = reasons(&self.last, facts);
         // Without a reason of the other kinds, the layers' keys still have theirs.

@@ -11,6 +11,7 @@ mod detect;
 mod place;
 mod release;
 mod report;
+mod site;
 mod stack;
 mod test;
 

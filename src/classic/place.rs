@@ -2,29 +2,12 @@
 
 use std::path::Path;
 
-use crate::app::source::AppSource;
-use crate::build::execute::Built;
-use crate::build::stage::{self, Transfer};
 use crate::env::Env;
-use crate::error::Result;
 use crate::host::files;
 use crate::plan::EnvDelta;
 
 /// Where apps are at run time.
 pub(super) const APP: &str = "/app";
-
-/// Puts the layers into the build directory.
-pub(super) fn put_layers(built: &Built, build_dir: &Path, transfer: Transfer, env: &Env) -> Result<()> {
-    for layer in &built.layers {
-        stage::put_layer(layer, build_dir, transfer, env)?;
-    }
-    Ok(())
-}
-
-/// Writes the script that sets the environment at boot.
-pub(super) fn write_profile(app: &AppSource, environment: &EnvDelta, build_dir: &Path) -> Result<()> {
-    stage::write_generated_files(app, environment, build_dir)
-}
 
 /// Lets Python be found at its place at run time already, for later buildpacks that have written it down.
 /// Returns whether it can be found there. Only where the platform works in [`APP`]: its home says so.

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.settings.config_vars = config_vars(&arguments.config_vars, env)?;
     let record = Record::default();
     let built = within(Deadline::of_seconds(arguments.timeout), env, output, || {
-        build_slug(&request, Workshop { store: &store, env, output, record: &record, cell: None })
+        build_slug(&request, Workshop { store: &store, env, output, record: &record })
     });
     store.keep_below(arguments.cache_limit, env, output);
     let BuiltSlug { slug, process_types } = built?;

@@ -83,7 +83,7 @@ fn read_directory(arguments: &Check, env: &Env, output: &Output) -> Result<Known
     let request = build::request(&arguments.app, Layout::App, env);
     // What the survey says on its way is said by builds.
     let silent = Output::silent();
-    let shop = Workshop { store: &store, env, output: &silent, record: &Record::default(), cell: None };
+    let shop = Workshop { store: &store, env, output: &silent, record: &Record::default() };
     let known = facts_of_source(&request, shop)?;
     if known.facts.installed.is_none() && known.failure.is_none() {
         output.detail(
@@ -102,10 +102,7 @@ fn build_in_scratch(arguments: &Check, env: &Env, output: &Output) -> Result<(Sc
     request.settings.config_vars = build::config_vars(&arguments.config_vars, env)?;
     let silent = Output::silent();
     output.detail("Building a slug to boot it");
-    build_slug(
-        &request,
-        Workshop { store: &store, env, output: &silent, record: &Record::default(), cell: None },
-    )?;
+    build_slug(&request, Workshop { store: &store, env, output: &silent, record: &Record::default() })?;
     let slug = request.output;
     Ok((scratch, slug))
 }

@@ -17,8 +17,7 @@ use crate::slug::assemble::Layout;
 pub(super) fn run(arguments: &Plan, env: &Env, output: &Output) -> Result<u8> {
     let store = super::open_store(arguments.app.cache_dir.as_deref(), env)?;
     let request = build::request(&arguments.app, Layout::App, env);
-    let plan =
-        plan_slug(&request, Workshop { store: &store, env, output, record: &Record::default(), cell: None })?;
+    let plan = plan_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
     let text = match arguments.format {
         Format::Json => {
             let mut value = serde_json::json!({ "schema": 1 });
