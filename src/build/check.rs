@@ -163,7 +163,7 @@ struct RememberedFindings {
 }
 
 /// What a build has made.
-pub(super) struct Made<'a> {
+pub(super) struct FinishedBuild<'a> {
     pub(super) app: &'a AppSource,
     pub(super) app_entries: &'a [Entry],
     pub(super) built: &'a Built,
@@ -173,7 +173,7 @@ pub(super) struct Made<'a> {
 }
 
 /// Tells what is wrong with what a build has made. Nothing is read if nothing has changed.
-pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
+pub(super) fn tell_findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Result<()> {
     if shop.output.is_quiet() {
         return Ok(());
     }
@@ -205,8 +205,8 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
     Ok(())
 }
 
-fn findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
-    let Made { app, app_entries, built, staged, lineage } = *made;
+fn findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
+    let FinishedBuild { app, app_entries, built, staged, lineage } = *made;
     let layers: Vec<&Layer> = built.layers.iter().chain(staged).collect();
     let mut hasher = Sha256::new();
     hasher.update(VERSION);

@@ -15,7 +15,7 @@ use super::native::{NativeTarget, install_natively, provide_tool};
 use super::normalise::{BuildPlaces, normalise};
 use super::preinstalled::Preinstalled;
 use super::python::Python;
-use super::requirement_files::{EXACT, Sheet, write_beside, write_files, write_pylock};
+use super::requirement_files::{EXACT, Requirements, write_beside, write_files, write_pylock};
 use super::stage;
 use super::staged_source::Source;
 use super::survey::Survey;
@@ -70,12 +70,15 @@ impl Survey {
             for reason in &plan.installer_reasons {
                 output.detail(reason);
             }
-            let share =
-                if plan.layer(LayerId::Project).is_some() { Share::Others } else { Share::Everything };
+            let selection = if plan.layer(LayerId::Project).is_some() {
+                Selection::Others
+            } else {
+                Selection::Everything
+            };
             let preinstalled = pip
                 .filter(|_| self.package_manager.has_setuptools_before(python.version))
                 .map(|pip| python.site_packages(&pip.tree()));
-            self.fill_packages(tree, python, &tool, share, preinstalled.as_deref(), shop)
+            self.fill_packages(tree, python, &tool, selection, preinstalled.as_deref(), shop)
         })
     }
 
@@ -107,7 +110,7 @@ impl Survey {
         tree: &Path,
         python: &Python,
         tool: &Chosen<'_>,
-        share: Share,
+        selection: Selection,
         preinstalled: Option<&Path>,
         shop: Workshop<'_>,
     ) -> Result<()> {
@@ -115,19 +118,19 @@ impl Survey {
         self.check_indexes(Asked::WithCredentials, env, output)?;
         let work = store.scratch()?;
         let is_native = matches!(tool, Chosen::Native(..));
-        let source = self.source(share, is_native);
+        let source = self.source(selection, is_native);
         let staged = self.stage(&source, work.path(), is_native)?;
         let directory = staged.as_deref().unwrap_or(&self.app.root);
-        let layer = if share == Share::Own { LayerId::Project } else { LayerId::Dependencies };
+        let layer = if selection == Selection::Own { LayerId::Project } else { LayerId::Dependencies };
         let kept = Kept { store, lineage: &self.settings.lineage, layer };
-        let job = Job { tree, python, directory, work: work.path(), share, preinstalled };
+        let job = Job { tree, python, directory, work: work.path(), selection, preinstalled };
         let install = || self.run_installer(tool, &job, shop);
         let (runtime, ahead) = match tool {
             Chosen::Engine(Tool::Uv(_)) => compile_ahead(python, kept, env, output, install)?,
             _ => (install()?, Ahead::default()),
         };
-        self.check_installed(tree, python, share)?;
-        if let (Source::Copy(app), Some(staged), true) = (&source, &staged, share != Share::Others) {
+        self.check_installed(tree, python, selection)?;
+        if let (Source::Copy(app), Some(staged), true) = (&source, &staged, selection != Selection::Others) {
             stage::keep_additions(app, staged, tree)?;
         }
         normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: staged, runtime })?;
@@ -137,7 +140,7 @@ impl Survey {
     /// Installs, and returns the prefix of the interpreter that scripts name.
     fn run_installer(&self, tool: &Chosen<'_>, job: &Job<'_>, shop: Workshop<'_>) -> Result<PathBuf> {
         let Workshop { store, env, output, .. } = shop;
-        let Job { tree, python, directory, work, share, preinstalled } = *job;
+        let Job { tree, python, directory, work, selection, preinstalled } = *job;
         let (manager, test) = (self.package_manager, self.settings.test);
         // Asked for by a failure only.
         let (withheld, known_names) = (|| self.withheld(), || self.known_names());
@@ -163,10 +166,12 @@ impl Survey {
                 install_natively(*tool, layer, &target, &self.pip, &hints, shop)
             }
             Chosen::Engine(Tool::Uv(uv)) if manager == PackageManager::Uv => {
-                let leave_out = match share {
-                    Share::Everything => LeaveOut::Nothing,
-                    Share::Others => LeaveOut::Local,
-                    Share::Own => LeaveOut::Packages(self.inputs.local.iter().flat_map(left_out).collect()),
+                let leave_out = match selection {
+                    Selection::Everything => LeaveOut::Nothing,
+                    Selection::Others => LeaveOut::Local,
+                    Selection::Own => {
+                        LeaveOut::Packages(self.inputs.local.iter().flat_map(left_out).collect())
+                    }
                 };
                 let target = SyncTarget { tree, python, directory, test, leave_out: &leave_out };
                 sync(uv, &target, &self.pip, store, env, output, &hints).or_else(|failure| {
@@ -177,15 +182,16 @@ impl Survey {
                 })
             }
             Chosen::Engine(tool) => {
-                let sheet = self.sheet(share, directory, work, matches!(tool, Tool::Uv(_)), env)?;
+                let requirements =
+                    self.requirements(selection, directory, work, matches!(tool, Tool::Uv(_)), env)?;
                 let target = InstallTarget {
                     tree,
                     python,
                     directory,
-                    requirements: &sheet.requirements,
-                    overrides: sheet.overrides.as_deref(),
-                    mode: sheet.mode,
-                    groups: if share == Share::Own { &[] } else { &self.inputs.groups },
+                    requirements: &requirements.files,
+                    overrides: requirements.overrides.as_deref(),
+                    mode: requirements.mode,
+                    groups: if selection == Selection::Own { &[] } else { &self.inputs.groups },
                     failure: manager.install_error(),
                     quiet: false,
                     has_preinstalled: preinstalled.is_some(),
@@ -196,7 +202,7 @@ impl Survey {
                 let preinstalled = preinstalled
                     .map(|from| Preinstalled::put(from, &python.site_packages(tree)))
                     .transpose()?;
-                let first = match &sheet.hashed_first {
+                let first = match &requirements.hashed_first {
                     Some(file) => {
                         let (requirements, mode) =
                             (std::slice::from_ref(file), Mode::Locked { hashed: true });
@@ -225,51 +231,58 @@ impl Survey {
     }
 
     /// Writes down what is to be installed.
-    fn sheet(&self, share: Share, directory: &Path, work: &Path, is_uv: bool, env: &Env) -> Result<Sheet> {
+    fn requirements(
+        &self,
+        selection: Selection,
+        directory: &Path,
+        work: &Path,
+        is_uv: bool,
+        env: &Env,
+    ) -> Result<Requirements> {
         let place = work.join("requirements");
-        let part = match (share, &self.inputs.local) {
-            (Share::Own, Some(local)) => Some(&local.own),
-            (Share::Others, Some(local)) => Some(&local.others),
+        let part = match (selection, &self.inputs.local) {
+            (Selection::Own, Some(local)) => Some(&local.own),
+            (Selection::Others, Some(local)) => Some(&local.others),
             _ => None,
         };
-        let mut sheet = match (part, &self.inputs.rendered) {
+        let mut requirements = match (part, &self.inputs.rendered) {
             (Some(Part::Rendered(rendered)), _) | (None, Some(rendered)) => {
-                let bound = if share == Share::Own || !is_uv { None } else { self.bound() };
+                let bound = if selection == Selection::Own || !is_uv { None } else { self.bound() };
                 self.write_rendered(rendered, bound, &place, is_uv, env)?
             }
             (Some(Part::Files(files)), _) => {
                 write_files(&place, files)?;
-                self.sheet_of_files(&place)
+                self.requirements_of_files(&place)
             }
             (Some(Part::Pylock(lock)), _) => write_pylock(lock, directory, &place)?,
             (Some(Part::AsIs | Part::Without(_)) | None, _) => match &self.inputs.lock {
                 Some(Lock::Pylock(lock)) => write_pylock(lock, directory, &place)?,
-                _ => self.sheet_of_files(directory),
+                _ => self.requirements_of_files(directory),
             },
         };
-        if let (Share::Others, Some(Local { needs, .. })) = (share, &self.inputs.local)
+        if let (Selection::Others, Some(Local { needs, .. })) = (selection, &self.inputs.local)
             && *needs != Needs::default()
         {
             let needed = work.join("needs.txt");
             files::write_atomically(&needed, needs.render().as_bytes())?;
-            sheet.requirements.push(needed);
-            sheet.overrides = Some(needs.render_overrides());
+            requirements.files.push(needed);
+            requirements.overrides = Some(needs.render_overrides());
         }
-        Ok(sheet)
+        Ok(requirements)
     }
 
     /// Compares what is installed with what the lock says for this platform.
-    fn check_installed(&self, tree: &Path, python: &Python, share: Share) -> Result<()> {
+    fn check_installed(&self, tree: &Path, python: &Python, selection: Selection) -> Result<()> {
         // A Pipfile alone leaves versions open.
         let is_open = self.inputs.rendered.as_ref().is_some_and(|rendered| !rendered.complete);
         let Some(lock) = self.inputs.lock.as_ref().filter(|_| !is_open) else { return Ok(()) };
         let platform = MarkerValues::of_linux(&python.version.to_string(), self.runtime.arch());
         let values = lock.values(platform);
         let Some(mut expected) = lock.expected(&values) else { return Ok(()) };
-        expected.retain(|package| match share {
-            Share::Everything => true,
-            Share::Others => !package.in_app,
-            Share::Own => package.in_app,
+        expected.retain(|package| match selection {
+            Selection::Everything => true,
+            Selection::Others => !package.in_app,
+            Selection::Own => package.in_app,
         });
         let site_packages = python.site_packages(tree);
         let names =
@@ -293,7 +306,7 @@ impl Survey {
         place: &Path,
         is_uv: bool,
         env: &Env,
-    ) -> Result<Sheet> {
+    ) -> Result<Requirements> {
         let Rendered { text, complete, hashed } = rendered;
         let text = match self.package_manager {
             PackageManager::Poetry => &with_poetry_credentials(text, &self.inputs, env),
@@ -327,10 +340,10 @@ impl Survey {
             (false, PackageManager::Pyproject) => Mode::Project,
             (false, _) => Mode::Requirements,
         };
-        Ok(Sheet { requirements, hashed_first, overrides: None, mode })
+        Ok(Requirements { files: requirements, hashed_first, overrides: None, mode })
     }
 
-    fn sheet_of_files(&self, directory: &Path) -> Sheet {
+    fn requirements_of_files(&self, directory: &Path) -> Requirements {
         let mut requirements = vec![directory.join(self.package_manager.file())];
         let has_test_requirements = self.app.has_file(TEST_REQUIREMENTS);
         if self.package_manager == PackageManager::Pip && self.settings.test && has_test_requirements {
@@ -338,13 +351,13 @@ impl Survey {
         }
         let is_project = self.package_manager == PackageManager::Pyproject;
         let mode = if is_project { Mode::Project } else { Mode::Requirements };
-        Sheet { requirements, hashed_first: None, overrides: None, mode }
+        Requirements { files: requirements, hashed_first: None, overrides: None, mode }
     }
 }
 
 /// Which packages are installed at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Share {
+pub(super) enum Selection {
     /// All.
     Everything,
     /// Those that come from elsewhere.
@@ -363,7 +376,7 @@ struct Job<'a> {
     directory: &'a Path,
     /// For files that are only needed meanwhile.
     work: &'a Path,
-    share: Share,
+    selection: Selection,
     /// The site-packages directory whose packages count as installed.
     preinstalled: Option<&'a Path>,
 }

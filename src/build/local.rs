@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::execute::Workshop;
-use super::install::{Chosen, Share};
+use super::install::{Chosen, Selection};
 use super::layers::{Layer, provide_layer};
 use super::python::Python;
 use super::survey::Survey;
@@ -30,7 +30,7 @@ impl Survey {
             output.step("Installing the app's own packages");
             let tool = Chosen::Engine(self.tool(plan, python, None));
             let shop = Workshop { env: &self.installer_env, ..shop };
-            self.fill_packages(tree, python, &tool, Share::Own, None, shop)
+            self.fill_packages(tree, python, &tool, Selection::Own, None, shop)
         })?;
         if let Some(local) = self.inputs.local.as_mut().filter(|local| local.is_open) {
             local.needs = read_needs(&project, local)?;

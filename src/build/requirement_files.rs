@@ -12,8 +12,9 @@ use crate::python::pylock::Pylock;
 pub(super) const EXACT: &str = "exact.txt";
 
 /// What is to be installed, and how that is to be read.
-pub(super) struct Sheet {
-    pub requirements: Vec<PathBuf>,
+pub(super) struct Requirements {
+    /// The files, in the order in which the installer gets them.
+    pub files: Vec<PathBuf>,
     /// What is installed before, each package with its hashes.
     pub hashed_first: Option<PathBuf>,
     pub overrides: Option<String>,
@@ -21,11 +22,11 @@ pub(super) struct Sheet {
 }
 
 /// Writes a pylock.toml whose paths count from a directory, wherever the file is.
-pub(super) fn write_pylock(lock: &Pylock, directory: &Path, place: &Path) -> Result<Sheet> {
+pub(super) fn write_pylock(lock: &Pylock, directory: &Path, place: &Path) -> Result<Requirements> {
     let file = place.join("pylock.toml");
     files::create_dir_all(place)?;
     files::write_atomically(&file, lock.render(Some(directory)).as_bytes())?;
-    Ok(Sheet { requirements: vec![file], hashed_first: None, overrides: None, mode: Mode::Requirements })
+    Ok(Requirements { files: vec![file], hashed_first: None, overrides: None, mode: Mode::Requirements })
 }
 
 /// Writes what a requirements file can't say into files beside it, and returns the files that uv is given: exact

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::check::{Made, known_layers, missing_procfile_of, tell_findings};
+use super::check::{FinishedBuild, known_layers, missing_procfile_of, tell_findings};
 use super::excluded::{self, Patterns};
 use super::execute::{Built, Workshop};
 use super::layers::Layer;
@@ -138,7 +138,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     }
     let app = survey.app();
     tell_process_types(&built, shop);
-    let made = Made {
+    let made = FinishedBuild {
         app,
         app_entries: &app_entries,
         built: &built,
@@ -148,12 +148,12 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     tell_findings(&made, shop)?;
 
     let work = store.scratch()?;
-    let ready = Ready { app, app_entries, pre_compiled, staged, built: &built };
-    let mut trees = trees(&ready, &work.path().join("generated"), env)?;
+    let parts = SlugParts { app, app_entries, pre_compiled, staged, built: &built };
+    let mut trees = trees(&parts, &work.path().join("generated"), env)?;
     let patterns = Patterns::new(&app.slugignore_post);
     let exclude = |path: &[u8], is_dir| patterns.leave_out(path, is_dir);
     let sbom = list_components(&trees, &exclude, &built, &request.settings.lineage, store)
-        .map_err(|error| throw_damaged_layer_away(error, &ready, store))?;
+        .map_err(|error| throw_damaged_layer_away(error, &parts, store))?;
     trees.push(sbom_tree(&sbom, &work.path().join("sbom"), env)?);
     output.step("Compressing...");
     let source_date_epoch = env.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
@@ -176,7 +176,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
         SlugError::TooLarge(error) => {
             SlugError::TooLarge(TooLarge { advice: look_inside(&error, request, env), ..error }).into()
         }
-        error => throw_damaged_layer_away(error, &ready, store),
+        error => throw_damaged_layer_away(error, &parts, store),
     })?;
     patterns.warn_of_needed(&prepared.slug().excluded, built.plan.runtime.version(), output);
     let manifest = manifest(request, app, &built, prepared.slug(), origin.commit.clone(), app_time);
@@ -204,7 +204,7 @@ fn look_inside(error: &TooLarge, request: &SlugRequest, env: &Env) -> String {
 }
 
 /// Everything that a slug is made of.
-struct Ready<'a> {
+struct SlugParts<'a> {
     app: &'a AppSource,
     app_entries: Vec<Entry>,
     pre_compiled: Option<Layer>,
@@ -213,8 +213,8 @@ struct Ready<'a> {
 }
 
 /// Lays the app and what slugc adds to it over the layers; what it adds is written to `generated`.
-fn trees(ready: &Ready<'_>, generated: &Path, env: &Env) -> Result<Vec<Tree>> {
-    let Ready { app, app_entries, pre_compiled, staged, built } = ready;
+fn trees(parts: &SlugParts<'_>, generated: &Path, env: &Env) -> Result<Vec<Tree>> {
+    let SlugParts { app, app_entries, pre_compiled, staged, built } = parts;
     let app_tree = |name: &str, root: &Path, entries| Tree {
         name: name.to_owned(),
         root: root.to_owned(),
@@ -251,8 +251,8 @@ fn list_components(
 }
 
 /// What is damaged must not be used by the next build either.
-fn throw_damaged_layer_away(error: SlugError, ready: &Ready<'_>, store: &Store) -> Failure {
-    let Ready { pre_compiled, staged, built, .. } = ready;
+fn throw_damaged_layer_away(error: SlugError, parts: &SlugParts<'_>, store: &Store) -> Failure {
+    let SlugParts { pre_compiled, staged, built, .. } = parts;
     let all = built.layers.iter().chain(pre_compiled).chain(staged.iter().map(|staged| &staged.layer));
     for layer in all.filter(|layer| error.damaged_layer() == Some(layer.id.name())) {
         if let Err(failure) = store.remove_layer(layer.id.name(), &layer.key) {

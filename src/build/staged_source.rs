@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::install::Share;
+use super::install::Selection;
 use super::own_source::OwnSource;
 use super::requirement_files::write_files;
 use super::stage;
@@ -29,18 +29,20 @@ pub(super) enum Source {
 
 impl Survey {
     /// Says what of the app the installer gets to see.
-    pub(super) fn source(&self, share: Share, is_native: bool) -> Source {
+    pub(super) fn source(&self, selection: Selection, is_native: bool) -> Source {
         let is_uvs = matches!(self.package_manager, PackageManager::Uv | PackageManager::Pyproject);
         let seen = &self.inputs.seen.seen;
-        match (share, &self.inputs.local) {
-            (Share::Own, Some(local)) => {
+        match (selection, &self.inputs.local) {
+            (Selection::Own, Some(local)) => {
                 Source::Copy(Box::new(OwnSource::find(&self.app, local, seen).of_app(&self.app)))
             }
             // uv asks the app's own packages whether the lock file still fits them.
-            (Share::Others, Some(local)) if self.package_manager == PackageManager::Uv => {
+            (Selection::Others, Some(local)) if self.package_manager == PackageManager::Uv => {
                 Source::Copy(Box::new(OwnSource::find(&self.app, local, seen).of_app(&self.app)))
             }
-            (Share::Everything, _) if self.inputs.needs_source => Source::Copy(Box::new(self.app.clone())),
+            (Selection::Everything, _) if self.inputs.needs_source => {
+                Source::Copy(Box::new(self.app.clone()))
+            }
             _ if is_uvs || is_native => Source::ProjectFiles,
             _ => Source::InPlace,
         }

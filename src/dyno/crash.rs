@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::DynoSpec;
 use super::launch::Order;
-use super::log::Voice;
+use super::log::ProcessLog;
 use super::supervise::Ending;
 use crate::error::NoticeCode;
 
@@ -16,7 +16,7 @@ pub(super) struct Crash {
     is_at_boot: bool,
     /// The id that `slugc explain` has more about.
     explained_by: &'static str,
-    voice: Voice,
+    process_log: ProcessLog,
     /// The last of what the process wrote.
     output: String,
 }
@@ -26,7 +26,7 @@ const BOOT: Duration = Duration::from_secs(60);
 
 impl Crash {
     /// Says that a dyno has crashed, in the words of Heroku's log; nothing if it hasn't.
-    pub(super) fn of(order: &Order, ending: &Ending, voice: &Voice) -> Option<Self> {
+    pub(super) fn of(order: &Order, ending: &Ending, process_log: &ProcessLog) -> Option<Self> {
         if !ending.has_crashed || order.is_once {
             return None;
         }
@@ -49,7 +49,7 @@ impl Crash {
             line,
             is_at_boot,
             explained_by,
-            voice: voice.clone(),
+            process_log: process_log.clone(),
             output: ending.last_output.clone(),
         })
     }
@@ -66,7 +66,7 @@ impl Crash {
         let boot = is_open.then(|| "`slugc check SLUG --boot` looks for the reason.".to_owned());
         let more = format!("`slugc explain {}` says more.", self.explained_by);
         let advice = found.into_iter().chain(boot).chain([more]).collect::<Vec<_>>().join("\n");
-        self.voice.warn(NoticeCode::RunCrashed, &self.line, &advice);
+        self.process_log.warn(NoticeCode::RunCrashed, &self.line, &advice);
     }
 }
 

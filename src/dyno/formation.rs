@@ -10,9 +10,9 @@ use signal_hook::consts::SIGUSR1;
 
 use super::boot;
 use super::crash::Crash;
-use super::gate::Gate;
+use super::formation_router::FormationRouter;
 use super::launch::{Launcher, Order, Prepared};
-use super::log::Voice;
+use super::log::ProcessLog;
 use super::scale::{expand, line_of, orders_of, single};
 use super::slot::{Retired, Slot};
 use super::supervise::{Dyno, EXIT_TIMEOUT_CODE, Ending};
@@ -59,8 +59,8 @@ pub(super) fn run_release(launcher: &Launcher<'_>, prepared: Prepared) -> Result
         is_web: false,
         is_once: false,
     };
-    let voice = Voice::single(launcher.output);
-    let mut run = Run::of(launcher, vec![Slot::new(order, voice)], true);
+    let process_log = ProcessLog::single(launcher.output);
+    let mut run = Run::of(launcher, vec![Slot::new(order, process_log)], true);
     let code = run.finish(prepared)?;
     match code {
         code if run.was_stopped => Ok(Released::Stopped(code)),
@@ -78,20 +78,20 @@ pub(super) fn run(launcher: &Launcher<'_>, prepared: Prepared) -> Result<u8> {
         }
         command => {
             let order = single(launcher, command, &prepared)?;
-            (vec![(order, Voice::single(launcher.output))], Voice::single(launcher.output))
+            (vec![(order, ProcessLog::single(launcher.output))], ProcessLog::single(launcher.output))
         }
     };
     let is_single = !matches!(launcher.spec.command, DynoCommand::Formation(_));
     let has_web = orders.iter().any(|(order, _)| order.is_web);
-    let gate = match launcher.spec.router_port() {
+    let formation_router = match launcher.spec.router_port() {
         Some(port) if has_web => {
             let listen = SocketAddr::from((launcher.spec.router_host, port));
-            Some(Gate::open(listen, launcher.spec.claims_https, router)?)
+            Some(FormationRouter::open(listen, launcher.spec.claims_https, router)?)
         }
         _ => None,
     };
-    let slots = orders.into_iter().map(|(order, voice)| Slot::new(order, voice)).collect();
-    Run { gate, ..Run::of(launcher, slots, is_single) }.finish(prepared)
+    let slots = orders.into_iter().map(|(order, process_log)| Slot::new(order, process_log)).collect();
+    Run { formation_router, ..Run::of(launcher, slots, is_single) }.finish(prepared)
 }
 
 /// All dynos, until none is left.
@@ -100,7 +100,7 @@ struct Run<'a> {
     slots: Vec<Slot>,
     is_single: bool,
     retired: Vec<Retired>,
-    gate: Option<Gate>,
+    formation_router: Option<FormationRouter>,
     /// Slots that wait for their restart.
     rolling: VecDeque<usize>,
     reload: Arc<AtomicBool>,
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
             slots,
             is_single,
             retired: Vec::new(),
-            gate: None,
+            formation_router: None,
             rolling: VecDeque::new(),
             reload,
             stopping: None,
@@ -195,10 +195,10 @@ impl<'a> Run<'a> {
     }
 
     fn tell_gate(&mut self) {
-        let Some(gate) = &mut self.gate else { return };
+        let Some(formation_router) = &mut self.formation_router else { return };
         for slot in self.slots.iter().filter(|slot| slot.order.is_web) {
             if let Some(port) = slot.order.port {
-                gate.tell(&slot.name_at_gate(), port, slot.state());
+                formation_router.tell(&slot.name_at_gate(), port, slot.state());
             }
         }
     }
@@ -216,11 +216,11 @@ impl<'a> Run<'a> {
                 continue;
             }
             if slot.crashes > 0 {
-                slot.voice.say("State changed from crashed to starting");
+                slot.process_log.say("State changed from crashed to starting");
             }
             let started = match prepared.take() {
-                Some(ready) => self.launcher.launch(ready, &slot.order, slot.voice.clone()),
-                None => self.launcher.relaunch(&mut slot.order, slot.voice.clone()),
+                Some(ready) => self.launcher.launch(ready, &slot.order, slot.process_log.clone()),
+                None => self.launcher.relaunch(&mut slot.order, slot.process_log.clone()),
             };
             slot.due = None;
             match started {
@@ -265,10 +265,10 @@ impl<'a> Run<'a> {
                 self.rolling.pop_front();
             }
             Some(_) => {}
-            None => match self.launcher.succeed(&mut slot.order, slot.voice.clone()) {
+            None => match self.launcher.succeed(&mut slot.order, slot.process_log.clone()) {
                 Ok(successor) => slot.successor = Some(successor),
                 Err(failure) => {
-                    slot.voice.warn(
+                    slot.process_log.warn(
                         NoticeCode::RunRestartFailed,
                         "The restart failed: the old dyno stays.",
                         &failure.to_string(),
@@ -286,9 +286,9 @@ impl<'a> Run<'a> {
         let (name, old_port) = (slot.name_at_gate(), slot.order.port.replace(port));
         slot.order.asked_port = Some(port);
         slot.generation += 1;
-        if let Some(gate) = &mut self.gate {
-            gate.tell(&slot.name_at_gate(), port, State::Up);
-            gate.tell(&name, old_port.unwrap_or_default(), State::Stopping);
+        if let Some(formation_router) = &mut self.formation_router {
+            formation_router.tell(&slot.name_at_gate(), port, State::Up);
+            formation_router.tell(&name, old_port.unwrap_or_default(), State::Stopping);
         }
         if let Some(dyno) = slot.dyno.replace(successor) {
             self.retired.push(Retired { dyno, name, since: Stopwatch::start() });
@@ -299,14 +299,17 @@ impl<'a> Run<'a> {
     fn look_at_retired(&mut self) -> std::result::Result<(), DynoError> {
         let patience = self.launcher.spec.timing.stop_timeout;
         for mut retired in std::mem::take(&mut self.retired) {
-            let in_flight = self.gate.as_ref().map_or(0, |gate| gate.in_flight(&retired.name));
+            let in_flight = self
+                .formation_router
+                .as_ref()
+                .map_or(0, |formation_router| formation_router.in_flight(&retired.name));
             if !retired.dyno.is_stopping() && (in_flight == 0 || retired.since.elapsed() > patience) {
                 retired.dyno.stop();
             }
             if retired.dyno.tick().map_err(|source| DynoError::Wait { source })?.is_none() {
                 self.retired.push(retired);
-            } else if let Some(gate) = &mut self.gate {
-                gate.forget(&retired.name);
+            } else if let Some(formation_router) = &mut self.formation_router {
+                formation_router.forget(&retired.name);
             }
         }
         Ok(())
@@ -322,7 +325,7 @@ impl<'a> Run<'a> {
             {
                 slot.successor = None;
                 if self.stopping.is_none() {
-                    slot.voice.warn(
+                    slot.process_log.warn(
                         NoticeCode::RunRestartFailed,
                         "The restart failed: the old dyno stays.",
                         "",
@@ -354,20 +357,22 @@ impl<'a> Run<'a> {
         if let Some(first) = delay {
             // A dyno that has run well for long starts afresh.
             slot.crashes = if ending.up_for > first { 0 } else { slot.crashes };
-            if let Some(crash) = Crash::of(&slot.order, &ending, &slot.voice).filter(|_| slot.crashes == 0) {
+            if let Some(crash) =
+                Crash::of(&slot.order, &ending, &slot.process_log).filter(|_| slot.crashes == 0)
+            {
                 crash.tell(self.launcher.spec, true);
             }
             let delay = first * BACK_OFF[slot.crashes.min(BACK_OFF.len() - 1)];
             slot.crashes += 1;
             if !delay.is_zero() {
-                slot.voice.say(&format!("Restarting in {} seconds", delay.as_secs_f32()));
+                slot.process_log.say(&format!("Restarting in {} seconds", delay.as_secs_f32()));
             }
             slot.due = Some((Stopwatch::start(), delay));
             return;
         }
         self.codes.push(ending.code);
         if self.crash.is_none() && self.stopping.is_none() {
-            self.crash = Crash::of(&slot.order, &ending, &slot.voice);
+            self.crash = Crash::of(&slot.order, &ending, &slot.process_log);
         }
         if self.stopping.is_none() {
             self.stop_all();
@@ -388,21 +393,21 @@ impl<'a> Run<'a> {
 
 impl Launcher<'_> {
     /// Starts another dyno beside one that runs, on a port of its own.
-    fn succeed(&self, order: &mut Order, voice: Voice) -> Result<(Dyno, u16)> {
+    fn succeed(&self, order: &mut Order, process_log: ProcessLog) -> Result<(Dyno, u16)> {
         let port = boot::free_or(0);
         let old = (order.port.replace(port), order.asked_port.replace(port));
-        let started = self.relaunch(order, voice);
+        let started = self.relaunch(order, process_log);
         (order.port, order.asked_port) = old;
         Ok((started?, port))
     }
 
     /// Starts a dyno again, from what the slug's file is now: it may have been built anew.
-    fn relaunch(&self, order: &mut Order, voice: Voice) -> Result<Dyno> {
+    fn relaunch(&self, order: &mut Order, process_log: ProcessLog) -> Result<Dyno> {
         let prepared = self.prepare()?;
         if let Some(name) = &order.process_type {
             order.line = line_of(name, &self.process_types(&prepared)?)?;
         }
-        self.launch(prepared, order, voice)
+        self.launch(prepared, order, process_log)
     }
 }
 

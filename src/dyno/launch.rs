@@ -14,7 +14,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::boot::{self, Surroundings};
 use super::family::Family;
-use super::log::Voice;
+use super::log::ProcessLog;
 use super::memory::{Gauge, MemoryGroup};
 use super::scratch::Scratch;
 use super::size::DynoSize;
@@ -114,11 +114,11 @@ impl<'a> Launcher<'a> {
     }
 
     /// Starts a dyno.
-    pub(super) fn launch(&self, prepared: Prepared, order: &Order, voice: Voice) -> Result<Dyno> {
+    pub(super) fn launch(&self, prepared: Prepared, order: &Order, process_log: ProcessLog) -> Result<Dyno> {
         let Self { spec, env, output, bash, isolation, .. } = self;
         let scratch = prepared.0;
         env.interrupt.check()?;
-        let stdin = Terminal::of(order, &voice);
+        let stdin = Terminal::of(order, &process_log);
         let app_dir = scratch.app_dir();
         let seen = if isolation.is_some() { Path::new(APP) } else { &app_dir };
         let environment = boot::environment(&Surroundings {
@@ -130,7 +130,7 @@ impl<'a> Launcher<'a> {
             config_vars: &spec.config_vars,
         });
         let script = boot::boot_script(seen, bash, &order.line).map_err(|_| DynoError::NulInCommand)?;
-        announce(order, seen, isolation.is_some(), &voice);
+        announce(order, seen, isolation.is_some(), &process_log);
         let args = vec!["-c".into(), script];
         let (invocation, alive) = match isolation {
             Some(isolation) => {
@@ -168,16 +168,16 @@ impl<'a> Launcher<'a> {
             true => JoinedTerminal::open().ok().flatten(),
             false => None,
         };
-        let mut child = self.spawn(&invocation, &stdin, own_terminal.as_ref(), &voice)?;
+        let mut child = self.spawn(&invocation, &stdin, own_terminal.as_ref(), &process_log)?;
         output.event(Event::ProcessStarted { program: "bash".to_owned() });
         let is_wrapped = isolation.is_some();
         let has_own_group = !stdin.is_foreground || (!is_wrapped && env.program.is_some());
         Ok(Dyno::new(Parts {
             family: Family::of(child.id(), has_own_group, scratch.dir()),
             rules: self.rules(order, is_wrapped),
-            listening: voice.listen_to(&mut child),
+            listening: process_log.listen_to(&mut child),
             gauge: spec.size.map(|size| Gauge::new(size, group)),
-            voice,
+            process_log,
             child,
             scratch,
             alive,
@@ -196,7 +196,7 @@ impl<'a> Launcher<'a> {
         invocation: &Invocation,
         stdin: &Terminal,
         own_terminal: Option<&JoinedTerminal>,
-        voice: &Voice,
+        process_log: &ProcessLog,
     ) -> std::result::Result<Child, DynoError> {
         let Invocation { program, args, current_dir, env, stdin: _, carrier: _ } = invocation;
         let start = |source| DynoError::Start { program: program.clone(), dir: current_dir.clone(), source };
@@ -207,7 +207,7 @@ impl<'a> Launcher<'a> {
         if !stdin.is_foreground && !begins_session {
             command.process_group(0);
         }
-        if voice.is_shared() || (stdin.is_terminal && !stdin.is_foreground) {
+        if process_log.is_shared() || (stdin.is_terminal && !stdin.is_foreground) {
             command.stdin(Stdio::null());
         }
         let is_piped = |is_terminal: bool, stream: BorrowedFd<'_>| {
@@ -215,7 +215,7 @@ impl<'a> Launcher<'a> {
             let is_users_terminal = is_terminal && !stdin.is_foreground;
             // Under another id, it couldn't open a file of the user's by the name `/dev/stdout`.
             let is_users_file = self.isolation.as_ref().is_some_and(Isolation::gives_ids) && is_file(stream);
-            voice.is_shared() || is_users_terminal || is_users_file
+            process_log.is_shared() || is_users_terminal || is_users_file
         };
         if is_piped(io::stdout().is_terminal(), io::stdout().as_fd()) {
             command.stdout(Stdio::piped());
@@ -247,8 +247,8 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn of(order: &Order, voice: &Voice) -> Self {
-        let is_terminal = io::stdin().is_terminal() && !voice.is_shared();
+    fn of(order: &Order, process_log: &ProcessLog) -> Self {
+        let is_terminal = io::stdin().is_terminal() && !process_log.is_shared();
         Self { is_terminal, is_foreground: order.is_once && is_terminal }
     }
 }
@@ -286,14 +286,14 @@ fn lock(path: &Path) -> Option<File> {
     Some(file)
 }
 
-fn announce(order: &Order, app_dir: &Path, is_isolated: bool, voice: &Voice) {
-    voice.say(&format!("Starting process with command `{}`", order.line.to_string_lossy()));
+fn announce(order: &Order, app_dir: &Path, is_isolated: bool, process_log: &ProcessLog) {
+    process_log.say(&format!("Starting process with command `{}`", order.line.to_string_lossy()));
     if !is_isolated {
-        voice.add(&format!("The app is in {}, on Heroku in /app", app_dir.display()));
+        process_log.add(&format!("The app is in {}, on Heroku in /app", app_dir.display()));
     }
-    let is_told = order.is_web || (order.asked_port.is_some() && !voice.is_shared());
+    let is_told = order.is_web || (order.asked_port.is_some() && !process_log.is_shared());
     if let Some(port) = order.port.filter(|_| is_told) {
-        voice.add(&format!("Its address is http://localhost:{port} (PORT={port})"));
+        process_log.add(&format!("Its address is http://localhost:{port} (PORT={port})"));
     }
 }
 

@@ -64,12 +64,12 @@ struct Label {
 
 /// What speaks of one dyno.
 #[derive(Clone)]
-pub(super) struct Voice {
+pub(super) struct ProcessLog {
     output: Output,
     shared: Option<(SharedLog, Label)>,
 }
 
-impl Voice {
+impl ProcessLog {
     /// The voice of the only dyno.
     pub(super) fn single(output: &Output) -> Self {
         Self { output: output.clone(), shared: None }
@@ -265,8 +265,8 @@ mod tests {
         let captured = Captured::default();
         let log = SharedLog::new(captured.clone(), false, false);
         let output = Output::silent();
-        Voice::among(&log, &output, "web.1", 0, 8).say("State changed from starting to up");
-        let worker = Voice::among(&log, &output, "worker.1", 1, 8);
+        ProcessLog::among(&log, &output, "web.1", 0, 8).say("State changed from starting to up");
+        let worker = ProcessLog::among(&log, &output, "worker.1", 1, 8);
         worker.warn(NoticeCode::RunMemoryQuotaExceeded, "Error R14", "Use less.\n\nOr more.");
         log.write(&worker.shared.unwrap().1, '|', b"work");
         let text = captured.text();
@@ -282,10 +282,10 @@ mod tests {
     fn colours_are_for_labels_and_quiet_is_for_us() {
         let captured = Captured::default();
         let log = SharedLog::new(captured.clone(), true, true);
-        let voice = Voice::among(&log, &Output::silent(), "web.1", 0, 5);
-        voice.say("State changed");
+        let process_log = ProcessLog::among(&log, &Output::silent(), "web.1", 0, 5);
+        process_log.say("State changed");
         assert_eq!(captured.text(), "");
-        log.write(&voice.shared.unwrap().1, '|', b"hello");
+        log.write(&process_log.shared.unwrap().1, '|', b"hello");
         assert_eq!(captured.text(), "\u{1b}[36mweb.1 |\u{1b}[0m hello\n");
     }
 }

@@ -6,7 +6,7 @@ mod boot;
 mod crash;
 mod family;
 mod formation;
-mod gate;
+mod formation_router;
 mod launch;
 mod log;
 mod memory;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use super::boot;
 use super::launch::{Launcher, Order, Prepared};
-use super::log::Voice;
+use super::log::ProcessLog;
 use super::{DynoCommand, DynoError};
 use crate::error::Result;
 
@@ -93,7 +93,7 @@ pub(super) fn expand(
 }
 
 /// Returns the dynos of a formation, each with the voice that speaks of it, and the router's voice.
-pub(super) fn orders_of(types: &[TypeOf], launcher: &Launcher<'_>) -> (Vec<(Order, Voice)>, Voice) {
+pub(super) fn orders_of(types: &[TypeOf], launcher: &Launcher<'_>) -> (Vec<(Order, ProcessLog)>, ProcessLog) {
     let names: Vec<(usize, &TypeOf, u16)> = types
         .iter()
         .enumerate()
@@ -102,10 +102,10 @@ pub(super) fn orders_of(types: &[TypeOf], launcher: &Launcher<'_>) -> (Vec<(Orde
     let name_of = |of: &TypeOf, number: u16| format!("{}.{}", of.name, number + 1);
     let longest = names.iter().map(|(_, of, number)| name_of(of, *number).len()).max().unwrap_or_default();
     let width = if launcher.spec.has_router { longest.max(ROUTER.len()) } else { longest };
-    let router = Voice::among(&launcher.spec.log, launcher.output, ROUTER, types.len(), width);
+    let router = ProcessLog::among(&launcher.spec.log, launcher.output, ROUTER, types.len(), width);
     let order = |(index, of, number): (usize, &TypeOf, u16)| {
         let name = name_of(of, number);
-        let voice = Voice::among(&launcher.spec.log, launcher.output, &name, index, width);
+        let process_log = ProcessLog::among(&launcher.spec.log, launcher.output, &name, index, width);
         let port = port_of(index, number);
         let order = Order {
             name,
@@ -116,7 +116,7 @@ pub(super) fn orders_of(types: &[TypeOf], launcher: &Launcher<'_>) -> (Vec<(Orde
             is_web: of.name == "web",
             is_once: false,
         };
-        (order, voice)
+        (order, process_log)
     };
     (names.into_iter().map(order).collect(), router)
 }

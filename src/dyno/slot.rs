@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::launch::Order;
-use super::log::Voice;
+use super::log::ProcessLog;
 use super::supervise::Dyno;
 use crate::host::clock::Stopwatch;
 use crate::router::State;
@@ -11,7 +11,7 @@ use crate::router::State;
 /// The place of one dyno in the formation: the dyno itself comes and goes.
 pub(super) struct Slot {
     pub(super) order: Order,
-    pub(super) voice: Voice,
+    pub(super) process_log: ProcessLog,
     pub(super) dyno: Option<Dyno>,
     /// A new dyno that will take over when it is up.
     pub(super) successor: Option<(Dyno, u16)>,
@@ -26,9 +26,18 @@ pub(super) struct Slot {
 
 impl Slot {
     /// Begins with a dyno that is to be started at once.
-    pub(super) fn new(order: Order, voice: Voice) -> Self {
+    pub(super) fn new(order: Order, process_log: ProcessLog) -> Self {
         let due = Some((Stopwatch::start(), Duration::ZERO));
-        Self { order, voice, dyno: None, successor: None, generation: 0, crashes: 0, due, restarts: false }
+        Self {
+            order,
+            process_log,
+            dyno: None,
+            successor: None,
+            generation: 0,
+            crashes: 0,
+            due,
+            restarts: false,
+        }
     }
 
     /// What the router calls the dyno: `web.1`, and `web.1-2` if it is the second there, as both are known for a while.

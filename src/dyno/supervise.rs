@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::family::{Family, Process, send};
-use super::log::{Listening, Voice};
+use super::log::{Listening, ProcessLog};
 use super::memory::{Gauge, Verdict};
 use super::ports::{Binding, judge, listening};
 use super::scratch::Scratch;
@@ -53,7 +53,7 @@ pub(super) struct Parts {
     pub(super) child: Child,
     pub(super) family: Family,
     pub(super) rules: Rules,
-    pub(super) voice: Voice,
+    pub(super) process_log: ProcessLog,
     pub(super) listening: Listening,
     pub(super) gauge: Option<Gauge>,
     pub(super) scratch: Scratch,
@@ -134,7 +134,7 @@ impl Dyno {
     pub(super) fn stop(&mut self) {
         self.was_asked = true;
         if matches!(self.phase, Phase::Running) {
-            self.parts.voice.say("Stopping all processes with SIGTERM");
+            self.parts.process_log.say("Stopping all processes with SIGTERM");
             self.phase = stopping(self.parts.rules.stop_timeout);
         }
     }
@@ -143,7 +143,7 @@ impl Dyno {
     pub(super) fn kill(&mut self) {
         self.was_asked = true;
         if !matches!(self.phase, Phase::Killing { .. }) {
-            self.parts.voice.say("Stopping all processes with SIGKILL");
+            self.parts.process_log.say("Stopping all processes with SIGKILL");
             self.phase = Phase::Killing { since: Stopwatch::start() };
         }
     }
@@ -231,8 +231,8 @@ impl Dyno {
         match self.parts.gauge.as_mut().map(|gauge| gauge.look(&pids)) {
             None | Some(Verdict::Fine) => {}
             Some(Verdict::Exceeded(line)) => {
-                self.parts.voice.say(&line);
-                self.parts.voice.warn(
+                self.parts.process_log.say(&line);
+                self.parts.process_log.warn(
                     NoticeCode::RunMemoryQuotaExceeded,
                     "Error R14 (Memory quota exceeded)",
                     "The dyno goes on, but on Heroku it swaps, and is slow. Use fewer processes \
@@ -254,7 +254,7 @@ impl Dyno {
         if let Binding::Loopback(address) = binding
             && !std::mem::replace(&mut self.warned_of_loopback, true)
         {
-            self.parts.voice.warn(
+            self.parts.process_log.warn(
                 NoticeCode::RunBoundToLoopback,
                 &format!("The web process listens on {address}, which only this machine reaches."),
                 &format!(
@@ -268,7 +268,7 @@ impl Dyno {
                 "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {} seconds of launch",
                 timeout.as_secs_f32()
             );
-            self.parts.voice.warn(NoticeCode::RunBootTimeout, &line, &advice(port, &binding));
+            self.parts.process_log.warn(NoticeCode::RunBootTimeout, &line, &advice(port, &binding));
             self.kill_for(BOOT_TIMEOUT_CODE, "Stopping process with SIGKILL");
         }
     }
@@ -284,7 +284,7 @@ impl Dyno {
             "Error R12 (Exit timeout) -> At least one process failed to exit within {} seconds of SIGTERM",
             timeout.as_secs_f32()
         );
-        self.parts.voice.warn(
+        self.parts.process_log.warn(
             NoticeCode::RunExitTimeout,
             &line,
             "It loses what it was doing on Heroku, too. Handle SIGTERM, finish what is being done, and exit.",
@@ -295,8 +295,8 @@ impl Dyno {
     }
 
     fn exceed_vastly(&mut self, line: &str) {
-        self.parts.voice.say(line);
-        self.parts.voice.warn(
+        self.parts.process_log.say(line);
+        self.parts.process_log.warn(
             NoticeCode::RunMemoryQuotaVastlyExceeded,
             "Error R15 (Memory quota vastly exceeded)",
             "Use fewer processes (WEB_CONCURRENCY), find what holds the memory, or use a bigger --size.",
@@ -305,7 +305,7 @@ impl Dyno {
     }
 
     fn kill_for(&mut self, code: u8, line: &str) {
-        self.parts.voice.say(line);
+        self.parts.process_log.say(line);
         self.killed_for = Some(code);
         self.phase = Phase::Killing { since: Stopwatch::start() };
     }
@@ -314,7 +314,7 @@ impl Dyno {
         self.parts.listening.drain();
         self.parts.terminal = None;
         if !self.parts.rules.is_once {
-            self.parts.voice.say(&format!("Process exited with status {code}"));
+            self.parts.process_log.say(&format!("Process exited with status {code}"));
         }
         // A web process has no end that is right.
         let is_well = self.was_asked || (code == 0 && self.parts.rules.boot.is_none());
@@ -333,7 +333,7 @@ impl Dyno {
 
     fn say_state(&self, from: &str, to: &str) {
         if !self.parts.rules.is_once {
-            self.parts.voice.say(&format!("State changed from {from} to {to}"));
+            self.parts.process_log.say(&format!("State changed from {from} to {to}"));
         }
     }
 }

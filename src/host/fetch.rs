@@ -8,7 +8,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::download::{DownloadError, Reason};
-use super::http::{Exchange, Head, Message, Question, pause};
+use super::http::{Head, Message, PendingResponse, Request, pause};
 use super::url;
 use crate::env::Env;
 use crate::output::Output;
@@ -65,7 +65,7 @@ impl<E: Into<DownloadError>> From<E> for Stop {
 
 /// What an address is known by from earlier attempts.
 #[derive(Default)]
-struct Acquaintance {
+struct KnownFile {
     /// Whether it ever answered.
     answered: bool,
     /// What the file was known by.
@@ -95,7 +95,7 @@ impl Fetch<'_> {
                 )));
             }
         }
-        let mut known = Acquaintance::default();
+        let mut known = KnownFile::default();
         let mut waits = self.waits();
         let mut furthest = 0;
         loop {
@@ -131,17 +131,17 @@ impl Fetch<'_> {
             .build()
     }
 
-    fn attempt(&self, url: &str, sink: &mut dyn Sink, known: &mut Acquaintance) -> Result<(), Stop> {
+    fn attempt(&self, url: &str, sink: &mut dyn Sink, known: &mut KnownFile) -> Result<(), Stop> {
         let Self { env, pace, .. } = self;
         let from = sink.position();
-        let question = Question {
+        let request = Request {
             url,
             connect_timeout: self.connect_timeout,
             from,
             validator: known.validator.as_deref(),
         };
-        let exchange = Exchange::start(&question, env).map_err(Stop::Address)?;
-        let head = match exchange.next(pace.stall, env)? {
+        let response = PendingResponse::start(&request, env).map_err(Stop::Address)?;
+        let head = match response.next(pace.stall, env)? {
             Message::Head(head) => head,
             Message::Failed(reason) => return Err(Stop::Address(reason)),
             Message::Body(_) | Message::End => unreachable_order()?,
@@ -163,15 +163,21 @@ impl Fetch<'_> {
         if head.validator.is_some() {
             known.validator = head.validator.clone();
         }
-        self.receive(&exchange, &head, url, sink)
+        self.receive(&response, &head, url, sink)
     }
 
-    fn receive(&self, exchange: &Exchange, head: &Head, url: &str, sink: &mut dyn Sink) -> Result<(), Stop> {
+    fn receive(
+        &self,
+        response: &PendingResponse,
+        head: &Head,
+        url: &str,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Stop> {
         let total = head.length.map(|length| length.saturating_add(sink.position()));
         let progress = self.output.progress(self.label, total);
         progress.add(sink.position());
         loop {
-            match exchange.next(self.pace.stall, self.env)? {
+            match response.next(self.pace.stall, self.env)? {
                 Message::Body(bytes) => {
                     progress.add(bytes.len() as u64);
                     sink.write(&bytes)?;

@@ -14,11 +14,11 @@ use super::url;
 use crate::env::Env;
 
 /// How often a wait looks at the interrupt flag.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What to ask for.
 #[derive(Debug, Clone)]
-pub(super) struct Question<'a> {
+pub(super) struct Request<'a> {
     /// The address.
     pub(super) url: &'a str,
     /// How long name resolution, and then the connection, may take.
@@ -53,44 +53,44 @@ pub(super) struct Head {
 }
 
 /// A request under way. It is given up when it is dropped.
-pub(super) struct Exchange {
+pub(super) struct PendingResponse {
     agents: [Agent; 2],
     messages: Receiver<Message>,
     /// The variable that names the proxy, if there is one in between.
     proxy_variable: Option<&'static str>,
 }
 
-impl Exchange {
+impl PendingResponse {
     /// Sends the request.
-    pub(super) fn start(question: &Question<'_>, env: &Env) -> Result<Self, Reason> {
-        let (proxy, proxy_variable) = proxy_for(question.url, env)?.unzip();
+    pub(super) fn start(request: &Request<'_>, env: &Env) -> Result<Self, Reason> {
+        let (proxy, proxy_variable) = proxy_for(request.url, env)?.unzip();
         let roots = match env.var("SSL_CERT_FILE") {
             Some(file) => read_roots(&file.to_string_lossy())?,
             None => RootCerts::PlatformVerifier,
         };
         // The second one is for machines without certificates of their own, as in a bare container.
-        let agents = [roots, RootCerts::WebPki].map(|roots| agent(question, proxy.clone(), roots));
+        let agents = [roots, RootCerts::WebPki].map(|roots| agent(request, proxy.clone(), roots));
         // The library would send what stands in the address as it is, `%40` for `@`.
-        let (address, authorization) = url::split_credentials(question.url);
-        let mut request = http::Request::get(address);
+        let (address, authorization) = url::split_credentials(request.url);
+        let mut http_request = http::Request::get(address);
         if let Some(authorization) = authorization {
-            request = request.header("authorization", authorization);
+            http_request = http_request.header("authorization", authorization);
         }
-        if question.from > 0 {
-            request = request.header("range", format!("bytes={}-", question.from));
-            if let Some(validator) = question.validator {
-                request = request.header("if-range", validator);
+        if request.from > 0 {
+            http_request = http_request.header("range", format!("bytes={}-", request.from));
+            if let Some(validator) = request.validator {
+                http_request = http_request.header("if-range", validator);
             }
         }
-        let request = request.body(()).map_err(|_| invalid_url())?;
+        let http_request = http_request.body(()).map_err(|_| invalid_url())?;
         let (sender, messages) = mpsc::sync_channel(16);
-        let exchange = Self { agents: agents.clone(), messages, proxy_variable };
+        let response = Self { agents: agents.clone(), messages, proxy_variable };
         // Detached on purpose: a name resolution can't be stopped, and isn't waited for.
         std::thread::Builder::new()
             .name("download".to_owned())
-            .spawn(move || converse(&agents, &request, &sender))
+            .spawn(move || send_and_receive(&agents, &http_request, &sender))
             .map_err(|error| Reason::Broken(format!("no thread could be started: {error}")))?;
-        Ok(exchange)
+        Ok(response)
     }
 
     /// Waits for what comes next; at most `stall` long.
@@ -98,7 +98,7 @@ impl Exchange {
         let waiting = Stopwatch::start();
         loop {
             env.interrupt.check()?;
-            match self.messages.recv_timeout(GLANCE) {
+            match self.messages.recv_timeout(POLL_INTERVAL) {
                 Ok(Message::Failed(reason)) => return Ok(Message::Failed(self.blame_proxy(reason))),
                 Ok(message) => return Ok(message),
                 Err(RecvTimeoutError::Disconnected) => return Ok(Message::Failed(cut())),
@@ -114,7 +114,7 @@ impl Exchange {
     }
 }
 
-impl Exchange {
+impl PendingResponse {
     /// Tells who it is that can't be reached.
     fn blame_proxy(&self, reason: Reason) -> Reason {
         match (reason, self.proxy_variable) {
@@ -126,7 +126,7 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for PendingResponse {
     fn drop(&mut self) {
         // Closes the sockets, so that the thread ends.
         for agent in &self.agents {
@@ -144,12 +144,12 @@ pub(super) fn pause(duration: Duration, env: &Env) -> Result<(), DownloadError> 
         if left.is_zero() {
             return Ok(());
         }
-        std::thread::sleep(left.min(GLANCE));
+        std::thread::sleep(left.min(POLL_INTERVAL));
     }
 }
 
-fn agent(question: &Question<'_>, proxy: Option<Proxy>, roots: RootCerts) -> Agent {
-    let is_secure = url::scheme(question.url).as_deref() == Some("https");
+fn agent(request: &Request<'_>, proxy: Option<Proxy>, roots: RootCerts) -> Agent {
+    let is_secure = url::scheme(request.url).as_deref() == Some("https");
     Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .proxy(proxy)
@@ -160,17 +160,17 @@ fn agent(question: &Question<'_>, proxy: Option<Proxy>, roots: RootCerts) -> Age
         .user_agent(concat!("slugc/", env!("CARGO_PKG_VERSION")))
         // A compressed transfer of a compressed file would change its bytes and its ranges.
         .accept_encoding("identity")
-        .timeout_resolve(Some(question.connect_timeout))
-        .timeout_connect(Some(question.connect_timeout))
+        .timeout_resolve(Some(request.connect_timeout))
+        .timeout_connect(Some(request.connect_timeout))
         .build()
         .into()
 }
 
 /// The thread's work. It ends early when nobody listens any more.
-fn converse(agents: &[Agent; 2], request: &http::Request<()>, sender: &SyncSender<Message>) {
+fn send_and_receive(agents: &[Agent; 2], http_request: &http::Request<()>, sender: &SyncSender<Message>) {
     let [system, bundled] = agents;
-    let response = match system.run(request.clone()) {
-        Err(error) if lacks_certificates(&error) => bundled.run(request.clone()),
+    let response = match system.run(http_request.clone()) {
+        Err(error) if lacks_certificates(&error) => bundled.run(http_request.clone()),
         other => other,
     };
     // `send` fails when the exchange was given up.
@@ -365,8 +365,8 @@ mod tests {
     #[test]
     fn a_safe_address_stays_safe_when_it_redirects() {
         for (url, safe) in [("https://host/", true), ("HTTPS://host/", true), ("http://host/", false)] {
-            let question = Question { url, connect_timeout: GLANCE, from: 0, validator: None };
-            let agent = agent(&question, None, RootCerts::WebPki);
+            let request = Request { url, connect_timeout: POLL_INTERVAL, from: 0, validator: None };
+            let agent = agent(&request, None, RootCerts::WebPki);
             assert_eq!(agent.config().https_only(), safe, "{url}");
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::download::DownloadError;
-use super::http::{Exchange, Message, Question};
+use super::http::{Message, PendingResponse, Request};
 use crate::env::Env;
 
 /// How long a server may take: it is only asked in passing.
@@ -11,9 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Returns the HTTP status that an address has, with the credentials in it. None, if there is no answer.
 pub(crate) fn status(url: &str, env: &Env) -> Result<Option<u16>, DownloadError> {
-    let question = Question { url, connect_timeout: PATIENCE, from: 0, validator: None };
-    let Ok(exchange) = Exchange::start(&question, env) else { return Ok(None) };
-    match exchange.next(PATIENCE, env)? {
+    let request = Request { url, connect_timeout: PATIENCE, from: 0, validator: None };
+    let Ok(response) = PendingResponse::start(&request, env) else { return Ok(None) };
+    match response.next(PATIENCE, env)? {
         Message::Head(head) => Ok(Some(head.status)),
         Message::Body(_) | Message::End | Message::Failed(_) => Ok(None),
     }

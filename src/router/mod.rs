@@ -8,9 +8,9 @@
 mod backends;
 mod body;
 mod connect;
+mod examined_stream;
 mod fault;
 mod framing;
-mod gate;
 mod head;
 mod headers;
 mod page;

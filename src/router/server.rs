@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::gate::Gate;
+use super::examined_stream::ExaminedStream;
 use super::proxy::{Shared, answer};
 use super::record::render_unreadable;
 use super::traffic::{Side, Traffic, Watched};
@@ -61,7 +61,8 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, farewell: Farewell) {
     let (Ok(client), Ok(here)) = (stream.peer_addr(), stream.local_addr()) else { return };
     let traffic = Arc::new(Traffic::new());
     let limits = shared.limits;
-    let io = TokioIo::new(Gate::new(Watched::new(stream, Side::Client, &traffic), &traffic, limits));
+    let io =
+        TokioIo::new(ExaminedStream::new(Watched::new(stream, Side::Client, &traffic), &traffic, limits));
     let service = service_fn(|request| {
         let answered =
             answer(request, client, here, Arc::clone(&shared), Arc::clone(&traffic), farewell.clone());

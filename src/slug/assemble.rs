@@ -12,9 +12,9 @@ use super::manifest::{self, Manifest};
 use super::merge::{self, Excluded, Merged};
 use super::read::{MAX_DEPTH, printable};
 use super::segment;
+use super::segment_maker::{MadeSegment, SegmentMaker};
 use super::size::{PartSizes, size_warning};
 use super::tree::{EntryKind, Tree, TreeOrigin};
-use super::works::{Made, Works};
 use super::writer::{SlugWriter, directory_of};
 use crate::env::Env;
 use crate::host::scratch::sweep;
@@ -165,7 +165,7 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
         segments.iter().map(|segment| segment::key(segment, &entries, trees, *layout, *times)).collect();
 
     let mut tar_hash = TarHash::resume(&keys, store, lineage);
-    let works = Works {
+    let segment_maker = SegmentMaker {
         contents: Contents::new(trees, &entries, &segments, *layout, *times),
         segments: &segments,
         keys: &keys,
@@ -176,8 +176,8 @@ pub fn prepare(spec: &SlugSpec, store: &Store, env: &Env, output: &Output) -> Re
     let bar = output.progress("Compressing", Some(segments.iter().map(|segment| segment.length).sum()));
     let mut parts = PartSizes::default();
     let (mut reused, mut compressed, mut bytes) = (0, 0, 0);
-    works.run((*threads).max(1), |number, made| {
-        let Made { blob, content, is_new } = made;
+    segment_maker.run((*threads).max(1), |number, made| {
+        let MadeSegment { blob, content, is_new } = made;
         if let Some(content) = content {
             tar_hash.add(&keys[number], &content);
         }

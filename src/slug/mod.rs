@@ -20,10 +20,10 @@ mod merge;
 pub(crate) mod read;
 pub(crate) mod replace;
 mod segment;
+mod segment_maker;
 pub(crate) mod size;
 pub mod tree;
 pub(crate) mod unpack;
-mod works;
 mod writer;
 
 pub use assemble::{Layout, Slug, SlugSpec, Times, assemble};

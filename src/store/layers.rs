@@ -80,10 +80,10 @@ impl Store {
     /// Throws a layer away: moved aside first, so that nobody sees half of it.
     pub fn remove_layer(&self, kind: &str, key: &str) -> Result<(), StoreError> {
         let path = self.layer_path(kind, key);
-        let grave = self.scratch()?;
+        let trash = self.scratch()?;
         self.held.release(&path);
         self.hide(&path);
-        match fs::rename(&path, grave.path().join("layer")) {
+        match fs::rename(&path, trash.path().join("layer")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::Unusable { path, source: error })
             }

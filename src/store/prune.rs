@@ -235,8 +235,8 @@ impl Store {
         if !file.metadata().is_ok_and(|meta| meta.is_dir()) {
             return Ok(fs::remove_file(&item.path).map_or(Removal::Refused, |()| Removal::Done));
         }
-        let Ok(grave) = self.scratch() else { return Ok(Removal::Refused) };
-        let renamed = fs::rename(&item.path, grave.path().join("gone"));
+        let Ok(trash) = self.scratch() else { return Ok(Removal::Refused) };
+        let renamed = fs::rename(&item.path, trash.path().join("gone"));
         // From here on others see that it isn't there, and needn't wait until it is deleted.
         drop(file);
         Ok(renamed.map_or(Removal::Refused, |()| Removal::Done))

@@ -38,7 +38,7 @@ impl Store {
     fn bury_uv_cache(&self, path: &Path) {
         self.held.release(path);
         // What can't be moved can't be used by uv either, which says why.
-        let _ = self.scratch().map(|grave| fs::rename(path, grave.path().join("uv")));
+        let _ = self.scratch().map(|trash| fs::rename(path, trash.path().join("uv")));
     }
 
     /// Notes that uv's cache is on the disk, unless this process or another has begun to write there since.

@@ -24,7 +24,7 @@ use crate::output::Output;
 /// Where uv has unpacked wheels, in its cache. They appear whole.
 const ARCHIVES: &str = "archive-v0";
 /// How often that is looked at.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The keys of what was compiled ahead.
 pub type Ahead = BTreeSet<String>;
@@ -44,7 +44,7 @@ pub(crate) fn compile_ahead<T>(
         let watcher = scope.spawn(|| {
             let mut ahead = Ahead::new();
             while !is_done.load(Ordering::Relaxed) {
-                thread::park_timeout(GLANCE);
+                thread::park_timeout(POLL_INTERVAL);
                 let new: Vec<OsString> = names(&archives).difference(&seen).cloned().collect();
                 if new.is_empty() || is_done.load(Ordering::Relaxed) {
                     continue;
@@ -148,7 +148,7 @@ mod tests {
                 package(&archives.join(format!("new-{}", expected.0)), "X = 1\n");
                 package(&python.site_packages(&tree), text);
                 // Until the watcher has had its chance.
-                thread::sleep(GLANCE * 5);
+                thread::sleep(POLL_INTERVAL * 5);
                 Ok(())
             };
             let output = Output::silent();

@@ -36,7 +36,7 @@ fn taken_by(segment: &Segment) -> u64 {
 }
 
 /// A segment, ready to be written.
-pub(super) struct Made {
+pub(super) struct MadeSegment {
     pub(super) blob: Blob,
     /// Its uncompressed bytes, where the hash of the tar file needs them.
     pub(super) content: Option<Vec<u8>>,
@@ -45,7 +45,7 @@ pub(super) struct Made {
 }
 
 /// The threads that get segments from the store or make them.
-pub(super) struct Works<'a> {
+pub(super) struct SegmentMaker<'a> {
     pub(super) contents: Contents<'a>,
     pub(super) segments: &'a [Segment],
     pub(super) keys: &'a [String],
@@ -54,7 +54,7 @@ pub(super) struct Works<'a> {
     pub(super) env: &'a Env,
 }
 
-impl Works<'_> {
+impl SegmentMaker<'_> {
     /// Makes all segments on this many threads and hands them over in order.
     ///
     /// What is under way or waiting for its turn is bounded twice: by the number of threads, and by its bytes, which
@@ -62,7 +62,7 @@ impl Works<'_> {
     pub(super) fn run(
         &self,
         threads: usize,
-        mut take: impl FnMut(usize, Made) -> Result<(), SlugError>,
+        mut take: impl FnMut(usize, MadeSegment) -> Result<(), SlugError>,
     ) -> Result<(), SlugError> {
         let window = 2 * threads;
         let threads = threads.min(self.segments.len());
@@ -114,7 +114,7 @@ impl Works<'_> {
         })
     }
 
-    fn make(&self, number: usize, buffers: Buffers) -> Result<Made, SlugError> {
+    fn make(&self, number: usize, buffers: Buffers) -> Result<MadeSegment, SlugError> {
         self.env.interrupt.check()?;
         let (segment, key) = (&self.segments[number], &self.keys[number]);
         let needs_content = number >= self.first_unknown;
@@ -125,13 +125,13 @@ impl Works<'_> {
             let inflated = needs_content.then(|| deflate::inflate(&known, std::mem::take(&mut content)));
             // One that doesn't decompress is made anew, as if it hadn't been there.
             if inflated != Some(None) {
-                return Ok(Made { blob: known, content: inflated.flatten(), is_new: false });
+                return Ok(MadeSegment { blob: known, content: inflated.flatten(), is_new: false });
             }
         }
         blob.clear();
         self.contents.read(segment, &mut content)?;
         let blob = deflate::compress(&content, blob);
         self.store.put_segment(key, blob.as_bytes())?;
-        Ok(Made { blob, content: needs_content.then_some(content), is_new: true })
+        Ok(MadeSegment { blob, content: needs_content.then_some(content), is_new: true })
     }
 }

@@ -4,33 +4,37 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::log::Voice;
+use super::log::ProcessLog;
 use crate::router::{Backend, Backends, Router, RouterError, RouterLimits, State};
 
 /// How long responses may take once no dyno is left to send them.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A router and its table of dynos.
-pub(super) struct Gate {
+pub(super) struct FormationRouter {
     router: Option<Router>,
     backends: Backends,
     /// What the table says, so that it is changed only when something has changed.
     told: BTreeMap<String, State>,
 }
 
-impl Gate {
+impl FormationRouter {
     /// Starts a router. What it says goes through the voice.
-    pub(super) fn open(listen: SocketAddr, claims_https: bool, voice: Voice) -> Result<Self, RouterError> {
+    pub(super) fn open(
+        listen: SocketAddr,
+        claims_https: bool,
+        process_log: ProcessLog,
+    ) -> Result<Self, RouterError> {
         let backends = Backends::new();
-        let speaker = voice.clone();
+        let its_log = process_log.clone();
         let limits = RouterLimits { claims_https, ..RouterLimits::default() };
-        let router = Router::start(listen, backends.clone(), limits, move |line| speaker.say(line))?;
+        let router = Router::start(listen, backends.clone(), limits, move |line| its_log.say(line))?;
         let address = router.address();
         let place = match address.ip() {
             ip if ip.is_loopback() || ip.is_unspecified() => format!("localhost:{}", address.port()),
             _ => address.to_string(),
         };
-        voice.say(&format!("The router's address is http://{place}"));
+        process_log.say(&format!("The router's address is http://{place}"));
         Ok(Self { router: Some(router), backends, told: BTreeMap::new() })
     }
 
@@ -55,7 +59,7 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
+impl Drop for FormationRouter {
     fn drop(&mut self) {
         if let Some(router) = self.router.take() {
             router.stop(GRACE);

@@ -39,7 +39,7 @@ const OPEN: Place = Place::Body(Framing::Unknown);
 
 /// A connection whose heads are examined.
 #[derive(Debug)]
-pub(super) struct Gate<S> {
+pub(super) struct ExaminedStream<S> {
     stream: S,
     traffic: Arc<Traffic>,
     limits: RouterLimits,
@@ -56,7 +56,7 @@ pub(super) struct Gate<S> {
     farewell: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: AsyncRead + Unpin> Gate<S> {
+impl<S: AsyncRead + Unpin> ExaminedStream<S> {
     /// Begins with the first head.
     pub(super) fn new(stream: S, traffic: &Arc<Traffic>, limits: RouterLimits) -> Self {
         Self {
@@ -186,7 +186,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ExaminedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -207,7 +207,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ExaminedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
