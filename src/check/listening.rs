@@ -2,20 +2,27 @@
 
 use super::catalogue::{FindingCode, Severity};
 use super::code::{Code, web_process};
-use super::command::{Invoked, join, parse_command};
+use super::command::{Invoked, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, line_of, point_at};
-use super::script_server::{check_runserver, check_script};
-use super::servers::{Listening, Server, is_fixed, is_loopback, listening, server_of, split_bind};
+use super::paste::line_to_paste;
+use super::script_server::{check_runserver, check_script, production};
+use super::server_files::{
+    Setting, Source, gunicorn_settings, gunicorn_variable, hypercorn_settings, lacks_port, uwsgi_settings,
+};
+use super::servers::{Listening, Server, is_fixed, is_loopback, listening, server_of};
 use super::shell::End;
 use super::sources::{fixed_in_scripts, has_open_word, is_one_off, may_be_told, streamlit_settings};
+use super::worker_as_web::check_worker;
 
 /// Checks the web process.
 pub(super) fn check_listening(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let Some(process) = web_process(facts) else { return Vec::new() };
     let commands = parse_command(process.command);
     let line = Line { facts, code, process: &process, script: None, before: &[] };
-    line.check(&commands)
+    let mut findings = line.check(&commands);
+    findings.extend(check_worker(facts, &process));
+    findings
 }
 
 /// A line of the Procfile, or a script of the app that it runs.
@@ -113,22 +120,35 @@ impl Place<'_> {
             let message =
                 format!("`{name}` is a server for development: it wasn't made to be reached by the public.");
             let word = server.subcommand.unwrap_or(program);
+            let fix = production(self.line.facts, |_| program != "http.server").unwrap_or_else(|| {
+                let line = match program {
+                    "http.server" => {
+                        return format!(
+                            "Use a server for production, such as gunicorn with WhiteNoise for static files.\n\
+                             This one gets requests when it is called like this:\n{}",
+                            line_to_paste("web", self.line.process.command)
+                        );
+                    }
+                    "fastapi" => self.line.process.command.replacen("fastapi dev", "fastapi run", 1),
+                    _ => return FindingCode::CommandDevServer.entry().fix.to_owned(),
+                };
+                format!("Use a server for production:\n{}", line_to_paste(self.line.process.name, &line))
+            });
             return vec![match problem {
                 // One cause: another server is needed, whatever this one is told.
                 Some(problem) if problem.code == FindingCode::CommandFixedPort => {
-                    self.finding(problem).with_fix(FindingCode::CommandDevServer.entry().fix)
+                    self.finding(problem).with_fix(fix)
                 }
                 Some(problem) => {
                     let message = format!("{message} {}", problem.message);
                     Finding::new(FindingCode::CommandDevServer, message)
                         .with_severity(Severity::Error)
+                        .with_fix(fix)
                         .at(self.line.point(self.invoked, word, "for development"))
                 }
-                None => Finding::new(FindingCode::CommandDevServer, message).at(self.line.point(
-                    self.invoked,
-                    word,
-                    "for development",
-                )),
+                None => Finding::new(FindingCode::CommandDevServer, message)
+                    .with_fix(fix)
+                    .at(self.line.point(self.invoked, word, "for development")),
             }];
         }
         let mut findings: Vec<Finding> = Vec::new();
@@ -163,8 +183,18 @@ impl Place<'_> {
         let Line { facts, .. } = *self.line;
         let (program, invoked) = (server.program, self.invoked);
         let told = listening(server, invoked);
-        if told.elsewhere || has_open_word(invoked) {
+        if told.elsewhere && !has_open_word(invoked) {
+            let named = if told.words.is_empty() { self.named_settings(server) } else { None };
+            return named.map(elsewhere).or_else(|| self.only_socket(server));
+        }
+        if has_open_word(invoked) {
             return None;
+        }
+        if told.port.is_none()
+            && (program != "gunicorn" || told.words.is_empty())
+            && let Some(finding) = self.variable(server)
+        {
+            return Some(elsewhere(finding));
         }
         if told.port.is_none()
             && let Some(finding) = fixed_in_scripts(facts, server, &self.before)
@@ -273,42 +303,94 @@ impl Place<'_> {
         Some(Problem { code: FindingCode::CommandLoopback, message, words, label, elsewhere: None })
     }
 
-    /// gunicorn's settings may have a `bind` of their own.
+    /// gunicorn's variable and its settings may have addresses of their own.
     fn gunicorn_settings(&self) -> Option<Finding> {
         let Line { facts, code, .. } = *self.line;
-        let named =
-            self.invoked.option(&["-c", "--config"]).last().map(|file| file.trim_start_matches("file:"));
-        let file = join(&self.invoked.dir, named.unwrap_or("gunicorn.conf.py"));
-        let bind = code.module(&file).zip(facts.texts.get(&file)).and_then(|(module, text)| {
-            let bind = module.assignments.iter().rev().find(|assignment| assignment.target == "bind")?;
-            let value = bind.string.clone().filter(|_| bind.certain && !bind.value.starts_with(['f', 'F']));
-            Some((value, bind.place, text))
-        });
-        let Some((value, place, text)) = bind else {
-            return self.set_port();
-        };
-        let value = value?;
-        let (host, port) = split_bind(&value);
-        let fixed = port.filter(|port| is_fixed(port));
-        let (code, message, label) = if let Some(port) = fixed {
-            let message = format!(
-                "gunicorn's settings bind it to port {port}, but Heroku sends requests to the port in PORT."
-            );
-            (FindingCode::CommandFixedPort, message, "a fixed port")
-        } else if lacks_port(&value) {
-            let message =
-                format!("gunicorn's settings bind it to {value} without a port, so it listens on port 8000.");
-            (FindingCode::CommandFixedPort, message, "no port")
-        } else if is_loopback(host) {
-            let message =
-                format!("gunicorn's settings bind it to {host}, where requests from outside don't arrive.");
-            (FindingCode::CommandLoopback, message, "this machine only")
-        } else {
+        match gunicorn_settings(facts, code, self.invoked) {
+            Setting::Wrong(finding) => Some(*finding),
+            Setting::None => self.set_port(),
+            Setting::Open | Setting::Fine => None,
+        }
+    }
+
+    /// A variable that the line sets, or a config var, which counts more than files of settings.
+    fn variable(&self, server: &Server) -> Option<Finding> {
+        let Line { facts, .. } = *self.line;
+        if server.program == "gunicorn" {
+            const NAME: &str = "GUNICORN_CMD_ARGS";
+            let own = self.invoked.variable(NAME).map(|value| (value, Source::Command));
+            let config_var = || facts.config_vars.get(NAME).map(|value| (value.as_str(), Source::ConfigVar));
+            let (value, source) = own.or_else(config_var)?;
+            let finding = gunicorn_variable(value, source).filter(|_| self.is_alone())?;
+            return Some(match source {
+                Source::Command => finding.at(self.line.point(self.invoked, NAME, "a fixed port")),
+                Source::ConfigVar => finding,
+            });
+        }
+        let [_, name] = server.variables;
+        let port = facts.config_vars.get(name).filter(|port| is_fixed(port) && self.is_alone())?;
+        let message = format!(
+            "The config var {name} has {} listen on port {port}, but Heroku sends requests to the port in PORT.",
+            server.name()
+        );
+        let fix = format!("Remove the config var, and write `{}` in the Procfile.", server.advice());
+        Some(Finding::new(FindingCode::CommandFixedPort, message).with_fix(fix))
+    }
+
+    /// Settings that the command names, of servers that it tells no address.
+    fn named_settings(&self, server: &Server) -> Option<Finding> {
+        let Line { facts, code, .. } = *self.line;
+        match server.program {
+            "hypercorn" => hypercorn_settings(facts, code, self.invoked),
+            "uwsgi" => uwsgi_settings(facts, self.invoked),
+            _ => None,
+        }
+    }
+
+    /// A server that listens on nothing but a socket of this machine, with nothing in front of it.
+    fn only_socket(&self, server: &Server) -> Option<Problem> {
+        let Line { facts, .. } = *self.line;
+        let mut sockets = self.invoked.option(&["--uds", "--unix-socket", "-u"]);
+        if server.program != "daphne" {
+            sockets.retain(|_| self.invoked.option(&["-u"]).is_empty());
+        }
+        let mut binds = self.invoked.option(server.bind);
+        binds.extend(self.invoked.option(server.host));
+        binds.extend(self.invoked.option(server.port));
+        let words = if binds.is_empty() { sockets } else { binds };
+        let path = |word: &str| word.strip_prefix("unix:").unwrap_or(word).to_owned();
+        let is_socket = |word: &&str| path(word).starts_with(['/', '.']) && !path(word).contains(['$', '`']);
+        if words.is_empty() || !words.iter().all(is_socket) || has_open_word(self.invoked) || !self.is_alone()
+        {
             return None;
+        }
+        // What listens in front of it is started by another buildpack, or reads the socket's path from a file.
+        let proxies = ["nginx", "caddy", "haproxy", "envoy", "traefik", "pgbouncer"];
+        let is_proxy = |text: &str| proxies.iter().any(|proxy| text.to_ascii_lowercase().contains(proxy));
+        let starts = |(name, text): (&String, &String)| {
+            is_proxy(text)
+                && (name.starts_with(".profile")
+                    || name.starts_with("bin/")
+                    || name == "app.json"
+                    || name == ".buildpacks")
         };
-        let fix = "Delete the line: gunicorn takes the port from PORT by itself. Or write\n\
-                   bind = \"0.0.0.0:\" + os.environ[\"PORT\"]";
-        Some(Finding::new(code, message).with_fix(fix).at(place.snippet(&file, text, label)))
+        let has_proxy = self.line.process.command.to_ascii_lowercase().split_whitespace().any(is_proxy)
+            || facts.files.keys().any(|name| is_proxy(name))
+            || facts.texts.iter().any(starts);
+        let word = words.first().filter(|_| !has_proxy)?;
+        let message = format!(
+            "{} listens on the socket {} only, and nothing in front of it takes requests from the port in PORT.",
+            server.name(),
+            path(word)
+        );
+        let words = (*word).to_owned();
+        Some(Problem {
+            code: FindingCode::CommandNoPort,
+            message,
+            words,
+            label: "no `$PORT`",
+            elsewhere: None,
+        })
     }
 }
 
@@ -316,10 +398,4 @@ fn elsewhere(finding: Finding) -> Problem {
     let code = finding.code;
     let message = finding.message.clone();
     Problem { code, message, words: String::new(), label: "", elsewhere: Some(finding) }
-}
-
-/// Whether gunicorn is told an address and no port.
-fn lacks_port(bind: &str) -> bool {
-    let is_elsewhere = ["unix:", "fd:"].iter().any(|kind| bind.starts_with(kind));
-    !is_elsewhere && !bind.is_empty() && !bind.contains(['$', ',']) && split_bind(bind).1.is_none()
 }

@@ -7,6 +7,7 @@
 
 mod absent;
 mod accepted;
+mod activation;
 pub(crate) mod boot;
 mod code;
 mod collectstatic;
@@ -26,6 +27,8 @@ mod loading;
 mod module;
 mod needed_files;
 mod options;
+mod other_tools;
+mod paste;
 mod pkg_resources;
 mod process_line;
 mod procfile;
@@ -35,6 +38,7 @@ mod required;
 mod requirements;
 mod script_server;
 mod secrets;
+mod server_files;
 mod servers;
 mod settings;
 mod settings_module;
@@ -44,9 +48,13 @@ mod stack;
 mod standard;
 mod storage;
 mod target;
+mod target_word;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_lines;
 mod usage;
+mod worker_as_web;
 
 use code::Code;
 use facts::Facts;
@@ -70,6 +78,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = [
         procfile::check_procfile(facts),
         programs::check_programs(facts),
+        other_tools::check_other_tools(facts),
         usage,
         target::check_targets(facts, &code),
         if is_asked { listening::check_listening(facts, &code) } else { Vec::new() },

@@ -5,8 +5,10 @@ use super::command::{PACKAGE_MANAGERS, parse_command};
 use super::facts::Facts;
 use super::finding::{Finding, point_at};
 use super::gather::LOCK_FILES;
+use super::paste::line_to_paste;
 use super::required::lacking;
 use super::servers::server_of;
+use crate::app::meant_line::MeantLine;
 use crate::app::procfile::{is_misnamed, lines_of};
 use crate::plan::suggest::{Packages, Suggestion, describe_missing_procfile, suggest};
 use crate::python::requirements::{RequirementKind, normalised_name};
@@ -17,8 +19,20 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
         return missing_procfile(facts).into_iter().collect();
     };
     let lines = lines_of(text);
-    let mut findings: Vec<Finding> =
-        procfile.findings.iter().map(|found| Finding::of_procfile(found, &lines)).collect();
+    let mut findings: Vec<Finding> = procfile
+        .findings
+        .iter()
+        .map(|found| {
+            let finding = Finding::of_procfile(found, &lines);
+            let meant = procfile.meant.get(&found.line).zip(found.fix.as_ref());
+            let fix = meant.map(|(MeantLine { name, command }, fix)| {
+                let rest: Vec<&str> = fix.lines().skip(2).collect();
+                format!("Write:\n{}\n{}", line_to_paste(name, command), rest.join("\n"))
+            });
+            Finding { fix: fix.or(finding.fix.clone()), ..finding }
+        })
+        .collect();
+    findings.extend(programs_as_names(facts));
     if !procfile.processes.iter().any(|(name, _)| name == "web") {
         let declared: Vec<&str> = procfile.processes.iter().map(|(name, _)| name.as_str()).collect();
         let message = match declared.as_slice() {
@@ -36,7 +50,7 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
             None => message,
         };
         let close = declared.iter().find(|name| name.eq_ignore_ascii_case("web"));
-        let has_web_line = text.lines().any(|line| line.split_whitespace().next() == Some("web"));
+        let has_web_line = procfile.meant.values().any(|meant| meant.name == "web");
         let misnamed = if close.is_none() { misnamed_server(facts) } else { None };
         // A line without its colon has been told, with the same advice.
         findings.extend(if has_web_line {
@@ -121,19 +135,43 @@ fn missing(facts: &Facts) -> Finding {
     }
 }
 
+/// Finds lines that begin with a program where the name of a process type should be: `gunicorn: wsgi:app`.
+fn programs_as_names(facts: &Facts) -> Vec<Finding> {
+    let Some((procfile, text)) = &facts.procfile else { return Vec::new() };
+    let lines = lines_of(text);
+    let is_told =
+        |line: &usize| procfile.findings.iter().any(|found| found.line == *line && found.fix.is_some());
+    let untold = procfile.meant.iter().filter(|(line, _)| !is_told(line));
+    untold
+        .filter_map(|(number, MeantLine { name, command })| {
+            let line = lines.get(number - 1)?;
+            let program = command.split_whitespace().next()?;
+            let first = command.split_whitespace().nth(1)?;
+            let message = format!(
+                "The line begins with the program `{program}` where the name of the process type should be, so `{first}` is taken for the program, and there is none."
+            );
+            let fix = format!("Write:\n{}", line_to_paste(name, command));
+            let place = point_at("Procfile", *number, line, program, "no name of a process type");
+            Some(Finding::new(FindingCode::CommandInvalid, message).with_fix(fix).at(Some(place)))
+        })
+        .collect()
+}
+
 /// Finds a web server under another name than `web`: it gets no requests.
 fn misnamed_server(facts: &Facts) -> Option<Finding> {
     facts.processes().into_iter().find_map(|process| {
         let commands = parse_command(process.command);
         let server = commands.iter().filter(|invoked| !invoked.is_conditional).find_map(server_of)?;
         let name = process.name;
+        let line = if server.is_for_development { suggest_server(facts, |_| true) } else { None };
+        let line = line.map_or_else(|| line_to_paste("web", process.command), |suggestion| suggestion.line);
         let message = format!(
             "`{name}` runs {}, a web server, but Heroku routes requests to `web` only. Is `web` meant?",
             server.name()
         );
         let place = point_at("Procfile", process.line, process.text, name, "gets no requests");
         let finding = Finding::new(FindingCode::ProcfileNoWeb, message).with_severity(Severity::Warning);
-        Some(finding.with_fix(format!("Name it `web`:\nweb: {}", process.command)).at(Some(place)))
+        Some(finding.with_fix(format!("Name it `web`:\n{line}")).at(Some(place)))
     })
 }
 
@@ -167,7 +205,7 @@ fn missing_tools(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Whether the app may require a package manager as one of its packages.
-fn may_have(facts: &Facts, tool: &str) -> bool {
+pub(super) fn may_have(facts: &Facts, tool: &str) -> bool {
     if lacking(facts, tool).is_some() {
         return false;
     }

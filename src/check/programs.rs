@@ -1,6 +1,7 @@
 //! Whether the programs that the Procfile calls are there.
 
 use super::absent::{left_out_file, left_out_module};
+use super::activation::is_of_environment;
 use super::catalogue::FindingCode;
 use super::command::{Invoked, is_python, join, parse_command};
 use super::facts::{Facts, Process};
@@ -50,6 +51,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("voila", "voila"),
     ("waitress-serve", "waitress"),
 ];
+
+/// Returns the package that a well known program is in.
+pub(super) fn package_of_program(program: &str) -> Option<&'static str> {
+    PROGRAMS.iter().find(|(name, _)| *name == program).map(|(_, package)| *package)
+}
 
 /// Checks every program of every process type.
 pub(super) fn check_programs(facts: &Facts) -> Vec<Finding> {
@@ -198,6 +204,8 @@ fn check_own_file(facts: &Facts, process: &Process<'_>, word: &str, path: &str) 
             let message = format!("The process type `{}` runs {path}, which isn't executable.", process.name);
             Some(finding(FindingCode::CommandNotExecutable, process, message, word, "can't be executed"))
         }
+        // Told with its own way out.
+        None if is_of_environment(path) => None,
         None if may_be_built || path.starts_with("bin/start-") => None,
         None => {
             if let Some(left_out) = left_out_file(facts, path) {

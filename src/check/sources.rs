@@ -9,7 +9,8 @@ use super::catalogue::FindingCode;
 use super::command::{Invoked, join};
 use super::facts::Facts;
 use super::finding::{Finding, line_of, point_at};
-use super::servers::Server;
+use super::server_files::binds_in;
+use super::servers::{Server, is_fixed, split_bind};
 
 /// Programs that run before a server and tell it nothing.
 const SILENT: &[&str] =
@@ -21,7 +22,10 @@ pub(super) fn may_be_told(facts: &Facts, server: &Server, invoked: &Invoked, bef
     let is_named = |text: &str| !prefix.is_empty() && text.contains(prefix);
     before.iter().any(|earlier| !tells_nothing(earlier))
         || has_open_word(invoked)
-        || profiles(facts).any(|(path, text)| is_named(text) || brings_more(path, text))
+        || profiles(facts).any(|(path, text)| {
+            // The buildpack's own says where gunicorn's log goes.
+            (is_named(text) && path != ".profile.d/python.gunicorn.sh") || brings_more(path, text)
+        })
         || facts.config_vars.keys().any(|name| is_named(name))
         || facts.texts.get("app.json").is_some_and(|text| is_named(text))
         || server.configuration.iter().any(|name| {
@@ -101,6 +105,9 @@ pub(super) fn fixed_in_scripts(facts: &Facts, server: &Server, before: &[Invoked
             if found[1] == *variable && !variable.is_empty() {
                 ports.extend(value.map(|value| (file, text, value)));
             }
+            if server.program == "gunicorn" && found[1] == *"GUNICORN_CMD_ARGS" {
+                ports.extend(value.and_then(bound_port).map(|value| (file, text, value)));
+            }
         }
         if server.program == "streamlit" && text.contains("streamlit") {
             let written = STREAMLIT_PORT.iter().flat_map(|pattern| pattern.captures_iter(text));
@@ -120,6 +127,16 @@ pub(super) fn fixed_in_scripts(facts: &Facts, server: &Server, before: &[Invoked
     let fix = format!("Leave the port away there, and write `{}` in the Procfile.", server.advice());
     let place = line_of(text, number).map(|line| point_at(file, number, &line, port, "a fixed port"));
     Some(Finding::new(FindingCode::CommandFixedPort, message).with_fix(fix).at(place))
+}
+
+/// Finds the port of the only address in gunicorn's arguments, with its place in the text.
+fn bound_port((start, arguments): (usize, &str)) -> Option<(usize, &str)> {
+    let addresses = binds_in(arguments)?;
+    let [address] = addresses.as_slice() else { return None };
+    let (_, port) = split_bind(address);
+    let port = port.filter(|port| is_fixed(port))?;
+    let at = arguments.find(address.as_str())? + address.len() - port.len();
+    Some((start + at, &arguments[at..at + port.len()]))
 }
 
 /// What Streamlit's own settings say of the port and the address, each with its line.

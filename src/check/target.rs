@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::absent::left_out_module;
 use super::catalogue::FindingCode;
 use super::code::{Code, Found, roots_of};
-use super::command::{Invoked, parse_command};
+use super::command::{Invoked, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
 use super::loading::{Loading, is_factory, loading};
@@ -145,7 +145,26 @@ fn check_target(
         ))
     };
     match code.find(module, roots) {
-        Found::Opaque => None,
+        Found::Opaque if is_celery => None,
+        Found::Opaque => {
+            let (file, parent, rest) = file_as_package(facts, code, module, roots)?;
+            let mut message = format!(
+                "`{word}` asks for the module `{module}`, but `{parent}` is a file, {file}, and no package."
+            );
+            let mut fix = format!("Write `{parent}:NAME`, with the name of the app in {file}.");
+            // `wsgi.app` for `wsgi:app`.
+            if !rest.contains('.') && code.binds(&file, rest, roots) == Some(true) {
+                message.push_str(&format!(" It does define `{rest}`."));
+                fix = format!("Write `{parent}:{rest}`: a colon is between the module and the name.");
+            } else if let Some(MeantName { name, .. }) = meant_name(code, &file, rest) {
+                fix = format!("Write `{parent}:{name}`: a colon is between the module and the name.");
+            }
+            Some(
+                Finding::new(FindingCode::AppModuleNotFound, message)
+                    .with_fix(fix)
+                    .at(point(module, "no such module")),
+            )
+        }
         Found::File(file) => {
             let Some(name) = name else {
                 return check_celery(code, module, &file, roots, is_celery)
@@ -154,16 +173,23 @@ fn check_target(
             if code.binds(&file, name, roots) != Some(false) {
                 return None;
             }
-            let others = apps_in(code, &file);
             let mut message = format!("`{word}` asks for `{name}`, and {file} has nothing of that name.");
-            if let Some(other) = others.first() {
-                message.push_str(&format!(" It does define `{other}`: write `{module}:{other}`."));
+            let meant = meant_name(code, &file, name);
+            if let Some(MeantName { name: other, is_app }) = &meant {
+                message.push_str(&match is_app {
+                    true => format!(" It does define `{other}`: write `{module}:{other}`."),
+                    false => format!(" Is `{other}` meant?"),
+                });
             }
             let words = if word.contains(':') { format!(":{name}") } else { word.to_owned() };
-            Some(
-                Finding::new(FindingCode::AppAttributeNotFound, message)
-                    .at(point(&words, "no such name in the module")),
-            )
+            let finding = Finding::new(FindingCode::AppAttributeNotFound, message)
+                .at(point(&words, "no such name in the module"));
+            Some(match meant.filter(|_| word.contains(':')) {
+                Some(MeantName { name, .. }) => finding.with_fix(format!(
+                    "Write `{module}:{name}`, or define what the command asks for in {file}."
+                )),
+                None => finding,
+            })
         }
         // The last part may be a name in the module before it.
         Found::Partly(_) if is_celery && may_be_attribute(code, module, roots) => None,
@@ -176,14 +202,20 @@ fn check_target(
             if found == Found::Nothing && !is_surely_nowhere(facts, top) {
                 return None;
             }
-            if matches!(found, Found::Partly(_)) && is_installed(facts, top) {
+            if matches!(found, Found::Partly(_))
+                && is_installed(facts, top)
+                && !is_own_package(code, top, roots)
+            {
                 return None;
             }
             let mut message = format!("`{word}` asks for the module `{module}`, which the app doesn't have.");
-            if let Some(meant) = meant(code, &found, module, roots) {
-                message.push_str(&format!(" Is `{meant}` meant?"));
-            }
-            Some(Finding::new(FindingCode::AppModuleNotFound, message).at(point(module, "no such module")))
+            let finding = |message| {
+                Finding::new(FindingCode::AppModuleNotFound, message).at(point(module, "no such module"))
+            };
+            let Some(meant) = meant_module(code, module, roots) else { return Some(finding(message)) };
+            message.push_str(&format!(" Is `{meant}` meant?"));
+            let fix = format!("Write `{}`, if that is meant.", word.replacen(module.as_str(), &meant, 1));
+            Some(finding(message).with_fix(fix))
         }
     }
 }
@@ -243,8 +275,31 @@ fn is_installed(facts: &Facts, top: &str) -> bool {
         .is_none_or(|installed| installed.leads_elsewhere || installed.modules.contains(top))
 }
 
+/// Whether a module's first name is a package of the app's own, with an `__init__.py`: it wins over what is installed.
+fn is_own_package(code: &Code<'_>, top: &str, roots: &[String]) -> bool {
+    matches!(code.find(top, roots), Found::File(file) if file.ends_with("/__init__.py"))
+}
+
+/// Finds a file that is taken for a package: its path, its name as a module, and what follows that.
+fn file_as_package<'a>(
+    facts: &Facts,
+    code: &Code<'_>,
+    module: &'a str,
+    roots: &[String],
+) -> Option<(String, &'a str, &'a str)> {
+    module.match_indices('.').find_map(|(at, _)| {
+        let (parent, rest) = (&module[..at], &module[at + 1..]);
+        let Found::File(file) = code.find(parent, roots) else { return None };
+        let dir = file.strip_suffix(".py").filter(|_| !file.ends_with("__init__.py"))?;
+        // A module may make others, or a package of itself.
+        let is_plain =
+            !["__path__", "sys.modules", "import_module"].iter().any(|sign| code.text(&file).contains(sign));
+        (is_plain && rest != "py" && !facts.has_dir(dir)).then(|| (file.clone(), parent, rest))
+    })
+}
+
 /// Whether a module's first name surely is neither installed nor going to be.
-fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
+pub(super) fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
     match (&facts.installed, &facts.requirements) {
         (Some(_), _) => !is_installed(facts, top),
         // Only packages with names, and none whose name is anything like it.
@@ -260,19 +315,58 @@ fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
     }
 }
 
-/// Returns the module that may have been meant.
-fn meant(code: &Code<'_>, found: &Found, module: &str, roots: &[String]) -> Option<String> {
-    let (parent, last) =
-        module.rsplit_once('.').map_or((None, module), |(parent, last)| (Some(parent), last));
-    let names = match (found, parent) {
-        (Found::Partly(names), _) => names.clone(),
-        (_, None) => roots.iter().flat_map(|root| code.names_in(root)).collect(),
-        _ => return None,
-    };
-    let same_but_case = names.iter().find(|name| name.eq_ignore_ascii_case(last) && *name != last);
-    let near =
-        same_but_case.map(String::as_str).or_else(|| closest_own(last, names.iter().map(String::as_str)))?;
-    Some(parent.map_or(near.to_owned(), |parent| format!("{parent}.{near}")))
+/// Returns the module that may have been meant: each part of its name is there, or one that is near.
+fn meant_module(code: &Code<'_>, module: &str, roots: &[String]) -> Option<String> {
+    roots.iter().find_map(|root| {
+        let mut dir = root.clone();
+        let mut meant = Vec::new();
+        for part in module.split('.') {
+            let names = code.names_in(&dir);
+            let same_but_case = || names.iter().find(|name| name.eq_ignore_ascii_case(part)).cloned();
+            let near = || closest_own(part, names.iter().map(String::as_str)).map(str::to_owned);
+            let name =
+                names.iter().find(|name| *name == part).cloned().or_else(same_but_case).or_else(near)?;
+            dir = join(&dir, &name);
+            meant.push(name);
+        }
+        let meant = meant.join(".");
+        let is_there = matches!(code.find(&meant, roots), Found::File(_) | Found::Opaque);
+        (is_there && meant != module).then_some(meant)
+    })
+}
+
+/// Returns the name of the app that a module of the app's has, as far as its text shows one.
+pub(super) fn app_of(facts: &Facts, module: &str, roots: &[String]) -> Option<String> {
+    let code = Code::new(facts);
+    let Found::File(file) = code.find(module, roots) else { return None };
+    meant_name(&code, &file, "application")
+        .map(|meant| meant.name)
+        .or_else(|| (code.binds(&file, "application", roots) == Some(true)).then(|| "application".to_owned()))
+}
+
+/// A name that may have been meant.
+struct MeantName {
+    name: String,
+    /// Whether an app is made under that name.
+    is_app: bool,
+}
+
+/// Returns the name in a file that may have been meant by another: an app, the nearest one, or one that apps usually have.
+fn meant_name(code: &Code<'_>, file: &str, wrong: &str) -> Option<MeantName> {
+    const USUAL: &[&str] =
+        &["app", "application", "api", "server", "asgi_app", "wsgi_app", "celery", "celery_app", "broker"];
+    let apps = apps_in(code, file);
+    let module = code.module(file)?;
+    let near_app = closest_own(wrong, apps.iter().map(String::as_str)).map(str::to_owned);
+    if let Some(name) = near_app.or_else(|| apps.first().cloned()) {
+        return Some(MeantName { name, is_app: true });
+    }
+    let names = || module.names.iter().map(String::as_str).filter(|name| !name.starts_with('_'));
+    let same_but_case = names().find(|name| name.eq_ignore_ascii_case(wrong));
+    let near = same_but_case.or_else(|| closest_own(wrong, names()));
+    let usual = || USUAL.iter().copied().find(|usual| module.names.contains(*usual));
+    let name = near.or_else(usual)?.to_owned();
+    Some(MeantName { name, is_app: false })
 }
 
 /// Returns the names in a file that look like apps.
