@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::catalogue::{FindingCode, Severity};
-use super::command::{below_home, join};
+use super::command::{below_home, is_python, join};
 use super::finding::Finding;
+use super::known_programs::package_of_program;
 use super::paste::line_to_paste;
 use super::process_line::Command;
 use super::shell::End;
@@ -30,7 +31,9 @@ static OWN_PROGRAM: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Returns whether a program is one of a virtual environment, by its path, or the script that activates it.
 pub(super) fn is_of_environment(path: &str) -> bool {
-    is_activation(path) || OWN_PROGRAM.as_ref().is_some_and(|pattern| pattern.is_match(path))
+    is_activation(path)
+        || on_another_machine(path).is_some()
+        || OWN_PROGRAM.as_ref().is_some_and(|pattern| pattern.is_match(path))
 }
 
 impl Command<'_> {
@@ -140,9 +143,24 @@ impl Command<'_> {
     fn own_program(&self) -> Option<Finding> {
         let Self { line, invoked, .. } = *self;
         let path = invoked.program.as_str();
-        let name = OWN_PROGRAM.as_ref()?.captures(path)?.get(1)?.as_str();
+        let name = OWN_PROGRAM
+            .as_ref()
+            .and_then(|pattern| pattern.captures(path))
+            .and_then(|found| found.get(1))
+            .map(|name| name.as_str())
+            .or_else(|| on_another_machine(path))?;
         if is_activation(path) {
             return None;
+        }
+        if path.starts_with("/usr/") || path.ends_with(".exe") {
+            let process = line.process;
+            let message = format!(
+                "The process type `{}` runs `{path}`, which no dyno has: programs of packages are on the PATH.",
+                process.name
+            );
+            let rest = process.command.replacen(path, name, 1);
+            let finding = line.finding(FindingCode::CommandFileNotFound, message, path, "isn't there");
+            return Some(finding.with_fix(format!("Write:\n{}", line_to_paste(process.name, &rest))));
         }
         if !self.lacks(below_home(path).unwrap_or(path)) {
             return None;
@@ -161,11 +179,28 @@ impl Command<'_> {
 
     /// Whether the app surely doesn't have a file, whatever its directory is called.
     fn lacks(&self, path: &str) -> bool {
-        if path.starts_with(['/', '~', '-']) || path.contains("..") {
+        if path.starts_with("/home/") || path.starts_with("/Users/") {
+            return true;
+        }
+        if path.starts_with(['/', '~', '-']) {
             return below_home(path).is_some_and(|path| self.is_surely_absent(path, false));
         }
-        self.is_surely_absent(&join(&self.invoked.dir, path), false)
+        let path = join(&self.invoked.dir, path);
+        !path.contains("..") && self.is_surely_absent(&path, false)
     }
+}
+
+/// Returns the name of a Python program that is written with the path, or the ending, of another machine.
+fn on_another_machine(path: &str) -> Option<&str> {
+    let places = ["/usr/bin/", "/usr/local/bin/"];
+    let in_system = places.iter().find_map(|dir| path.strip_prefix(dir)).filter(|name| !is_python(name));
+    let at_home = || {
+        let is_there = path.starts_with("/home/") || path.starts_with("/Users/");
+        path.rsplit_once('/').map(|(_, name)| name).filter(|_| is_there)
+    };
+    let for_windows = || path.strip_suffix(".exe").filter(|name| !name.contains(['/', '\\']));
+    let name = in_system.or_else(at_home).or_else(for_windows)?;
+    (package_of_program(name).is_some() || is_python(name)).then_some(name)
 }
 
 /// Whether a path is the script of a virtual environment; a shell takes the backslashes of Windows away.

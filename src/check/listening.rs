@@ -7,51 +7,54 @@ use super::facts::{Facts, Process};
 use super::finding::{Finding, line_of, point_at};
 use super::paste::line_to_paste;
 use super::script_server::{check_runserver, check_script, production};
-use super::server_files::{
-    Setting, Source, gunicorn_settings, gunicorn_variable, hypercorn_settings, lacks_port, uwsgi_settings,
-};
+use super::server_files::lacks_port;
 use super::servers::{Listening, Server, is_fixed, is_loopback, listening, server_of};
 use super::shell::End;
 use super::sources::{fixed_in_scripts, has_open_word, is_one_off, may_be_told, streamlit_settings};
 use super::worker_as_web::check_worker;
 
+/// How many scripts that call each other are followed.
+const MAX_DEPTH: usize = 3;
+
 /// Checks the web process.
 pub(super) fn check_listening(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let Some(process) = web_process(facts) else { return Vec::new() };
     let commands = parse_command(process.command);
-    let line = Line { facts, code, process: &process, script: None, before: &[] };
+    let line = Line { facts, code, process: &process, script: None, before: &[], depth: 0 };
     let mut findings = line.check(&commands);
     findings.extend(check_worker(facts, &process));
     findings
 }
 
 /// A line of the Procfile, or a script of the app that it runs.
-struct Line<'a> {
-    facts: &'a Facts,
-    code: &'a Code<'a>,
-    process: &'a Process<'a>,
+pub(super) struct Line<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) code: &'a Code<'a>,
+    pub(super) process: &'a Process<'a>,
     /// The script.
     script: Option<&'a str>,
     /// What has run before the script.
     before: &'a [Invoked],
+    /// How many scripts have called each other on the way.
+    depth: usize,
 }
 
 /// A command, and what its line runs before and after it.
-struct Place<'a> {
-    line: &'a Line<'a>,
-    invoked: &'a Invoked,
+pub(super) struct Place<'a> {
+    pub(super) line: &'a Line<'a>,
+    pub(super) invoked: &'a Invoked,
     before: Vec<Invoked>,
     after: &'a [Invoked],
 }
 
 /// What keeps requests from arriving.
-struct Problem {
-    code: FindingCode,
-    message: String,
-    words: String,
-    label: &'static str,
+pub(super) struct Problem {
+    pub(super) code: FindingCode,
+    pub(super) message: String,
+    pub(super) words: String,
+    pub(super) label: &'static str,
     /// A place that isn't in the line.
-    elsewhere: Option<Finding>,
+    pub(super) elsewhere: Option<Finding>,
 }
 
 impl Line<'_> {
@@ -65,7 +68,7 @@ impl Line<'_> {
                 findings.extend(place.check_server(server));
             } else if let Some(script) = invoked.script() {
                 findings.extend(self.check_python(invoked, &script));
-            } else if let Some(script) = invoked.shell_script().filter(|_| self.script.is_none()) {
+            } else if let Some(script) = invoked.shell_script().filter(|_| self.depth < MAX_DEPTH) {
                 findings.extend(place.check_shell_script(&script));
             }
         }
@@ -84,7 +87,7 @@ impl Line<'_> {
     }
 
     /// Points at words of a command.
-    fn point(&self, invoked: &Invoked, words: &str, label: &str) -> Option<crate::error::Snippet> {
+    pub(super) fn point(&self, invoked: &Invoked, words: &str, label: &str) -> Option<crate::error::Snippet> {
         match self.script {
             Some(file) => {
                 let line = line_of(self.facts.texts.get(file)?, invoked.line)?;
@@ -108,7 +111,8 @@ impl Place<'_> {
         let Some(text) = facts.texts.get(script).filter(|_| self.invoked.dir.is_empty()) else {
             return Vec::new();
         };
-        let inner = Line { facts, code, process, script: Some(script), before: &self.before };
+        let depth = self.line.depth + 1;
+        let inner = Line { facts, code, process, script: Some(script), before: &self.before, depth };
         inner.check(&parse_command(text))
     }
 
@@ -232,7 +236,7 @@ impl Place<'_> {
     }
 
     /// Whether nothing else in the line may listen in the server's place.
-    fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         let apart = |end: End| matches!(end, End::Background | End::Pipe);
         self.before.iter().all(|earlier| is_one_off(earlier) && !apart(earlier.end))
             && (self.after.is_empty() || !apart(self.invoked.end))
@@ -253,7 +257,14 @@ impl Place<'_> {
             }
             // `export PORT=8000; gunicorn -b 0.0.0.0:$PORT`
             Some(port) if port.trim_matches(['$', '{', '}']) == "PORT" => self.set_port().map(elsewhere),
-            Some(_) => None,
+            // `port=8000; gunicorn -b 0.0.0.0:$port`
+            Some(port) => {
+                let value = self.assigned(port).filter(|value| is_fixed(value) && self.is_alone())?;
+                let message = format!(
+                    "{program} listens on port {value}, which is in `{port}`, but Heroku sends requests to the port in PORT."
+                );
+                problem(FindingCode::CommandFixedPort, message, port, "a fixed port")
+            }
             // An address without a port: what gunicorn takes then isn't PORT.
             None if program == "gunicorn" && told.words.last().is_some_and(|bind| lacks_port(bind)) => {
                 let word = told.words.last()?;
@@ -273,8 +284,25 @@ impl Place<'_> {
         }
     }
 
+    /// Returns what an earlier command of the line surely put into a variable.
+    fn assigned(&self, port: &str) -> Option<&str> {
+        let name =
+            port.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).or(port.strip_prefix('$'))?;
+        let is_it = |earlier: &&Invoked| earlier.variables.iter().any(|(known, _)| known == name);
+        // What is set in several places depends on more than this line.
+        let mut setting = self.before.iter().filter(|earlier| earlier.program.is_empty()).filter(is_it);
+        let exported = self.invoked.exported.iter().rev().find(|(known, _)| known == name);
+        match (setting.next(), setting.next(), exported) {
+            (Some(earlier), None, None) if !earlier.is_conditional => {
+                earlier.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+            }
+            (None, None, Some((_, value))) => Some(value.as_str()),
+            _ => None,
+        }
+    }
+
     /// Finds a PORT that the command sets itself.
-    fn set_port(&self) -> Option<Finding> {
+    pub(super) fn set_port(&self) -> Option<Finding> {
         let program = &self.invoked.program;
         let port = self.invoked.variable("PORT").filter(|port| is_fixed(port))?;
         let assignment = format!("PORT={port}");
@@ -301,96 +329,6 @@ impl Place<'_> {
         let message =
             format!("{} listens on {host}, where requests from outside don't arrive.", server.name());
         Some(Problem { code: FindingCode::CommandLoopback, message, words, label, elsewhere: None })
-    }
-
-    /// gunicorn's variable and its settings may have addresses of their own.
-    fn gunicorn_settings(&self) -> Option<Finding> {
-        let Line { facts, code, .. } = *self.line;
-        match gunicorn_settings(facts, code, self.invoked) {
-            Setting::Wrong(finding) => Some(*finding),
-            Setting::None => self.set_port(),
-            Setting::Open | Setting::Fine => None,
-        }
-    }
-
-    /// A variable that the line sets, or a config var, which counts more than files of settings.
-    fn variable(&self, server: &Server) -> Option<Finding> {
-        let Line { facts, .. } = *self.line;
-        if server.program == "gunicorn" {
-            const NAME: &str = "GUNICORN_CMD_ARGS";
-            let own = self.invoked.variable(NAME).map(|value| (value, Source::Command));
-            let config_var = || facts.config_vars.get(NAME).map(|value| (value.as_str(), Source::ConfigVar));
-            let (value, source) = own.or_else(config_var)?;
-            let finding = gunicorn_variable(value, source).filter(|_| self.is_alone())?;
-            return Some(match source {
-                Source::Command => finding.at(self.line.point(self.invoked, NAME, "a fixed port")),
-                Source::ConfigVar => finding,
-            });
-        }
-        let [_, name] = server.variables;
-        let port = facts.config_vars.get(name).filter(|port| is_fixed(port) && self.is_alone())?;
-        let message = format!(
-            "The config var {name} has {} listen on port {port}, but Heroku sends requests to the port in PORT.",
-            server.name()
-        );
-        let fix = format!("Remove the config var, and write `{}` in the Procfile.", server.advice());
-        Some(Finding::new(FindingCode::CommandFixedPort, message).with_fix(fix))
-    }
-
-    /// Settings that the command names, of servers that it tells no address.
-    fn named_settings(&self, server: &Server) -> Option<Finding> {
-        let Line { facts, code, .. } = *self.line;
-        match server.program {
-            "hypercorn" => hypercorn_settings(facts, code, self.invoked),
-            "uwsgi" => uwsgi_settings(facts, self.invoked),
-            _ => None,
-        }
-    }
-
-    /// A server that listens on nothing but a socket of this machine, with nothing in front of it.
-    fn only_socket(&self, server: &Server) -> Option<Problem> {
-        let Line { facts, .. } = *self.line;
-        let mut sockets = self.invoked.option(&["--uds", "--unix-socket", "-u"]);
-        if server.program != "daphne" {
-            sockets.retain(|_| self.invoked.option(&["-u"]).is_empty());
-        }
-        let mut binds = self.invoked.option(server.bind);
-        binds.extend(self.invoked.option(server.host));
-        binds.extend(self.invoked.option(server.port));
-        let words = if binds.is_empty() { sockets } else { binds };
-        let path = |word: &str| word.strip_prefix("unix:").unwrap_or(word).to_owned();
-        let is_socket = |word: &&str| path(word).starts_with(['/', '.']) && !path(word).contains(['$', '`']);
-        if words.is_empty() || !words.iter().all(is_socket) || has_open_word(self.invoked) || !self.is_alone()
-        {
-            return None;
-        }
-        // What listens in front of it is started by another buildpack, or reads the socket's path from a file.
-        let proxies = ["nginx", "caddy", "haproxy", "envoy", "traefik", "pgbouncer"];
-        let is_proxy = |text: &str| proxies.iter().any(|proxy| text.to_ascii_lowercase().contains(proxy));
-        let starts = |(name, text): (&String, &String)| {
-            is_proxy(text)
-                && (name.starts_with(".profile")
-                    || name.starts_with("bin/")
-                    || name == "app.json"
-                    || name == ".buildpacks")
-        };
-        let has_proxy = self.line.process.command.to_ascii_lowercase().split_whitespace().any(is_proxy)
-            || facts.files.keys().any(|name| is_proxy(name))
-            || facts.texts.iter().any(starts);
-        let word = words.first().filter(|_| !has_proxy)?;
-        let message = format!(
-            "{} listens on the socket {} only, and nothing in front of it takes requests from the port in PORT.",
-            server.name(),
-            path(word)
-        );
-        let words = (*word).to_owned();
-        Some(Problem {
-            code: FindingCode::CommandNoPort,
-            message,
-            words,
-            label: "no `$PORT`",
-            elsewhere: None,
-        })
     }
 }
 

@@ -21,9 +21,12 @@ pub(crate) mod finding;
 pub(crate) mod gather;
 mod imports;
 mod installed;
+mod known_programs;
 mod libraries;
 mod listening;
+mod listening_elsewhere;
 mod loading;
+mod meant;
 mod module;
 mod needed_files;
 mod options;
@@ -53,8 +56,14 @@ mod target_word;
 mod tests;
 #[cfg(test)]
 mod tests_of_lines;
+#[cfg(test)]
+mod tests_of_settings;
+#[cfg(test)]
+mod tests_of_words;
 mod usage;
+mod usage_words;
 mod worker_as_web;
+mod worker_words;
 
 use code::Code;
 use facts::Facts;

@@ -10,7 +10,7 @@ use super::paste::line_to_paste;
 use super::procfile::may_have;
 use super::programs::installs;
 use crate::python::lock_names::names_in_lock;
-use crate::python::requirements::RequirementKind;
+use crate::python::requirements::{RequirementKind, Requirements};
 
 /// Checks the commands of all process types.
 pub(super) fn check_other_tools(facts: &Facts) -> Vec<Finding> {
@@ -68,12 +68,12 @@ fn project_manager(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> O
 }
 
 fn is_known_program(word: &str) -> bool {
-    super::programs::package_of_program(word).is_some() || super::command::is_python(word)
+    super::known_programs::package_of_program(word).is_some() || super::command::is_python(word)
 }
 
 /// Whether an app that isn't built may require a tool.
 fn may_be_required(facts: &Facts, tool: &str) -> bool {
-    let names = facts.requirements.as_ref().map(|requirements| requirements.names());
+    let names = facts.requirements.as_ref().map(Requirements::names);
     match names {
         Some(names) => {
             let is_open = facts.requirements.iter().flat_map(|found| &found.entries).any(|entry| {

@@ -108,7 +108,7 @@ fn bind_of(module: &Module) -> Option<(Option<Vec<String>>, Place)> {
         Some(text) => Some(text.split(',').map(|address| address.trim().to_owned()).collect()),
         None => listed(&bind.value),
     };
-    Some((addresses.filter(|_| is_sure), bind.place.clone()))
+    Some((addresses.filter(|_| is_sure), bind.place))
 }
 
 /// Reads a list or tuple of plain texts.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::catalogue::FindingCode;
-use super::command::{Invoked, join};
+use super::command::{Invoked, join, parse_command};
 use super::facts::Facts;
 use super::finding::{Finding, line_of, point_at};
 use super::server_files::binds_in;
@@ -82,7 +82,16 @@ fn profiles(facts: &Facts) -> impl Iterator<Item = (&str, &str)> {
 fn scripts<'a>(facts: &'a Facts, before: &[Invoked]) -> Vec<(&'a str, &'a str)> {
     let called = before.iter().filter(|earlier| !earlier.is_conditional).filter_map(Invoked::shell_script);
     let called = called.filter_map(|path| facts.texts.get_key_value(&path));
-    profiles(facts).chain(called.map(|(path, text)| (path.as_str(), text.as_str()))).collect()
+    let called: Vec<(&str, &str)> = called.map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    // Scripts that these call.
+    let inner =
+        called.iter().flat_map(|(_, text)| parse_command(text)).filter(|invoked| !invoked.is_conditional);
+    let inner: Vec<(&str, &str)> = inner
+        .filter_map(|invoked| facts.texts.get_key_value(&invoked.shell_script()?))
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .filter(|inner| !called.contains(inner))
+        .collect();
+    profiles(facts).chain(called).chain(inner).collect()
 }
 
 /// `port = 8503` in what a script writes into Streamlit's settings. A script may write line ends as `\n`.

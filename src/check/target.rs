@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::absent::left_out_module;
 use super::catalogue::FindingCode;
 use super::code::{Code, Found, roots_of};
-use super::command::{Invoked, join, parse_command};
+use super::command::{Invoked, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
 use super::loading::{Loading, is_factory, loading};
+use super::meant::{MeantName, meant_module, meant_name};
 use super::module::Import;
-use super::servers::is_dotted;
+use super::servers::server_of;
 use super::standard::is_standard;
-use crate::error::similar::closest_own;
 use crate::python::requirements::RequirementKind;
 
 /// A program that a process type starts, and the app that it serves or works for.
@@ -185,9 +185,14 @@ fn check_target(
             let finding = Finding::new(FindingCode::AppAttributeNotFound, message)
                 .at(point(&words, "no such name in the module"));
             Some(match meant.filter(|_| word.contains(':')) {
-                Some(MeantName { name, .. }) => finding.with_fix(format!(
-                    "Write `{module}:{name}`, or define what the command asks for in {file}."
+                Some(MeantName { name, is_app }) => finding.with_fix(format!(
+                    "Write `{module}:{name}{}`, or define what the command asks for in {file}.",
+                    if word.ends_with("()") && !is_app { "()" } else { "" }
                 )),
+                // What the catalogue says is about servers.
+                None if server_of(invoked).is_none() => {
+                    finding.with_fix(format!("Define `{name}` in {file}, or name what it defines."))
+                }
                 None => finding,
             })
         }
@@ -243,7 +248,11 @@ fn check_celery(
     if !files.iter().all(|file| has_no_celery(code, file)) {
         return None;
     }
-    let message = format!("celery looks for its app in `{module}`, and {} makes none.", files.join(" nor "));
+    let makes = match files.as_slice() {
+        [one] => format!("{one} makes none"),
+        files => format!("neither {} makes one", files.join(" nor ")),
+    };
+    let message = format!("celery looks for its app in `{module}`, and {makes}.");
     Some(Finding::new(FindingCode::AppNoWorkerApp, message))
 }
 
@@ -313,92 +322,4 @@ pub(super) fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
         }),
         (None, None) => false,
     }
-}
-
-/// Returns the module that may have been meant: each part of its name is there, or one that is near.
-fn meant_module(code: &Code<'_>, module: &str, roots: &[String]) -> Option<String> {
-    roots.iter().find_map(|root| {
-        let mut dir = root.clone();
-        let mut meant = Vec::new();
-        for part in module.split('.') {
-            let names = code.names_in(&dir);
-            let same_but_case = || names.iter().find(|name| name.eq_ignore_ascii_case(part)).cloned();
-            let near = || closest_own(part, names.iter().map(String::as_str)).map(str::to_owned);
-            let name =
-                names.iter().find(|name| *name == part).cloned().or_else(same_but_case).or_else(near)?;
-            dir = join(&dir, &name);
-            meant.push(name);
-        }
-        let meant = meant.join(".");
-        let is_there = matches!(code.find(&meant, roots), Found::File(_) | Found::Opaque);
-        (is_there && meant != module).then_some(meant)
-    })
-}
-
-/// Returns the name of the app that a module of the app's has, as far as its text shows one.
-pub(super) fn app_of(facts: &Facts, module: &str, roots: &[String]) -> Option<String> {
-    let code = Code::new(facts);
-    let Found::File(file) = code.find(module, roots) else { return None };
-    meant_name(&code, &file, "application")
-        .map(|meant| meant.name)
-        .or_else(|| (code.binds(&file, "application", roots) == Some(true)).then(|| "application".to_owned()))
-}
-
-/// A name that may have been meant.
-struct MeantName {
-    name: String,
-    /// Whether an app is made under that name.
-    is_app: bool,
-}
-
-/// Returns the name in a file that may have been meant by another: an app, the nearest one, or one that apps usually have.
-fn meant_name(code: &Code<'_>, file: &str, wrong: &str) -> Option<MeantName> {
-    const USUAL: &[&str] =
-        &["app", "application", "api", "server", "asgi_app", "wsgi_app", "celery", "celery_app", "broker"];
-    let apps = apps_in(code, file);
-    let module = code.module(file)?;
-    let near_app = closest_own(wrong, apps.iter().map(String::as_str)).map(str::to_owned);
-    if let Some(name) = near_app.or_else(|| apps.first().cloned()) {
-        return Some(MeantName { name, is_app: true });
-    }
-    let names = || module.names.iter().map(String::as_str).filter(|name| !name.starts_with('_'));
-    let same_but_case = names().find(|name| name.eq_ignore_ascii_case(wrong));
-    let near = same_but_case.or_else(|| closest_own(wrong, names()));
-    let usual = || USUAL.iter().copied().find(|usual| module.names.contains(*usual));
-    let name = near.or_else(usual)?.to_owned();
-    Some(MeantName { name, is_app: false })
-}
-
-/// Returns the names in a file that look like apps.
-fn apps_in(code: &Code<'_>, file: &str) -> Vec<String> {
-    const MAKERS: &[&str] = &[
-        "Flask",
-        "FastAPI",
-        "Starlette",
-        "Quart",
-        "Litestar",
-        "Sanic",
-        "Bottle",
-        "Dash",
-        "Falcon",
-        "create_app",
-        "make_app",
-        "get_wsgi_application",
-        "get_asgi_application",
-        "Celery",
-        "ProtocolTypeRouter",
-    ];
-    let Some(module) = code.module(file) else { return Vec::new() };
-    let is_app = |value: &str| {
-        let callee = value.split('(').next().unwrap_or_default();
-        value.contains('(') && MAKERS.contains(&callee.rsplit('.').next().unwrap_or_default())
-    };
-    module
-        .assignments
-        .iter()
-        .filter(|assignment| {
-            is_dotted(&assignment.target) && !assignment.target.contains('.') && is_app(&assignment.value)
-        })
-        .map(|assignment| assignment.target.clone())
-        .collect()
 }

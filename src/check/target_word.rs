@@ -1,11 +1,14 @@
 //! Words that are meant to name an app and can't: `wsgi:`, `wsgi:app:`, `app:app.server`. What each server makes of
 //! them was seen by calling it.
 
+use super::catalogue::FindingCode;
 use super::code::roots_of;
+use super::command::join;
 use super::finding::Finding;
+use super::meant::app_of;
 use super::process_line::Command;
 use super::servers::{Server, free_words, is_dotted};
-use super::target::app_of;
+use super::target::is_surely_nowhere;
 
 impl Command<'_> {
     /// `module:name` with something around it that no server takes.
@@ -30,10 +33,25 @@ impl Command<'_> {
             );
             return Some(line.invalid(message, fix, word));
         }
+        // Python can import it by such a name, if there is a file.
+        let is_hyphenated = module.contains('-') && is_dotted(&module.replace('-', "_"));
+        if is_hyphenated && is_dotted(name) && self.has_no_module(module) {
+            let meant = module.replace('-', "_");
+            let app = app_of(line.facts, &meant, &roots_of(invoked), "application");
+            let mut message = format!("`{word}` asks for the module `{module}`, which the app doesn't have.");
+            if app.is_some() {
+                message.push_str(&format!(" Is `{meant}` meant?"));
+            }
+            let finding = line.finding(FindingCode::AppModuleNotFound, message, module, "no such module");
+            return Some(match app {
+                Some(_) => finding.with_fix(format!("Write: {meant}:{name}")),
+                None => finding,
+            });
+        }
         // waitress then looks for a name of its own.
         if name.is_empty() && is_dotted(module) && program != "waitress-serve" {
             let message = format!("{program} wants `module:name`, and `{word}` has no name.");
-            let fix = match app_of(line.facts, module, &roots_of(invoked)) {
+            let fix = match app_of(line.facts, module, &roots_of(invoked), "application") {
                 Some(name) => format!("Write: {module}:{name}"),
                 None => format!("Write the name of the app behind the colon, as in {module}:app."),
             };
@@ -59,6 +77,16 @@ impl Command<'_> {
             );
             line.invalid(message, fix, word)
         })
+    }
+
+    fn has_no_module(&self, module: &str) -> bool {
+        let facts = self.line.facts;
+        let path = module.replace('.', "/");
+        let is_there = roots_of(self.invoked).iter().any(|root| {
+            let path = join(root, &path);
+            facts.has_dir(&path) || facts.has_file(&format!("{path}.py"))
+        });
+        !is_there && is_surely_nowhere(facts, module.split('.').next().unwrap_or(module))
     }
 
     /// Whether gunicorn is surely new enough not to evaluate the name as an expression: from 20.0 on.

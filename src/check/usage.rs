@@ -7,13 +7,13 @@ use super::code::roots_of;
 use super::command::{Invoked, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::Finding;
+use super::meant::app_of;
 use super::options::options_of;
 use super::paste::line_to_paste;
 use super::process_line::{Command, Line};
 use super::required::lacking;
 use super::servers::{Server, free_words, is_dotted, is_fixed, listening, server_of};
 use super::shell::{End, Word, read_commands};
-use super::target::app_of;
 use crate::error::similar::closest_own;
 
 /// Checks the commands of all process types.
@@ -22,7 +22,10 @@ pub(super) fn check_usage(facts: &Facts) -> Vec<Finding> {
     for process in facts.processes() {
         let commands = parse_command(process.command);
         let line = Line { facts, process: &process };
-        findings.extend(line.syntax());
+        if let Some(found) = line.syntax() {
+            findings.push(found);
+            continue;
+        }
         for (index, invoked) in commands.iter().enumerate().filter(|(_, invoked)| !invoked.is_conditional) {
             let command = Command { line: &line, invoked, before: &commands[..index] };
             // The first reason is enough.
@@ -53,6 +56,9 @@ impl Line<'_> {
                 "[",
             ));
         }
+        if let Some(found) = self.shell_words() {
+            return Some(found);
+        }
         if read_commands(command).is_some() {
             return None;
         }
@@ -66,7 +72,9 @@ impl Line<'_> {
         // What ends at once keeps no dyno up.
         const AT_ONCE: &[&str] = &["disown", "true", ":", "echo", "printf", "exit", "date", "jobs", "bg"];
         let is_at_once = |invoked: &&Invoked| {
-            AT_ONCE.contains(&invoked.program.as_str()) && invoked.end != End::Background
+            let sleeps = invoked.program == "sleep"
+                && invoked.args.first().is_some_and(|time| time.bytes().all(|byte| byte.is_ascii_digit()));
+            (sleeps || AT_ONCE.contains(&invoked.program.as_str())) && invoked.end != End::Background
         };
         let last = commands.iter().rev().find(|invoked| !is_at_once(invoked))?;
         if last.end != End::Background || last.is_conditional {
@@ -107,7 +115,9 @@ impl Command<'_> {
         self.environment()
             .or_else(|| self.program())
             .or_else(|| self.foreign_option())
+            .or_else(|| self.number())
             .or_else(|| self.server())
+            .or_else(|| self.worker_words())
             .or_else(|| self.user())
             .or_else(|| self.background())
             .or_else(|| self.missing())
@@ -171,7 +181,11 @@ impl Command<'_> {
     fn server(&self) -> Option<Finding> {
         let invoked = self.invoked;
         let server = server_of(invoked)?;
-        self.placeholder(server).or_else(|| self.app(server)).or_else(|| self.malformed_target(server))
+        self.empty_port(server)
+            .or_else(|| self.placeholder(server))
+            .or_else(|| self.no_target(server))
+            .or_else(|| self.app(server))
+            .or_else(|| self.malformed_target(server))
     }
 
     /// Ports that nothing fills in.
@@ -226,8 +240,24 @@ impl Command<'_> {
         let is_path = module.contains('/') || module.ends_with(".py");
         let dotted = module.trim_start_matches("./").trim_end_matches(".py").replace('/', ".");
         if is_path && is_dotted(&dotted) {
-            let app = app_of(line.facts, &dotted, &roots_of(invoked)).unwrap_or_else(|| "app".to_owned());
-            let name = if name.is_empty() { app.as_str() } else { name };
+            let roots = roots_of(invoked);
+            let app = app_of(line.facts, &dotted, &roots, "application");
+            // `wsgi/app` for `wsgi:app`.
+            let inner = dotted.rsplit_once('.').filter(|(parent, last)| {
+                let has_name = |root: &String| {
+                    line.facts.has_file(&format!("{}.py", join(root, &parent.replace('.', "/"))))
+                };
+                app.is_none()
+                    && !module.ends_with(".py")
+                    && name.is_empty()
+                    && roots.iter().any(has_name)
+                    && is_dotted(last)
+            });
+            let (dotted, name) = match inner {
+                Some((parent, last)) => (parent, last),
+                None if name.is_empty() => (dotted.as_str(), app.as_deref().unwrap_or("app")),
+                None => (dotted.as_str(), name),
+            };
             let message = format!("`{word}` is a path, and {} imports a module.", server.program);
             return Some(line.invalid(message, format!("Write: {dotted}:{name}"), word));
         }
@@ -238,7 +268,7 @@ impl Command<'_> {
                     format!("{module}:{name}")
                 }
                 _ => {
-                    let name = app_of(line.facts, module, &roots_of(invoked));
+                    let name = app_of(line.facts, module, &roots_of(invoked), "application");
                     format!("{module}:{}", name.as_deref().unwrap_or("app"))
                 }
             };
