@@ -218,3 +218,86 @@ fn environment_of(path: &str) -> &str {
         .find_map(|middle| path.rsplit_once(middle))
         .map_or(path, |(dir, _)| dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::finding::Finding;
+    use crate::check::line_tests::found;
+
+    const NOT_FOUND: &str = "command::file-not-found";
+    const NOT_INSTALLED: &str = "command::not-installed";
+
+    // C16
+    #[test]
+    fn an_environment_that_is_activated_is_left_out_of_the_line() {
+        for (command, id, rest) in [
+            ("source venv/bin/activate && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            (". venv/bin/activate && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            (". ./.venv/bin/activate && exec gunicorn wsgi:app", NOT_FOUND, "\nweb: exec gunicorn wsgi:app"),
+            ("source ~/venv/bin/activate && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            ("source /app/env/bin/activate && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            (
+                "source /home/me/site/venv/bin/activate && gunicorn wsgi:app",
+                NOT_FOUND,
+                "\nweb: gunicorn wsgi:app",
+            ),
+            (". venv/bin/activate; gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            (".venv/Scripts/activate && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            ("venv\\Scripts\\activate && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            ("venv/Scripts/activate.bat && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            (
+                "bash -c 'source venv/bin/activate && gunicorn wsgi:app'",
+                NOT_FOUND,
+                "\nweb: bash -c 'gunicorn wsgi:app'",
+            ),
+            (
+                "source venv/bin/activate && gunicorn -b 0.0.0.0:8000 wsgi:app",
+                NOT_FOUND,
+                "\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app",
+            ),
+            ("source activate x && gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            ("conda activate x && gunicorn wsgi:app", NOT_INSTALLED, "\nweb: gunicorn wsgi:app"),
+            ("pyenv activate x && gunicorn wsgi:app", NOT_INSTALLED, "\nweb: gunicorn wsgi:app"),
+            ("workon x && gunicorn wsgi:app", NOT_INSTALLED, "\nweb: gunicorn wsgi:app"),
+            ("pipenv shell && gunicorn wsgi:app", NOT_INSTALLED, "\nweb: gunicorn wsgi:app"),
+            ("venv/bin/gunicorn wsgi:app", NOT_FOUND, "\nweb: gunicorn wsgi:app"),
+            (
+                ".venv/bin/gunicorn -b 127.0.0.1:8000 wsgi:app",
+                NOT_FOUND,
+                "\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app",
+            ),
+            ("./venv/bin/python -m gunicorn wsgi:app", NOT_FOUND, "\nweb: python -m gunicorn wsgi:app"),
+        ] {
+            let found = found(&format!("web: {command}\n"), &[]);
+            let errors: Vec<&Finding> =
+                found.iter().filter(|finding| finding.code.entry().id != "command::fixed-port").collect();
+            let [error] = errors.as_slice() else { panic!("{command}: {found:#?}") };
+            assert_eq!(error.code.entry().id, id, "{command}");
+            assert!(error.fix().contains(rest), "{command}: {}", error.fix());
+        }
+        for (command, more) in [
+            ("source venv/bin/activate && gunicorn wsgi:app", &[("venv/bin/activate", "")][..]),
+            (". venv/bin/activate && gunicorn wsgi:app", &[("bin/post_compile", "python -m venv venv\n")]),
+            (
+                "conda activate x && gunicorn wsgi:app",
+                &[(".profile", ". miniconda/etc/profile.d/conda.sh\n")],
+            ),
+            (
+                "conda activate x && gunicorn wsgi:app",
+                &[("app.json", "{\"buildpacks\": [{\"url\": \"x/conda\"}]}")],
+            ),
+            ("source ./activate-settings.sh && gunicorn wsgi:app", &[("activate-settings.sh", "")]),
+            ("source $VENV/bin/activate && gunicorn wsgi:app", &[]),
+            ("source venv/bin/activate || true; gunicorn wsgi:app", &[]),
+            ("[ -d venv ] && . venv/bin/activate; gunicorn wsgi:app", &[]),
+            ("python -m venv venv && . venv/bin/activate && gunicorn wsgi:app", &[]),
+            (
+                "venv/bin/gunicorn wsgi:app",
+                &[("venv/bin/gunicorn.sh", ""), ("bin/post_compile", "python -m venv venv")],
+            ),
+        ] {
+            let found = found(&format!("web: {command}\n"), more);
+            assert!(found.is_empty(), "{command} {found:#?}");
+        }
+    }
+}

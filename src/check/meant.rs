@@ -106,3 +106,38 @@ fn apps_in(code: &Code<'_>, file: &str) -> Vec<String> {
         .map(|assignment| assignment.target.clone())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::line_tests::found;
+
+    // C21
+    #[test]
+    fn what_may_have_been_meant_is_offered() {
+        let project = &[
+            ("myproject/__init__.py", ""),
+            ("myproject/wsgi.py", "application = object()\n"),
+            ("src/site_app.py", "server = 1\n"),
+        ][..];
+        for (command, meant) in [
+            ("gunicorn wsgi:ap", "`wsgi:app`"),
+            ("gunicorn wsgi:App", "`wsgi:app`"),
+            ("gunicorn wsgi:application", "`wsgi:app`"),
+            ("gunicorn my_project.wsgi", "`myproject.wsgi`"),
+            ("gunicorn MyProject.wsgi", "`myproject.wsgi`"),
+            ("gunicorn myproject.wsgl:application", "`myproject.wsgi:application`"),
+            ("gunicorn my_project.wsgl", "`myproject.wsgi`"),
+            ("gunicorn wgsi:app", "`wsgi:app`"),
+            ("gunicorn --chdir src siteapp:server", "`site_app:server`"),
+            ("gunicorn --chdir src site_app:sever", "`site_app:server`"),
+            ("bash setup", "`setup.sh`"),
+            ("bash stup.sh", "`setup.sh`"),
+            ("python wsgi", "`wsgi.py`"),
+        ] {
+            let more = [project, &[("setup.sh", "exec gunicorn wsgi:app\n")]].concat();
+            let all = found(&format!("web: {command}\n"), &more);
+            let [one] = all.as_slice() else { panic!("{command}: {all:#?}") };
+            assert!(format!("{} {}", one.message, one.fix()).contains(meant), "{command}: {one:#?}");
+        }
+    }
+}

@@ -23,6 +23,8 @@ mod imports;
 mod installed;
 mod known_programs;
 mod libraries;
+#[cfg(test)]
+mod line_tests;
 mod listening;
 mod listening_elsewhere;
 mod loading;
@@ -54,12 +56,6 @@ mod target;
 mod target_word;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_of_lines;
-#[cfg(test)]
-mod tests_of_settings;
-#[cfg(test)]
-mod tests_of_words;
 mod usage;
 mod usage_words;
 mod worker_as_web;

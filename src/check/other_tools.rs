@@ -194,3 +194,109 @@ fn fastapi(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Option<Fi
         .with_fix("Require `fastapi[standard]` in place of `fastapi`: it brings the command and uvicorn.");
     Some(point(process, finding, "fastapi", why))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::line_tests::assert_one;
+
+    const NOT_FOUND: &str = "command::file-not-found";
+    const NOT_INSTALLED: &str = "command::not-installed";
+
+    // C16
+    #[test]
+    fn worker_classes_settings_and_programs_that_are_not_there_are_told() {
+        let celery = ("requirements.txt", "celery==5.4.0\ngunicorn==23.0.0\n");
+        let mysite = &[
+            celery,
+            ("mysite/__init__.py", ""),
+            ("mysite/celery.py", "from celery import Celery\napp = Celery()\n"),
+        ][..];
+        let fastapi = ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n");
+        let bare = &[fastapi, ("requirements.txt", "fastapi==0.115.6\n")][..];
+        let package = ("package.json", "{}");
+        for (procfile, more, expected) in [
+            ("web: gunicorn -k gevnt wsgi:app\n", &[][..], Some(("command::invalid", "-k gevent"))),
+            (
+                "web: gunicorn --worker-class=gthreads wsgi:app\n",
+                &[],
+                Some(("command::invalid", "-k gthread")),
+            ),
+            ("web: gunicorn -k mine wsgi:app\n", &[], Some(("command::invalid", "`mine`"))),
+            ("web: gunicorn -k mine wsgi:app\n", &[("requirements.txt", "gunicorn\n")], None),
+            ("web: gunicorn -k egg:mine#worker wsgi:app\n", &[], None),
+            ("web: gunicorn -k mine.workers.Worker wsgi:app\n", &[], None),
+            ("web: gunicorn -k $CLASS wsgi:app\n", &[], None),
+            ("web: gunicorn -k asgi wsgi:app\n", &[("requirements.txt", "gunicorn\n")], None),
+            ("web: gunicorn -c python:missing_conf wsgi:app\n", &[], Some((NOT_FOUND, "`missing_conf`"))),
+            (
+                "web: gunicorn -c python:conf.missing wsgi:app\n",
+                &[("conf/__init__.py", "")],
+                Some((NOT_FOUND, "`conf.missing`")),
+            ),
+            ("web: gunicorn -c python:conf.g wsgi:app\n", &[("conf/g.py", "workers = 2\n")], None),
+            ("web: gunicorn -c python:my_conf wsgi:app\n", &[("requirements.txt", "gunicorn\n-e .\n")], None),
+            (
+                "web: gunicorn wsgi:app\nworker: celery --app=mysite.nope:app worker\n",
+                mysite,
+                Some(("app::module-not-found", "mysite.nope")),
+            ),
+            (
+                "web: gunicorn wsgi:app\nworker: celery -A mysite.celry worker\n",
+                mysite,
+                Some(("app::module-not-found", "`mysite.celery`")),
+            ),
+            ("web: gunicorn wsgi:app\nworker: celery -A mysite worker\n", mysite, None),
+            ("web: gunicorn wsgi:app\nworker: celery -A mysite.celery.app worker\n", mysite, None),
+            ("web: fastapi run main.py\n", bare, Some((NOT_INSTALLED, "fastapi[standard]"))),
+            (
+                "web: fastapi run main.py\n",
+                &[fastapi, ("requirements.txt", "fastapi[standard]==0.115.6\n")],
+                None,
+            ),
+            ("web: fastapi run main.py\n", &[fastapi, ("requirements.txt", "fastapi==0.111.0\n")], None),
+            (
+                "web: fastapi run main.py\n",
+                &[fastapi, ("requirements.txt", "fastapi==0.115.6\nfastapi-cli==0.0.7\n")],
+                None,
+            ),
+            (
+                "web: fastapi run main.py\n",
+                &[
+                    fastapi,
+                    ("requirements.txt", "fastapi==0.115.6\n-r more.txt\n"),
+                    ("more.txt", "fastapi-cli\n"),
+                ],
+                None,
+            ),
+            (
+                "web: hatch run gunicorn wsgi:app\n",
+                &[],
+                Some(("procfile::missing-tool", "\nweb: gunicorn wsgi:app")),
+            ),
+            (
+                "web: rye run gunicorn -b :8000 wsgi:app\n",
+                &[],
+                Some(("procfile::missing-tool", "\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app")),
+            ),
+            ("web: hatch run web\n", &[], Some(("procfile::missing-tool", "hatch"))),
+            ("web: hatch run web\n", &[("requirements.txt", "hatch==1.14.0\n")], None),
+            ("web: hatch run web\n", &[("bin/post_compile", "pip install hatch\n")], None),
+            ("web: npm start\n", &[], Some((NOT_INSTALLED, "no package.json"))),
+            ("web: yarn start\n", &[], Some((NOT_INSTALLED, "no package.json"))),
+            ("web: npm start\n", &[package], Some((NOT_INSTALLED, "only if Node.js's buildpack runs"))),
+            (
+                "web: npm start\n",
+                &[package, ("app.json", "{\"buildpacks\": [{\"url\": \"heroku/nodejs\"}]}")],
+                None,
+            ),
+            ("web: gunicorn wsgi:app & disown\n", &[], Some(("command::in-background", "`&`"))),
+            ("web: gunicorn wsgi:app & echo started; exit 0\n", &[], Some(("command::in-background", "`&`"))),
+            ("web: nohup gunicorn wsgi:app & disown -h\n", &[], Some(("command::in-background", "`&`"))),
+            ("web: gunicorn wsgi:app & wait\n", &[], None),
+            ("web: gunicorn wsgi:app & tail -f log\n", &[], None),
+            ("web: python tick.py & gunicorn wsgi:app\n", &[("tick.py", "")], None),
+        ] {
+            assert_one(procfile, more, expected);
+        }
+    }
+}

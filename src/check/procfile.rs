@@ -234,6 +234,7 @@ pub(super) fn may_have(facts: &Facts, tool: &str) -> bool {
 mod tests {
     use super::*;
     use crate::check::check;
+    use crate::check::line_tests::{assert_one, found};
     use crate::check::tests::app;
 
     // C19, C23
@@ -292,6 +293,82 @@ mod tests {
             let tools =
                 found.iter().filter(|finding| finding.code.entry().id == "procfile::missing-tool").count();
             assert_eq!(tools, expected, "{files:?} {found:#?}");
+        }
+    }
+
+    // C23
+    #[test]
+    fn a_line_that_is_none_is_one_finding_with_the_line_to_paste() {
+        for (procfile, id, line) in [
+            ("- web: gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("web gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("web = gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("web : gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            (
+                "web - gunicorn -b :8000 wsgi:app\n",
+                "procfile::no-colon",
+                "Write:\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app",
+            ),
+            ("web; gunicorn wsgi:app\n", "procfile::ignored-line", "Write:\nweb: gunicorn wsgi:app"),
+            ("web:gunicorn wsgi:app\n", "procfile::no-space", "Write:\nweb: gunicorn wsgi:app"),
+            ("\"web\": gunicorn wsgi:app\n", "procfile::ignored-line", "Write:\nweb: gunicorn wsgi:app"),
+            ("* web: gunicorn wsgi:app\n", "procfile::ignored-line", "Write:\nweb: gunicorn wsgi:app"),
+            ("gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("gunicorn: wsgi:app\n", "command::invalid", "Write:\nweb: gunicorn wsgi:app"),
+            (
+                "gunicorn: -b 0.0.0.0:8000 wsgi:app\n",
+                "command::invalid",
+                "Write:\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app",
+            ),
+            ("python wsgi.py\n", "procfile::no-colon", "Write:\nweb: python wsgi.py"),
+        ] {
+            assert_one(procfile, &[], Some((id, line)));
+        }
+        let list = found("- web: gunicorn wsgi:app\n- worker: python wsgi.py\n", &[]);
+        let ids: Vec<&str> = list.iter().map(|finding| finding.code.entry().id).collect();
+        assert_eq!(ids, ["procfile::no-colon", "procfile::no-colon"], "{list:#?}");
+        for procfile in [
+            "web: gunicorn wsgi:app\ngunicorn: gunicorn wsgi:app\n",
+            "web: gunicorn wsgi:app\n# web gunicorn\n",
+        ] {
+            assert_one(procfile, &[], None);
+        }
+    }
+
+    // C19
+    #[test]
+    fn a_server_of_another_name_is_suggested_with_the_port_of_the_dyno() {
+        for (command, line) in [
+            ("python -m http.server 8000", "web: python -m http.server $PORT"),
+            ("gunicorn -b 0.0.0.0:8000 wsgi:app", "web: gunicorn -b 0.0.0.0:$PORT wsgi:app"),
+            ("uvicorn wsgi:app --port 8000", "web: uvicorn wsgi:app --port $PORT --host 0.0.0.0"),
+            (
+                "waitress-serve --listen=127.0.0.1:8080 wsgi:app",
+                "web: waitress-serve --listen=0.0.0.0:$PORT wsgi:app",
+            ),
+            ("PORT=5000 gunicorn wsgi:app", "web: gunicorn wsgi:app"),
+        ] {
+            let all = found(
+                &format!("wbe: {command}\n"),
+                &[("requirements.txt", "gunicorn==23\nuvicorn==1\nwaitress==3\n")],
+            );
+            let [one] = all.as_slice() else { panic!("{command}: {all:#?}") };
+            assert!(one.fix().contains(line), "{command}: {}", one.fix());
+        }
+        let web = found("web: python -m http.server 8000\n", &[]);
+        assert!(web[0].fix().ends_with("web: python -m http.server $PORT"), "{web:#?}");
+        let flask = ("wsgi.py", "from flask import Flask\nsite = Flask(__name__)\n");
+        let requirements = ("requirements.txt", "flask==3.1.0\ngunicorn==23.0.0\n");
+        for command in [
+            "flask --app wsgi run",
+            "flask --app wsgi run -h 0.0.0.0 -p 8000",
+            "flask --app wsgi run -p $PORT -h 0.0.0.0",
+        ] {
+            for (name, count) in [("web", 1), ("wbe", 1)] {
+                let all = found(&format!("{name}: {command}\n"), &[flask, requirements]);
+                assert_eq!(all.len(), count, "{command} {all:#?}");
+                assert!(all[0].fix().contains("web: gunicorn wsgi:site"), "{command}: {}", all[0].fix());
+            }
         }
     }
 }

@@ -250,3 +250,147 @@ pub(super) fn binds_in(arguments: &str) -> Option<Vec<String>> {
     let binds: Vec<String> = invoked.option(&["-b", "--bind"]).into_iter().map(str::to_owned).collect();
     (!binds.is_empty() && !arguments.contains(['$', '`'])).then_some(binds)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::check;
+    use crate::check::line_tests::{WSGI, assert_one};
+    use crate::check::tests::app;
+
+    // C16, C34
+    #[test]
+    fn ports_in_settings_are_found() {
+        const FIXED: &str = "command::fixed-port";
+        const NO_PORT: &str = "command::no-port";
+        let all =
+            ("requirements.txt", "gunicorn==23.0.0\nhypercorn==0.17.3\nuwsgi==2.0.28\nuvicorn==0.34.0\n");
+        let hypercorn = "web: hypercorn -c hypercorn.toml wsgi:app\n";
+        let uwsgi = "web: uwsgi uwsgi.ini\n";
+        for (procfile, file, expected) in [
+            (
+                "web: gunicorn -c conf/g.py wsgi:app\n",
+                ("conf/g.py", "bind = ['0.0.0.0:8000']\n"),
+                Some((FIXED, "8000")),
+            ),
+            (
+                "web: gunicorn -c conf/g.py wsgi:app\n",
+                ("conf/g.py", "bind = ('0.0.0.0:8000',)\n"),
+                Some((FIXED, "8000")),
+            ),
+            (
+                "web: gunicorn -c conf/g.py wsgi:app\n",
+                ("conf/g.py", "bind = '0.0.0.0:8000,0.0.0.0:9000'\n"),
+                Some((FIXED, "8000")),
+            ),
+            (
+                "web: gunicorn -c python:conf.g wsgi:app\n",
+                ("conf/g.py", "bind = '0.0.0.0:8000'\n"),
+                Some((FIXED, "8000")),
+            ),
+            (
+                "web: gunicorn wsgi:app\n",
+                ("gunicorn.conf.py", "bind = ['127.0.0.1:8000', '127.0.0.1:8001']\n"),
+                Some((FIXED, "8000")),
+            ),
+            (
+                "web: gunicorn -c conf/g.py wsgi:app\n",
+                ("conf/g.py", "import os\nbind = ['0.0.0.0:' + os.environ['PORT']]\n"),
+                None,
+            ),
+            (
+                "web: gunicorn -c conf/g.py wsgi:app\n",
+                ("conf/g.py", "import os\nbind = ['127.0.0.1:80', f\"0.0.0.0:{os.environ['PORT']}\"]\n"),
+                None,
+            ),
+            (
+                "web: gunicorn -c conf/g.py -b 0.0.0.0:$PORT wsgi:app\n",
+                ("conf/g.py", "bind = ['0.0.0.0:8000']\n"),
+                None,
+            ),
+            ("web: gunicorn -b 0.0.0.0:$PORT -b 127.0.0.1:8001 wsgi:app\n", ("x.py", ""), None),
+            ("web: gunicorn -b 127.0.0.1:8001 -b 0.0.0.0:$PORT wsgi:app\n", ("x.py", ""), None),
+            (hypercorn, ("hypercorn.toml", "bind = \"0.0.0.0:8000\"\n"), Some((FIXED, "8000"))),
+            (
+                hypercorn,
+                ("hypercorn.toml", "workers = 2\nbind = [\"0.0.0.0:8000\", \"[::]:8000\"]\n"),
+                Some((FIXED, "8000")),
+            ),
+            (hypercorn, ("hypercorn.toml", "workers = 2\n"), Some((NO_PORT, "--bind 0.0.0.0:$PORT"))),
+            (hypercorn, ("hypercorn.toml", "bind = \"unix:/tmp/nginx.socket\"\n"), None),
+            (
+                "web: hypercorn -c file:h.py wsgi:app\n",
+                ("h.py", "bind = '0.0.0.0:8000'\n"),
+                Some((FIXED, "8000")),
+            ),
+            (
+                "web: hypercorn -c file:h.py wsgi:app\n",
+                ("h.py", "import os\nbind = '0.0.0.0:' + os.environ['PORT']\n"),
+                None,
+            ),
+            (
+                "web: hypercorn -c h.toml -b 0.0.0.0:$PORT wsgi:app\n",
+                ("h.toml", "bind = \"0.0.0.0:8000\"\n"),
+                None,
+            ),
+            (uwsgi, ("uwsgi.ini", "[uwsgi]\nhttp = :8000\nmodule = wsgi:app\n"), Some((FIXED, "$(PORT)"))),
+            (
+                "web: uwsgi --ini uwsgi.ini\n",
+                ("uwsgi.ini", "[uwsgi]\nhttp-socket = 0.0.0.0:8000\n"),
+                Some((FIXED, "$(PORT)")),
+            ),
+            (uwsgi, ("uwsgi.ini", "[uwsgi]\nhttp = :$PORT\n"), Some((FIXED, "expands `$(PORT)` only"))),
+            (uwsgi, ("uwsgi.ini", "[uwsgi]\nhttp = :$(PORT)\n"), None),
+            (uwsgi, ("uwsgi.ini", "[uwsgi]\n; http = :8000\nhttp-socket = 0.0.0.0:$(PORT)\n"), None),
+            (uwsgi, ("uwsgi.ini", "[uwsgi]\nini = base.ini\nhttp = :8000\n"), None),
+            (uwsgi, ("uwsgi.ini", "[dev]\nhttp = :8000\n[uwsgi]\nhttp = :$(PORT)\n"), None),
+            ("web: uwsgi --http :$PORT --ini uwsgi.ini\n", ("uwsgi.ini", "[uwsgi]\nhttp = :8000\n"), None),
+            ("web: gunicorn -b unix:/tmp/x.sock wsgi:app\n", ("x.py", ""), Some((NO_PORT, "/tmp/x.sock"))),
+            ("web: gunicorn --bind=unix:x.sock wsgi:app\n", ("x.py", ""), None),
+            ("web: uvicorn wsgi:app --uds /tmp/x.sock\n", ("x.py", ""), Some((NO_PORT, "/tmp/x.sock"))),
+            ("web: gunicorn -b unix:/tmp/x.sock wsgi:app\n", ("nginx.conf", ""), None),
+            ("web: gunicorn -b unix:/tmp/nginx.socket wsgi:app\n", ("x.py", ""), None),
+            ("web: bin/start-nginx gunicorn -b unix:/tmp/x.sock wsgi:app\n", ("x.py", ""), None),
+            ("web: gunicorn -b unix:/tmp/x.sock wsgi:app & caddy run\n", ("x.py", ""), None),
+            (
+                "web: GUNICORN_CMD_ARGS=--bind=127.0.0.1:8000 gunicorn wsgi:app\n",
+                ("x.py", ""),
+                Some((FIXED, "GUNICORN_CMD_ARGS")),
+            ),
+            (
+                "web: export GUNICORN_CMD_ARGS='-b :8000'; gunicorn wsgi:app\n",
+                ("x.py", ""),
+                Some((FIXED, "GUNICORN_CMD_ARGS")),
+            ),
+            ("web: GUNICORN_CMD_ARGS=\"--bind 0.0.0.0:$PORT\" gunicorn wsgi:app\n", ("x.py", ""), None),
+            ("web: GUNICORN_CMD_ARGS='-b :8000' gunicorn -b :$PORT wsgi:app\n", ("x.py", ""), None),
+            (
+                "web: gunicorn wsgi:app\n",
+                (".profile", "export GUNICORN_CMD_ARGS=\"--bind=127.0.0.1:8000\"\n"),
+                Some((FIXED, "8000")),
+            ),
+            (
+                "web: gunicorn wsgi:app\n",
+                (".profile.d/a.sh", "export GUNICORN_CMD_ARGS='--workers 2'\n"),
+                None,
+            ),
+        ] {
+            assert_one(procfile, &[all, file], expected);
+        }
+        for (command, name, value, expected) in [
+            ("gunicorn wsgi:app", "GUNICORN_CMD_ARGS", "--bind=127.0.0.1:8000", 1),
+            ("gunicorn wsgi:app", "GUNICORN_CMD_ARGS", "-w 2 -b 0.0.0.0:8000", 1),
+            ("gunicorn wsgi:app", "GUNICORN_CMD_ARGS", "-w 2 --access-logfile -", 0),
+            ("gunicorn wsgi:app", "GUNICORN_CMD_ARGS", "--bind 0.0.0.0:$PORT", 0),
+            ("gunicorn -b 0.0.0.0:$PORT wsgi:app", "GUNICORN_CMD_ARGS", "--bind=127.0.0.1:8000", 0),
+            ("uvicorn wsgi:app --host 0.0.0.0", "UVICORN_PORT", "8000", 1),
+            ("uvicorn wsgi:app --host 0.0.0.0 --port $PORT", "UVICORN_PORT", "8000", 0),
+        ] {
+            let procfile = format!("web: {command}\n");
+            let mut facts = app(&[all, WSGI, ("Procfile", procfile.as_str())]);
+            facts.config_vars.insert(name.to_owned(), value.to_owned());
+            let found = check(&facts);
+            assert_eq!(found.len(), expected, "{command} {name}={value} {found:#?}");
+            assert!(found.iter().all(|finding| finding.message.contains(name)), "{found:#?}");
+        }
+    }
+}

@@ -180,3 +180,79 @@ pub(super) fn streamlit_settings(facts: &Facts, dir: &str) -> Option<StreamlitSe
         server.get("address").and_then(toml::Value::as_str).map(str::to_owned).zip(line("address"));
     Some(settings)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::line_tests::found;
+
+    // C05
+    #[test]
+    fn ports_in_scripts_that_scripts_call_are_found() {
+        let streamlit = ("requirements.txt", "gunicorn==23.0.0\nstreamlit==1.41.1\n");
+        for (command, scripts, expected) in [
+            (
+                "bash run.sh",
+                &[
+                    ("run.sh", "#!/bin/bash\nbash inner.sh\n"),
+                    ("inner.sh", "exec gunicorn -b :8000 wsgi:app\n"),
+                ][..],
+                Some("inner.sh:1"),
+            ),
+            (
+                "bash run.sh",
+                &[("run.sh", "port=8000\nexec gunicorn -b 0.0.0.0:$port wsgi:app\n")],
+                Some("run.sh:2"),
+            ),
+            (
+                "bash run.sh",
+                &[("run.sh", "port=${1:-$PORT}\nexec gunicorn -b 0.0.0.0:$port wsgi:app\n")],
+                None,
+            ),
+            (
+                "bash run.sh",
+                &[("run.sh", "if [ $X ]; then port=8000; fi\nexec gunicorn -b 0.0.0.0:$port wsgi:app\n")],
+                None,
+            ),
+            ("bash run.sh", &[("run.sh", "bash run.sh\n")], None),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[
+                    ("setup.sh", "sh inner.sh\n"),
+                    ("inner.sh", "printf '[server]\\nport = 8503\\n' > ~/.streamlit/config.toml\n"),
+                ],
+                Some("inner.sh:1"),
+            ),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[("setup.sh", "cat > ~/.streamlit/config.toml <<EOF\n[server]\nport = 8503\nEOF\n")],
+                Some("setup.sh:3"),
+            ),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[("setup.sh", "cat > ~/.streamlit/config.toml <<EOF\n[server]\nport = $PORT\nEOF\n")],
+                None,
+            ),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[
+                    ("setup.sh", "sh inner.sh\n"),
+                    ("inner.sh", "echo port = $PORT > ~/.streamlit/config.toml\n"),
+                ],
+                None,
+            ),
+        ] {
+            let more = [&[streamlit, ("app.py", "import streamlit\n")], scripts].concat();
+            let found = found(&format!("web: {command}\n"), &more);
+            let places: Vec<String> = found
+                .iter()
+                .map(|finding| {
+                    finding
+                        .place
+                        .as_ref()
+                        .map_or(String::new(), |place| format!("{}:{}", place.file, place.line))
+                })
+                .collect();
+            assert_eq!(places, expected.into_iter().collect::<Vec<_>>(), "{command} {scripts:?} {found:#?}");
+        }
+    }
+}

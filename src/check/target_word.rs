@@ -94,3 +94,64 @@ impl Command<'_> {
         self.line.facts.has_version_of("gunicorn", 20)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::line_tests::{assert_one, found};
+
+    // C16: what gunicorn and the others make of a word was seen by calling them.
+    #[test]
+    fn words_that_name_no_app_are_told() {
+        let all = (
+            "requirements.txt",
+            "daphne==4.1.2\ngranian==1.7.0\ngunicorn==23.0.0\nhypercorn==0.17.3\nuvicorn==0.34.0\nwaitress==3.0.2\n",
+        );
+        const INVALID: &str = "command::invalid";
+        for (command, expected) in [
+            ("gunicorn wsgi:", Some((INVALID, "Write: wsgi:app"))),
+            ("gunicorn wsgi:app:", Some((INVALID, "Write: wsgi:app"))),
+            ("gunicorn wsgi::app", Some((INVALID, "Write: wsgi:app"))),
+            ("gunicorn 'wsgi:app;'", Some((INVALID, "Write: wsgi:app"))),
+            ("gunicorn wsgi:app,", Some((INVALID, "Write: wsgi:app"))),
+            ("gunicorn :app", Some((INVALID, "no module"))),
+            ("gunicorn wsgi:app.server", Some((INVALID, "server = app.server"))),
+            ("gunicorn wsgi.py", Some((INVALID, "Write: wsgi:app"))),
+            ("gunicorn wsgi.app", Some(("app::module-not-found", "`wsgi:app`"))),
+            ("uvicorn --host 0.0.0.0 --port $PORT wsgi:app:", Some((INVALID, "Write: wsgi:app"))),
+            ("uvicorn --host 0.0.0.0 --port $PORT wsgi:", Some((INVALID, "Write: wsgi:app"))),
+            ("hypercorn -b 0.0.0.0:$PORT wsgi:app:", Some((INVALID, "Write: wsgi:app"))),
+            ("hypercorn -b 0.0.0.0:$PORT wsgi.app", Some(("app::module-not-found", "`wsgi:app`"))),
+            ("daphne -b 0.0.0.0 -p $PORT wsgi:app:", Some((INVALID, "Write: wsgi:app"))),
+            ("waitress-serve --port=$PORT wsgi:app:", Some((INVALID, "Write: wsgi:app"))),
+            ("granian --host 0.0.0.0 --port $PORT wsgi:app:", Some((INVALID, "Write: wsgi:app"))),
+            // These work, or could.
+            ("gunicorn wsgi:app extra", None),
+            ("gunicorn wsgi:$NAME", None),
+            ("gunicorn package.app", None),
+            ("gunicorn 'package.app:make()'", None),
+            ("gunicorn shifty.app", None),
+            ("uvicorn --host 0.0.0.0 --port $PORT wsgi:app.inner", None),
+            ("hypercorn -b 0.0.0.0:$PORT asgi:wsgi:app", None),
+            ("waitress-serve --port=$PORT wsgi:", None),
+        ] {
+            let more = [
+                all,
+                ("package/__init__.py", ""),
+                ("package/app.py", "application = object()\ndef make(): ...\n"),
+                ("shifty.py", "import sys\nsys.modules['shifty.app'] = object()\n"),
+            ];
+            assert_one(&format!("web: {command}\n"), &more, expected);
+        }
+        // gunicorn before 20.0 evaluated what stands behind the colon.
+        for (requirements, is_wrong) in
+            [("gunicorn==19.9.0", false), ("gunicorn", false), ("gunicorn==20.1.0", true)]
+        {
+            let all = found("web: gunicorn wsgi:app.server\n", &[("requirements.txt", requirements)]);
+            assert_eq!(
+                all.iter().any(|finding| finding.code.entry().id == INVALID),
+                is_wrong,
+                "{requirements} {all:#?}"
+            );
+        }
+    }
+}

@@ -88,3 +88,47 @@ fn worker_name(invoked: &Invoked) -> Option<String> {
     };
     works.then(|| program.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::line_tests::assert_one;
+
+    // C22
+    #[test]
+    fn a_worker_under_the_name_web_is_one_finding() {
+        let requirements = (
+            "requirements.txt",
+            "arq==0.26.1\ncelery==5.4.0\ndramatiq==1.17.1\nhuey==2.5.2\nrq==2.1.0\ntaskiq==0.11.10\n",
+        );
+        let tasks = ("tasks.py", "app = huey = broker = Settings = object()\n");
+        for command in [
+            "celery -A tasks:app worker",
+            "celery -A tasks:app beat",
+            "arq tasks.Settings",
+            "huey_consumer tasks.huey",
+            "python -m huey.bin.huey_consumer tasks.huey",
+            "rq worker default",
+            "dramatiq tasks:broker",
+            "taskiq worker tasks:broker",
+            "cd . && celery -A tasks:app worker --loglevel=info",
+        ] {
+            let expected = format!("worker: {command}");
+            assert_one(
+                &format!("web: {command}\n"),
+                &[requirements, tasks],
+                Some(("command::no-port", &expected)),
+            );
+            // One that listens by itself, beside its work.
+            let listens = ("health.py", "import os\nport = int(os.environ['PORT'])\n");
+            assert_one(&format!("web: {command}\n"), &[requirements, tasks, listens], None);
+        }
+        for command in [
+            "celery -A tasks:app worker & gunicorn wsgi:app",
+            "python tasks.py",
+            "celery -A tasks:app flower --port=$PORT",
+        ] {
+            let requirements = ("requirements.txt", "celery==5.4.0\ngunicorn==23.0.0\nflower==2.0.1\n");
+            assert_one(&format!("web: {command}\n"), &[requirements, tasks], None);
+        }
+    }
+}
