@@ -276,7 +276,7 @@ pub(super) fn listening(server: &Server, invoked: &Invoked) -> Listening {
 
 /// Splits `host:port`, `:port`, `[::]:port`.
 pub(super) fn split_bind(bind: &str) -> (&str, Option<String>) {
-    if bind.starts_with("unix:") {
+    if bind.starts_with("unix:") || bind.starts_with("fd:") {
         return ("unix", None);
     }
     // A variable's default may have colons: `${PORT:-8000}`.

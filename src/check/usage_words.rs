@@ -207,6 +207,7 @@ mod tests {
             ("gunicorn -b 0.0.0.0:${PORT:-8000} wsgi:app", None),
             ("gunicorn -b 0.0.0.0:${PORT:=8000} wsgi:app", None),
             ("gunicorn wsgi:app;", None),
+            ("gunicorn -b fd://3 wsgi:app", None),
             // Numbers.
             ("gunicorn --timeout 30s wsgi:app", Some((INVALID, "--timeout 30"))),
             ("gunicorn -w auto wsgi:app", Some((INVALID, "`auto`"))),
