@@ -6,6 +6,7 @@ pub(crate) mod ignored;
 pub(crate) mod left_out;
 mod links;
 mod manager_files;
+pub(crate) mod meant_line;
 pub(crate) mod names;
 mod pattern;
 pub(crate) mod procfile;

@@ -4,8 +4,15 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::meant_line::{MeantLine, meant_line};
 use super::names::printable;
 use crate::error::{ErrorCode, FindingCode, Severity, Snippet, UserError};
+
+/// The longest command that surely fits in a line of a report.
+const SHORT: usize = 60;
+
+/// What else a line may be.
+const COMMENT: &str = "\nIf it is a comment, start the line with `#`.";
 
 /// The longest name of a process type that the Platform API takes.
 const MAX_NAME: usize = 128;
@@ -64,6 +71,8 @@ pub struct ProcfileFinding {
     pub line: usize,
     /// One or more lines.
     pub text: String,
+    /// What to do about this line, where that is more than what the catalogue's entry says.
+    pub fix: Option<String>,
 }
 
 /// The process types that a Procfile declares.
@@ -75,6 +84,8 @@ pub struct Procfile {
     pub lines: BTreeMap<String, usize>,
     /// What the linter says.
     pub findings: Vec<ProcfileFinding>,
+    /// What was meant by lines that say something else, by their numbers.
+    pub meant: BTreeMap<usize, MeantLine>,
 }
 
 impl Procfile {
@@ -115,7 +126,20 @@ impl Procfile {
     }
 
     fn find(&mut self, code: FindingCode, severity: Severity, line: usize, text: String) {
-        self.findings.push(ProcfileFinding { code, severity, line, text });
+        self.findings.push(ProcfileFinding { code, severity, line, text, fix: None });
+    }
+
+    /// Finds something of a line that was meant to be another, which is the way out.
+    fn find_meant(&mut self, code: FindingCode, severity: Severity, number: usize, text: String, line: &str) {
+        let meant = meant_line(line);
+        let fix = meant.as_ref().map(|MeantLine { name, command }| {
+            let or = if code == FindingCode::ProcfileNoSpace { "" } else { COMMENT };
+            // What is indented isn't wrapped.
+            let indent = if command.len() > SHORT { "  " } else { "" };
+            format!("Write:\n{indent}{name}: {}{or}", printable(command.as_bytes()))
+        });
+        self.meant.extend(meant.map(|meant| (number, meant)));
+        self.findings.push(ProcfileFinding { code, severity, line: number, text, fix });
     }
 
     fn parse_line(&mut self, number: usize, line: &str, places: &mut BTreeMap<String, usize>) {
@@ -125,31 +149,51 @@ impl Procfile {
         };
         if has_colon {
             self.lint_entry(number, name, command);
+            let meant =
+                meant_line(line).filter(|meant| meant.name != name || meant.command != command.trim());
+            self.meant.extend(meant.map(|meant| (number, meant)));
         } else {
             let effect = match printable(command.as_bytes()) {
                 command if command.is_empty() => format!("type `{name}`, without a command"),
                 command => format!("type all the same: Heroku would run `{command}` for the type `{name}`"),
             };
             let text = format!(
-                "Line {number} of the Procfile has no colon after its first word, but declares a process \
-                 {effect}.\n\
-                 Write `{name}: command`, or start the line with `#` if it is a comment."
+                "Line {number} of the Procfile has no colon after its first word, but declares a process {effect}."
             );
-            self.find(FindingCode::ProcfileNoColon, Severity::Error, number, text);
+            self.find_meant(FindingCode::ProcfileNoColon, Severity::Error, number, text, line);
+            // Nothing else is to be said of a type that nobody meant.
+            if self.meant.get(&number).is_some_and(|meant| meant.name != name) {
+                self.declare(number, name, command, places);
+                return;
+            }
         }
+        if !self.declare(number, name, command, places) {
+            let text = format!(
+                "Line {number} of the Procfile declares the process type `{name}` again.\n\
+                 The command of this line counts."
+            );
+            self.find(FindingCode::ProcfileDuplicate, Severity::Warning, number, text);
+        }
+    }
+
+    /// Adds a process type; of one that is there, the last command counts. Returns whether it is new.
+    fn declare(
+        &mut self,
+        number: usize,
+        name: &str,
+        command: &str,
+        places: &mut BTreeMap<String, usize>,
+    ) -> bool {
         self.lines.insert(name.to_owned(), number);
         match places.get(name) {
             None => {
                 places.insert(name.to_owned(), self.processes.len());
                 self.processes.push((name.to_owned(), command.to_owned()));
+                true
             }
             Some(place) => {
                 command.clone_into(&mut self.processes[*place].1);
-                let text = format!(
-                    "Line {number} of the Procfile declares the process type `{name}` again.\n\
-                     The command of this line counts."
-                );
-                self.find(FindingCode::ProcfileDuplicate, Severity::Warning, number, text);
+                false
             }
         }
     }
@@ -193,21 +237,19 @@ impl Procfile {
         }
         let name_end = line.find(|letter| !is_name(letter)).unwrap_or(line.len());
         let shown = printable(line.as_bytes());
-        if let (Some(command), 1..) = (line[name_end..].strip_prefix(':'), name_end) {
-            let name = &line[..name_end];
+        if line[name_end..].starts_with(':') && name_end > 0 {
             let text = format!(
                 "Heroku ignores line {number} of the Procfile: `{shown}`\n\
-                 There has to be a space after the colon: `{name}: {}`",
-                printable(command.trim_start().as_bytes())
+                 There has to be a space after the colon."
             );
-            self.find(FindingCode::ProcfileNoSpace, Severity::Warning, number, text);
+            self.find_meant(FindingCode::ProcfileNoSpace, Severity::Warning, number, text, line);
         } else {
             let text = format!(
                 "Heroku ignores line {number} of the Procfile: `{shown}`\n\
                  A line is the name of a process type (letters, digits, hyphens, underscores), \
                  a colon, a space and a command; or a comment that starts with `#`."
             );
-            self.find(FindingCode::ProcfileIgnoredLine, Severity::Warning, number, text);
+            self.find_meant(FindingCode::ProcfileIgnoredLine, Severity::Warning, number, text, line);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ignored::find_ignored;
 use super::names::printable;
-use super::procfile::{Procfile, ProcfileError, is_misnamed};
+use super::procfile::{Procfile, ProcfileError, ProcfileFinding, is_misnamed};
 use super::reading::{read_capped, read_patterns};
 use super::slugignore::{self, Slugignore};
 use super::slugignore_post::{self, SlugignorePost};
@@ -88,13 +88,18 @@ fn gather(
                 .findings
                 .iter()
                 .filter(|finding| finding.severity != Severity::Note)
-                .map(|finding| Finding { code: finding.code.into(), text: finding.text.clone() }),
+                .map(|finding| Finding { code: finding.code.into(), text: told(finding) }),
         ),
         None => source.findings.extend(find_misnamed_procfile(&source.names)),
     }
     let ignored = find_ignored(|name| String::from_utf8(source.read_file(name).ok()?).ok());
     source.findings.extend(ignored);
     Ok(source)
+}
+
+/// Says what a line of the Procfile is, and what to do about it.
+fn told(ProcfileFinding { text, fix, .. }: &ProcfileFinding) -> String {
+    fix.as_ref().map_or_else(|| text.clone(), |fix| format!("{text}\n{fix}"))
 }
 
 /// What is told of `.slugignore`, which is applied once.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::meant_line::MeantLine;
 use crate::app::procfile::{Procfile, lines_of};
-use crate::python::requirements::Requirements;
+use crate::python::requirements::{RequirementKind, Requirements, normalised_name};
 
 /// What is known about an app.
 #[derive(Debug, Default)]
@@ -101,15 +102,42 @@ impl Facts {
         self.files.get(path).is_some_and(|file| file.is_dir || file.is_link)
     }
 
-    /// Returns the process types and their commands with the number of the line of each.
+    /// Returns whether a package is surely there in a major version, or a newer one: by what is installed, or a pin.
+    pub fn has_version_of(&self, package: &str, major: u32) -> bool {
+        let is_new = |version: &str| {
+            version
+                .split('.')
+                .next()
+                .and_then(|first| first.parse().ok())
+                .is_some_and(|first: u32| first >= major)
+        };
+        if let Some(installed) = &self.installed {
+            let mut found =
+                installed.distributions.iter().filter(|found| normalised_name(&found.name) == package);
+            return found.next().is_some_and(|found| is_new(&found.version));
+        }
+        let entries = self.requirements.iter().flat_map(|requirements| &requirements.entries);
+        let mut pins = entries.filter_map(|entry| match &entry.kind {
+            RequirementKind::Named { name, text, .. } if name == package => text.split_once("=="),
+            _ => None,
+        });
+        pins.next().is_some_and(|(_, version)| is_new(version.trim()))
+    }
+
+    /// Returns the process types and their commands with the number of the line of each. Those that nobody meant, as
+    /// their lines aren't what they should be, aren't among them.
     pub fn processes(&self) -> Vec<Process<'_>> {
         let Some((procfile, text)) = &self.procfile else { return Vec::new() };
         let lines = lines_of(text);
         procfile
             .processes
             .iter()
-            .map(|(name, command)| {
-                let line = procfile.lines.get(name).copied().unwrap_or(1);
+            .map(|(name, command)| (name, command, procfile.lines.get(name).copied().unwrap_or(1)))
+            .filter(|(name, command, line)| {
+                let is_it = |meant: &MeantLine| meant.name == **name && meant.command == command.trim();
+                procfile.meant.get(line).is_none_or(is_it)
+            })
+            .map(|(name, command, line)| {
                 let text = lines.get(line - 1).map_or("", |text| text.trim_end());
                 Process { name, command, line, text }
             })

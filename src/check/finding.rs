@@ -81,7 +81,8 @@ impl Finding {
             text: (*line).to_owned(),
             label: String::new(),
         });
-        Self::new(found.code, found.text.clone()).with_severity(found.severity).at(place)
+        let finding = Self::new(found.code, found.text.clone()).with_severity(found.severity).at(place);
+        Self { fix: found.fix.clone(), ..finding }
     }
 }
 

@@ -2,49 +2,59 @@
 
 use super::catalogue::{FindingCode, Severity};
 use super::code::{Code, web_process};
-use super::command::{Invoked, join, parse_command};
+use super::command::{Invoked, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, line_of, point_at};
-use super::script_server::{check_runserver, check_script};
-use super::servers::{Listening, Server, is_fixed, is_loopback, listening, server_of, split_bind};
+use super::paste::line_to_paste;
+use super::script_server::{check_runserver, check_script, production};
+use super::server_files::lacks_port;
+use super::servers::{Listening, Server, is_fixed, is_loopback, listening, server_of};
 use super::shell::End;
 use super::sources::{fixed_in_scripts, has_open_word, is_one_off, may_be_told, streamlit_settings};
+use super::worker_as_web::check_worker;
+
+/// How many scripts that call each other are followed.
+const MAX_DEPTH: usize = 3;
 
 /// Checks the web process.
 pub(super) fn check_listening(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let Some(process) = web_process(facts) else { return Vec::new() };
     let commands = parse_command(process.command);
-    let line = Line { facts, code, process: &process, script: None, before: &[] };
-    line.check(&commands)
+    let line = Line { facts, code, process: &process, script: None, before: &[], depth: 0 };
+    let mut findings = line.check(&commands);
+    findings.extend(check_worker(facts, &process));
+    findings
 }
 
 /// A line of the Procfile, or a script of the app that it runs.
-struct Line<'a> {
-    facts: &'a Facts,
-    code: &'a Code<'a>,
-    process: &'a Process<'a>,
+pub(super) struct Line<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) code: &'a Code<'a>,
+    pub(super) process: &'a Process<'a>,
     /// The script.
     script: Option<&'a str>,
     /// What has run before the script.
     before: &'a [Invoked],
+    /// How many scripts have called each other on the way.
+    depth: usize,
 }
 
 /// A command, and what its line runs before and after it.
-struct Place<'a> {
-    line: &'a Line<'a>,
-    invoked: &'a Invoked,
+pub(super) struct Place<'a> {
+    pub(super) line: &'a Line<'a>,
+    pub(super) invoked: &'a Invoked,
     before: Vec<Invoked>,
     after: &'a [Invoked],
 }
 
 /// What keeps requests from arriving.
-struct Problem {
-    code: FindingCode,
-    message: String,
-    words: String,
-    label: &'static str,
+pub(super) struct Problem {
+    pub(super) code: FindingCode,
+    pub(super) message: String,
+    pub(super) words: String,
+    pub(super) label: &'static str,
     /// A place that isn't in the line.
-    elsewhere: Option<Finding>,
+    pub(super) elsewhere: Option<Finding>,
 }
 
 impl Line<'_> {
@@ -58,7 +68,7 @@ impl Line<'_> {
                 findings.extend(place.check_server(server));
             } else if let Some(script) = invoked.script() {
                 findings.extend(self.check_python(invoked, &script));
-            } else if let Some(script) = invoked.shell_script().filter(|_| self.script.is_none()) {
+            } else if let Some(script) = invoked.shell_script().filter(|_| self.depth < MAX_DEPTH) {
                 findings.extend(place.check_shell_script(&script));
             }
         }
@@ -77,7 +87,7 @@ impl Line<'_> {
     }
 
     /// Points at words of a command.
-    fn point(&self, invoked: &Invoked, words: &str, label: &str) -> Option<crate::error::Snippet> {
+    pub(super) fn point(&self, invoked: &Invoked, words: &str, label: &str) -> Option<crate::error::Snippet> {
         match self.script {
             Some(file) => {
                 let line = line_of(self.facts.texts.get(file)?, invoked.line)?;
@@ -101,7 +111,8 @@ impl Place<'_> {
         let Some(text) = facts.texts.get(script).filter(|_| self.invoked.dir.is_empty()) else {
             return Vec::new();
         };
-        let inner = Line { facts, code, process, script: Some(script), before: &self.before };
+        let depth = self.line.depth + 1;
+        let inner = Line { facts, code, process, script: Some(script), before: &self.before, depth };
         inner.check(&parse_command(text))
     }
 
@@ -113,22 +124,35 @@ impl Place<'_> {
             let message =
                 format!("`{name}` is a server for development: it wasn't made to be reached by the public.");
             let word = server.subcommand.unwrap_or(program);
+            let fix = production(self.line.facts, |_| program != "http.server").unwrap_or_else(|| {
+                let line = match program {
+                    "http.server" => {
+                        return format!(
+                            "Use a server for production, such as gunicorn with WhiteNoise for static files.\n\
+                             This one gets requests when it is called like this:\n{}",
+                            line_to_paste("web", self.line.process.command)
+                        );
+                    }
+                    "fastapi" => self.line.process.command.replacen("fastapi dev", "fastapi run", 1),
+                    _ => return FindingCode::CommandDevServer.entry().fix.to_owned(),
+                };
+                format!("Use a server for production:\n{}", line_to_paste(self.line.process.name, &line))
+            });
             return vec![match problem {
                 // One cause: another server is needed, whatever this one is told.
                 Some(problem) if problem.code == FindingCode::CommandFixedPort => {
-                    self.finding(problem).with_fix(FindingCode::CommandDevServer.entry().fix)
+                    self.finding(problem).with_fix(fix)
                 }
                 Some(problem) => {
                     let message = format!("{message} {}", problem.message);
                     Finding::new(FindingCode::CommandDevServer, message)
                         .with_severity(Severity::Error)
+                        .with_fix(fix)
                         .at(self.line.point(self.invoked, word, "for development"))
                 }
-                None => Finding::new(FindingCode::CommandDevServer, message).at(self.line.point(
-                    self.invoked,
-                    word,
-                    "for development",
-                )),
+                None => Finding::new(FindingCode::CommandDevServer, message)
+                    .with_fix(fix)
+                    .at(self.line.point(self.invoked, word, "for development")),
             }];
         }
         let mut findings: Vec<Finding> = Vec::new();
@@ -163,8 +187,18 @@ impl Place<'_> {
         let Line { facts, .. } = *self.line;
         let (program, invoked) = (server.program, self.invoked);
         let told = listening(server, invoked);
-        if told.elsewhere || has_open_word(invoked) {
+        if told.elsewhere && !has_open_word(invoked) {
+            let named = if told.words.is_empty() { self.named_settings(server) } else { None };
+            return named.map(elsewhere).or_else(|| self.only_socket(server));
+        }
+        if has_open_word(invoked) {
             return None;
+        }
+        if told.port.is_none()
+            && (program != "gunicorn" || told.words.is_empty())
+            && let Some(finding) = self.variable(server)
+        {
+            return Some(elsewhere(finding));
         }
         if told.port.is_none()
             && let Some(finding) = fixed_in_scripts(facts, server, &self.before)
@@ -202,7 +236,7 @@ impl Place<'_> {
     }
 
     /// Whether nothing else in the line may listen in the server's place.
-    fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         let apart = |end: End| matches!(end, End::Background | End::Pipe);
         self.before.iter().all(|earlier| is_one_off(earlier) && !apart(earlier.end))
             && (self.after.is_empty() || !apart(self.invoked.end))
@@ -223,7 +257,14 @@ impl Place<'_> {
             }
             // `export PORT=8000; gunicorn -b 0.0.0.0:$PORT`
             Some(port) if port.trim_matches(['$', '{', '}']) == "PORT" => self.set_port().map(elsewhere),
-            Some(_) => None,
+            // `port=8000; gunicorn -b 0.0.0.0:$port`
+            Some(port) => {
+                let value = self.assigned(port).filter(|value| is_fixed(value) && self.is_alone())?;
+                let message = format!(
+                    "{program} listens on port {value}, which is in `{port}`, but Heroku sends requests to the port in PORT."
+                );
+                problem(FindingCode::CommandFixedPort, message, port, "a fixed port")
+            }
             // An address without a port: what gunicorn takes then isn't PORT.
             None if program == "gunicorn" && told.words.last().is_some_and(|bind| lacks_port(bind)) => {
                 let word = told.words.last()?;
@@ -243,8 +284,25 @@ impl Place<'_> {
         }
     }
 
+    /// Returns what an earlier command of the line surely put into a variable.
+    fn assigned(&self, port: &str) -> Option<&str> {
+        let name =
+            port.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).or(port.strip_prefix('$'))?;
+        let is_it = |earlier: &&Invoked| earlier.variables.iter().any(|(known, _)| known == name);
+        // What is set in several places depends on more than this line.
+        let mut setting = self.before.iter().filter(|earlier| earlier.program.is_empty()).filter(is_it);
+        let exported = self.invoked.exported.iter().rev().find(|(known, _)| known == name);
+        match (setting.next(), setting.next(), exported) {
+            (Some(earlier), None, None) if !earlier.is_conditional => {
+                earlier.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+            }
+            (None, None, Some((_, value))) => Some(value.as_str()),
+            _ => None,
+        }
+    }
+
     /// Finds a PORT that the command sets itself.
-    fn set_port(&self) -> Option<Finding> {
+    pub(super) fn set_port(&self) -> Option<Finding> {
         let program = &self.invoked.program;
         let port = self.invoked.variable("PORT").filter(|port| is_fixed(port))?;
         let assignment = format!("PORT={port}");
@@ -272,54 +330,10 @@ impl Place<'_> {
             format!("{} listens on {host}, where requests from outside don't arrive.", server.name());
         Some(Problem { code: FindingCode::CommandLoopback, message, words, label, elsewhere: None })
     }
-
-    /// gunicorn's settings may have a `bind` of their own.
-    fn gunicorn_settings(&self) -> Option<Finding> {
-        let Line { facts, code, .. } = *self.line;
-        let named =
-            self.invoked.option(&["-c", "--config"]).last().map(|file| file.trim_start_matches("file:"));
-        let file = join(&self.invoked.dir, named.unwrap_or("gunicorn.conf.py"));
-        let bind = code.module(&file).zip(facts.texts.get(&file)).and_then(|(module, text)| {
-            let bind = module.assignments.iter().rev().find(|assignment| assignment.target == "bind")?;
-            let value = bind.string.clone().filter(|_| bind.certain && !bind.value.starts_with(['f', 'F']));
-            Some((value, bind.place, text))
-        });
-        let Some((value, place, text)) = bind else {
-            return self.set_port();
-        };
-        let value = value?;
-        let (host, port) = split_bind(&value);
-        let fixed = port.filter(|port| is_fixed(port));
-        let (code, message, label) = if let Some(port) = fixed {
-            let message = format!(
-                "gunicorn's settings bind it to port {port}, but Heroku sends requests to the port in PORT."
-            );
-            (FindingCode::CommandFixedPort, message, "a fixed port")
-        } else if lacks_port(&value) {
-            let message =
-                format!("gunicorn's settings bind it to {value} without a port, so it listens on port 8000.");
-            (FindingCode::CommandFixedPort, message, "no port")
-        } else if is_loopback(host) {
-            let message =
-                format!("gunicorn's settings bind it to {host}, where requests from outside don't arrive.");
-            (FindingCode::CommandLoopback, message, "this machine only")
-        } else {
-            return None;
-        };
-        let fix = "Delete the line: gunicorn takes the port from PORT by itself. Or write\n\
-                   bind = \"0.0.0.0:\" + os.environ[\"PORT\"]";
-        Some(Finding::new(code, message).with_fix(fix).at(place.snippet(&file, text, label)))
-    }
 }
 
 fn elsewhere(finding: Finding) -> Problem {
     let code = finding.code;
     let message = finding.message.clone();
     Problem { code, message, words: String::new(), label: "", elsewhere: Some(finding) }
-}
-
-/// Whether gunicorn is told an address and no port.
-fn lacks_port(bind: &str) -> bool {
-    let is_elsewhere = ["unix:", "fd:"].iter().any(|kind| bind.starts_with(kind));
-    !is_elsewhere && !bind.is_empty() && !bind.contains(['$', ',']) && split_bind(bind).1.is_none()
 }

@@ -92,7 +92,8 @@ fn served(invoked: &Invoked) -> Option<Loading> {
     let calls = invoked.has_flag(&["--factory", "--call"]);
     let word = target(server, invoked);
     if server.program != "gunicorn" {
-        return Some(Loading { calls, ..named(word?, None)? });
+        let default = (server.program == "hypercorn").then_some("app");
+        return Some(Loading { calls, ..named(word?, default)? });
     }
     if invoked.has_flag(&["--paste", "--paster"]) {
         return None;

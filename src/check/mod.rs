@@ -7,6 +7,7 @@
 
 mod absent;
 mod accepted;
+mod activation;
 pub(crate) mod boot;
 mod code;
 mod collectstatic;
@@ -20,12 +21,19 @@ pub(crate) mod finding;
 pub(crate) mod gather;
 mod imports;
 mod installed;
+mod known_programs;
 mod libraries;
+#[cfg(test)]
+mod line_tests;
 mod listening;
+mod listening_elsewhere;
 mod loading;
+mod meant;
 mod module;
 mod needed_files;
 mod options;
+mod other_tools;
+mod paste;
 mod pkg_resources;
 mod process_line;
 mod procfile;
@@ -35,6 +43,7 @@ mod required;
 mod requirements;
 mod script_server;
 mod secrets;
+mod server_files;
 mod servers;
 mod settings;
 mod settings_module;
@@ -44,9 +53,13 @@ mod stack;
 mod standard;
 mod storage;
 mod target;
+mod target_word;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod usage_words;
+mod worker_as_web;
+mod worker_words;
 
 use code::Code;
 use facts::Facts;
@@ -70,6 +83,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = [
         procfile::check_procfile(facts),
         programs::check_programs(facts),
+        other_tools::check_other_tools(facts),
         usage,
         target::check_targets(facts, &code),
         if is_asked { listening::check_listening(facts, &code) } else { Vec::new() },

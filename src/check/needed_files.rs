@@ -3,13 +3,17 @@
 
 use super::absent::left_out_file;
 use super::catalogue::FindingCode;
+use super::code::roots_of;
 use super::command::{Invoked, below_home, join};
 use super::facts::Process;
 use super::finding::{Finding, point_at};
 use super::options::options_of;
 use super::process_line::{Command, Line};
 use super::programs::meant;
+use super::servers::is_dotted;
 use super::shell::End;
+use super::standard::is_standard;
+use super::target::is_surely_nowhere;
 
 impl Command<'_> {
     /// Returns the first file or directory that is named and isn't there.
@@ -36,6 +40,9 @@ impl Command<'_> {
         if let Some((_, end)) = by_place.iter().find(|(program, _)| *program == invoked.program) {
             named.extend(free_args(invoked).find(|word| word.ends_with(end)));
         }
+        if let Some(module) = self.missing_settings_module() {
+            return Some(module);
+        }
         let file = named.into_iter().find(|file| self.is_absent(file, false))?;
         if let Some(left_out) = left_out_file(line.facts, &join(&invoked.dir, file)) {
             let need = format!("The process type `{process}` needs the file {file}");
@@ -52,6 +59,41 @@ impl Command<'_> {
         let message =
             format!("The process type `{process}` needs the file {file}, which the app doesn't have.{meant}");
         Some(line.finding(FindingCode::CommandFileNotFound, message, file, "isn't there"))
+    }
+
+    /// `gunicorn -c python:settings`, where there is no such module.
+    fn missing_settings_module(&self) -> Option<Finding> {
+        let Self { line, invoked, .. } = *self;
+        if !["gunicorn", "hypercorn"].contains(&invoked.program.as_str()) {
+            return None;
+        }
+        let named = invoked.option(&["-c", "--config"]);
+        let module = named.last()?.strip_prefix("python:").filter(|module| is_dotted(module))?;
+        let facts = line.facts;
+        let path = module.replace('.', "/");
+        let is_there = roots_of(invoked).iter().any(|root| {
+            let path = join(root, &path);
+            facts.has_dir(&path) || facts.has_file(&format!("{path}.py"))
+        });
+        let (top, _) = module.split_once('.').unwrap_or((module, ""));
+        let has_init = facts.has_file(&format!("{}/__init__.py", join(&invoked.dir, top)));
+        if is_there
+            || is_standard(top)
+            || !(has_init || is_surely_nowhere(facts, top))
+            || !self.is_surely_absent(&format!("{path}.py"), false)
+            || facts.files.keys().any(|name| name.starts_with(&format!("{path}.")))
+        {
+            return None;
+        }
+        let meant = meant(facts, &format!("{path}.py"));
+        let message = format!(
+            "{} takes its settings from the module `{module}`, which the app doesn't have.{meant}",
+            invoked.program
+        );
+        Some(
+            line.finding(FindingCode::CommandFileNotFound, message, module, "isn't there")
+                .with_fix("Name a module or a file that the app has, or leave the option away."),
+        )
     }
 
     fn missing_dir(&self) -> Option<Finding> {
@@ -88,31 +130,36 @@ impl Command<'_> {
 
     /// Whether the app surely doesn't have a file or directory, and nothing makes it.
     fn is_absent(&self, path: &str, is_dir: bool) -> bool {
-        let Self { line: Line { facts, .. }, invoked, before } = *self;
         let path = match below_home(path) {
             Some(path) => path.to_owned(),
             None if path.starts_with(['/', '-', '~']) || path.contains("..") => return false,
-            None => join(&invoked.dir, path),
+            None => join(&self.invoked.dir, path),
         };
-        if path.is_empty() || path.contains(['$', '`', '*', '{']) {
-            return false;
-        }
-        let is_there = if is_dir { facts.has_dir(&path) } else { facts.has_file(&path) };
-        let below_link = path
-            .match_indices('/')
-            .any(|(at, _)| facts.files.get(&path[..at]).is_some_and(|entry| entry.is_link));
         // Other buildpacks keep theirs in directories like these.
         let is_built =
             path.starts_with('.') || ["vendor", "node_modules"].iter().any(|dir| path.starts_with(dir));
-        let first = path.split('/').next().unwrap_or(&path);
-        let is_made = |text: &str| text.contains(first) || text.contains(&path);
+        !is_built && self.is_surely_absent(&path, is_dir)
+    }
+
+    /// As [`Self::is_absent`] for a path that counts from the app's top, and that no buildpack makes.
+    pub(super) fn is_surely_absent(&self, path: &str, is_dir: bool) -> bool {
+        let Self { line: Line { facts, .. }, before, .. } = *self;
+        if path.is_empty() || path.contains(['$', '`', '*', '{']) {
+            return false;
+        }
+        let is_there = if is_dir { facts.has_dir(path) } else { facts.has_file(path) };
+        let below_link = path
+            .match_indices('/')
+            .any(|(at, _)| facts.files.get(&path[..at]).is_some_and(|entry| entry.is_link));
+        let first = path.split('/').next().unwrap_or(path);
+        let is_made = |text: &str| text.contains(first) || text.contains(path);
         let scripts = facts.texts.iter().filter(|(name, _)| {
             name.starts_with(".profile") || (name.starts_with("bin/") && name.ends_with("_compile"))
         });
         let may_be_made =
             before.iter().any(|earlier| !["cd", "export", "echo", ""].contains(&earlier.program.as_str()))
                 || scripts.map(|(_, text)| text).any(|text| is_made(text));
-        !is_there && !below_link && !is_built && !may_be_made
+        !is_there && !below_link && !may_be_made
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Options {
     pub(super) users: &'static [&'static str],
     /// Options that put it into the background.
     pub(super) background: &'static [&'static str],
+    /// Options that take a whole number.
+    pub(super) numbers: &'static [&'static str],
     /// Options of other servers that it doesn't have, and what it has in their place.
     pub(super) foreign: &'static [(&'static str, &'static str)],
 }
@@ -29,6 +31,7 @@ const PLAIN: Options = Options {
     dirs: NONE,
     users: NONE,
     background: NONE,
+    numbers: NONE,
     foreign: &[],
 };
 
@@ -52,17 +55,45 @@ const OPTIONS: &[Options] = &[
         dirs: &["--chdir", "--worker-tmp-dir"],
         users: &["-u", "--user", "-g", "--group"],
         background: &["-D", "--daemon"],
+        numbers: &[
+            "-w",
+            "--workers",
+            "--threads",
+            "-t",
+            "--timeout",
+            "--graceful-timeout",
+            "--keep-alive",
+            "--max-requests",
+            "--max-requests-jitter",
+            "--backlog",
+            "--worker-connections",
+        ],
         foreign: &[
             ("--port", BIND),
             ("--host", BIND),
             ("--listen", BIND),
             ("--app-dir", "--chdir DIRECTORY"),
             ("--factory", "'module:create_app()'"),
+            ("--env-file", "the line without it; config vars are in the environment"),
+            ("--proxy-headers", "--forwarded-allow-ips '*'"),
+            ("--debug", "--log-level debug"),
+            ("--worker", "--workers N"),
+            ("--workers-class", "--worker-class CLASS"),
+            ("--access-log", "--access-logfile -"),
+            ("--app", "module:name, without an option"),
         ],
     },
     Options {
         program: "uvicorn",
         files: &["--env-file", "--log-config", "--ssl-certfile", "--ssl-keyfile", "--ssl-ca-certs"],
+        numbers: &[
+            "--workers",
+            "--timeout-keep-alive",
+            "--timeout-graceful-shutdown",
+            "--backlog",
+            "--limit-concurrency",
+            "--limit-max-requests",
+        ],
         foreign: &[
             ("-b", HOST_AND_PORT),
             ("--bind", HOST_AND_PORT),
@@ -79,6 +110,7 @@ const OPTIONS: &[Options] = &[
         written: &["--access-logfile", "--error-logfile", "--access-log", "--error-log", "-p", "--pid"],
         users: &["-u", "--user", "-g", "--group"],
         background: &["-D", "--daemon"],
+        numbers: &["-w", "--workers", "--backlog", "--keep-alive"],
         foreign: &[("--port", BIND), ("--host", BIND), ("--listen", BIND)],
         ..PLAIN
     },
@@ -93,6 +125,7 @@ const OPTIONS: &[Options] = &[
     },
     Options {
         program: "waitress-serve",
+        numbers: &["--threads", "--backlog"],
         foreign: &[
             ("--bind", "--listen=*:$PORT"),
             ("-b", "--listen=*:$PORT"),
@@ -106,6 +139,7 @@ const OPTIONS: &[Options] = &[
         program: "granian",
         files: &["--log-config", "--ssl-certificate", "--ssl-keyfile"],
         dirs: &["--working-dir"],
+        numbers: &["--workers", "--backlog"],
         foreign: &[
             ("-b", HOST_AND_PORT),
             ("--bind", HOST_AND_PORT),

@@ -5,8 +5,10 @@ use super::command::{PACKAGE_MANAGERS, parse_command};
 use super::facts::Facts;
 use super::finding::{Finding, point_at};
 use super::gather::LOCK_FILES;
+use super::paste::line_to_paste;
 use super::required::lacking;
 use super::servers::server_of;
+use crate::app::meant_line::MeantLine;
 use crate::app::procfile::{is_misnamed, lines_of};
 use crate::plan::suggest::{Packages, Suggestion, describe_missing_procfile, suggest};
 use crate::python::requirements::{RequirementKind, normalised_name};
@@ -17,8 +19,20 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
         return missing_procfile(facts).into_iter().collect();
     };
     let lines = lines_of(text);
-    let mut findings: Vec<Finding> =
-        procfile.findings.iter().map(|found| Finding::of_procfile(found, &lines)).collect();
+    let mut findings: Vec<Finding> = procfile
+        .findings
+        .iter()
+        .map(|found| {
+            let finding = Finding::of_procfile(found, &lines);
+            let meant = procfile.meant.get(&found.line).zip(found.fix.as_ref());
+            let fix = meant.map(|(MeantLine { name, command }, fix)| {
+                let rest: Vec<&str> = fix.lines().skip(2).collect();
+                format!("Write:\n{}\n{}", line_to_paste(name, command), rest.join("\n"))
+            });
+            Finding { fix: fix.or(finding.fix.clone()), ..finding }
+        })
+        .collect();
+    findings.extend(programs_as_names(facts));
     if !procfile.processes.iter().any(|(name, _)| name == "web") {
         let declared: Vec<&str> = procfile.processes.iter().map(|(name, _)| name.as_str()).collect();
         let message = match declared.as_slice() {
@@ -36,7 +50,7 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
             None => message,
         };
         let close = declared.iter().find(|name| name.eq_ignore_ascii_case("web"));
-        let has_web_line = text.lines().any(|line| line.split_whitespace().next() == Some("web"));
+        let has_web_line = procfile.meant.values().any(|meant| meant.name == "web");
         let misnamed = if close.is_none() { misnamed_server(facts) } else { None };
         // A line without its colon has been told, with the same advice.
         findings.extend(if has_web_line {
@@ -121,19 +135,43 @@ fn missing(facts: &Facts) -> Finding {
     }
 }
 
+/// Finds lines that begin with a program where the name of a process type should be: `gunicorn: wsgi:app`.
+fn programs_as_names(facts: &Facts) -> Vec<Finding> {
+    let Some((procfile, text)) = &facts.procfile else { return Vec::new() };
+    let lines = lines_of(text);
+    let is_told =
+        |line: &usize| procfile.findings.iter().any(|found| found.line == *line && found.fix.is_some());
+    let untold = procfile.meant.iter().filter(|(line, _)| !is_told(line));
+    untold
+        .filter_map(|(number, MeantLine { name, command })| {
+            let line = lines.get(number - 1)?;
+            let program = command.split_whitespace().next()?;
+            let first = command.split_whitespace().nth(1)?;
+            let message = format!(
+                "The line begins with the program `{program}` where the name of the process type should be, so `{first}` is taken for the program, and there is none."
+            );
+            let fix = format!("Write:\n{}", line_to_paste(name, command));
+            let place = point_at("Procfile", *number, line, program, "no name of a process type");
+            Some(Finding::new(FindingCode::CommandInvalid, message).with_fix(fix).at(Some(place)))
+        })
+        .collect()
+}
+
 /// Finds a web server under another name than `web`: it gets no requests.
 fn misnamed_server(facts: &Facts) -> Option<Finding> {
     facts.processes().into_iter().find_map(|process| {
         let commands = parse_command(process.command);
         let server = commands.iter().filter(|invoked| !invoked.is_conditional).find_map(server_of)?;
         let name = process.name;
+        let line = if server.is_for_development { suggest_server(facts, |_| true) } else { None };
+        let line = line.map_or_else(|| line_to_paste("web", process.command), |suggestion| suggestion.line);
         let message = format!(
             "`{name}` runs {}, a web server, but Heroku routes requests to `web` only. Is `web` meant?",
             server.name()
         );
         let place = point_at("Procfile", process.line, process.text, name, "gets no requests");
         let finding = Finding::new(FindingCode::ProcfileNoWeb, message).with_severity(Severity::Warning);
-        Some(finding.with_fix(format!("Name it `web`:\nweb: {}", process.command)).at(Some(place)))
+        Some(finding.with_fix(format!("Name it `web`:\n{line}")).at(Some(place)))
     })
 }
 
@@ -167,7 +205,7 @@ fn missing_tools(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Whether the app may require a package manager as one of its packages.
-fn may_have(facts: &Facts, tool: &str) -> bool {
+pub(super) fn may_have(facts: &Facts, tool: &str) -> bool {
     if lacking(facts, tool).is_some() {
         return false;
     }
@@ -196,6 +234,7 @@ fn may_have(facts: &Facts, tool: &str) -> bool {
 mod tests {
     use super::*;
     use crate::check::check;
+    use crate::check::line_tests::{assert_one, found};
     use crate::check::tests::app;
 
     // C19, C23
@@ -254,6 +293,82 @@ mod tests {
             let tools =
                 found.iter().filter(|finding| finding.code.entry().id == "procfile::missing-tool").count();
             assert_eq!(tools, expected, "{files:?} {found:#?}");
+        }
+    }
+
+    // C23
+    #[test]
+    fn a_line_that_is_none_is_one_finding_with_the_line_to_paste() {
+        for (procfile, id, line) in [
+            ("- web: gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("web gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("web = gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("web : gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            (
+                "web - gunicorn -b :8000 wsgi:app\n",
+                "procfile::no-colon",
+                "Write:\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app",
+            ),
+            ("web; gunicorn wsgi:app\n", "procfile::ignored-line", "Write:\nweb: gunicorn wsgi:app"),
+            ("web:gunicorn wsgi:app\n", "procfile::no-space", "Write:\nweb: gunicorn wsgi:app"),
+            ("\"web\": gunicorn wsgi:app\n", "procfile::ignored-line", "Write:\nweb: gunicorn wsgi:app"),
+            ("* web: gunicorn wsgi:app\n", "procfile::ignored-line", "Write:\nweb: gunicorn wsgi:app"),
+            ("gunicorn wsgi:app\n", "procfile::no-colon", "Write:\nweb: gunicorn wsgi:app"),
+            ("gunicorn: wsgi:app\n", "command::invalid", "Write:\nweb: gunicorn wsgi:app"),
+            (
+                "gunicorn: -b 0.0.0.0:8000 wsgi:app\n",
+                "command::invalid",
+                "Write:\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app",
+            ),
+            ("python wsgi.py\n", "procfile::no-colon", "Write:\nweb: python wsgi.py"),
+        ] {
+            assert_one(procfile, &[], Some((id, line)));
+        }
+        let list = found("- web: gunicorn wsgi:app\n- worker: python wsgi.py\n", &[]);
+        let ids: Vec<&str> = list.iter().map(|finding| finding.code.entry().id).collect();
+        assert_eq!(ids, ["procfile::no-colon", "procfile::no-colon"], "{list:#?}");
+        for procfile in [
+            "web: gunicorn wsgi:app\ngunicorn: gunicorn wsgi:app\n",
+            "web: gunicorn wsgi:app\n# web gunicorn\n",
+        ] {
+            assert_one(procfile, &[], None);
+        }
+    }
+
+    // C19
+    #[test]
+    fn a_server_of_another_name_is_suggested_with_the_port_of_the_dyno() {
+        for (command, line) in [
+            ("python -m http.server 8000", "web: python -m http.server $PORT"),
+            ("gunicorn -b 0.0.0.0:8000 wsgi:app", "web: gunicorn -b 0.0.0.0:$PORT wsgi:app"),
+            ("uvicorn wsgi:app --port 8000", "web: uvicorn wsgi:app --port $PORT --host 0.0.0.0"),
+            (
+                "waitress-serve --listen=127.0.0.1:8080 wsgi:app",
+                "web: waitress-serve --listen=0.0.0.0:$PORT wsgi:app",
+            ),
+            ("PORT=5000 gunicorn wsgi:app", "web: gunicorn wsgi:app"),
+        ] {
+            let all = found(
+                &format!("wbe: {command}\n"),
+                &[("requirements.txt", "gunicorn==23\nuvicorn==1\nwaitress==3\n")],
+            );
+            let [one] = all.as_slice() else { panic!("{command}: {all:#?}") };
+            assert!(one.fix().contains(line), "{command}: {}", one.fix());
+        }
+        let web = found("web: python -m http.server 8000\n", &[]);
+        assert!(web[0].fix().ends_with("web: python -m http.server $PORT"), "{web:#?}");
+        let flask = ("wsgi.py", "from flask import Flask\nsite = Flask(__name__)\n");
+        let requirements = ("requirements.txt", "flask==3.1.0\ngunicorn==23.0.0\n");
+        for command in [
+            "flask --app wsgi run",
+            "flask --app wsgi run -h 0.0.0.0 -p 8000",
+            "flask --app wsgi run -p $PORT -h 0.0.0.0",
+        ] {
+            for (name, count) in [("web", 1), ("wbe", 1)] {
+                let all = found(&format!("{name}: {command}\n"), &[flask, requirements]);
+                assert_eq!(all.len(), count, "{command} {all:#?}");
+                assert!(all[0].fix().contains("web: gunicorn wsgi:site"), "{command}: {}", all[0].fix());
+            }
         }
     }
 }

@@ -1,55 +1,15 @@
 //! Whether the programs that the Procfile calls are there.
 
 use super::absent::{left_out_file, left_out_module};
+use super::activation::is_of_environment;
 use super::catalogue::FindingCode;
 use super::command::{Invoked, is_python, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
+use super::known_programs::PROGRAMS;
 use super::required::lacking;
+use super::standard::is_standard;
 use crate::error::similar::{closest, closest_file};
-
-/// Programs of Python packages, and the package of each. A program that isn't here may be the stack's, or another
-/// buildpack's.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("alembic", "alembic"),
-    ("arq", "arq"),
-    ("celery", "celery"),
-    ("chainlit", "chainlit"),
-    ("circusd", "circus"),
-    ("daphne", "daphne"),
-    ("ddtrace-run", "ddtrace"),
-    ("django-admin", "Django"),
-    ("dramatiq", "dramatiq"),
-    ("fastapi", "fastapi[standard]"),
-    ("flask", "Flask"),
-    ("granian", "granian"),
-    ("gunicorn", "gunicorn"),
-    ("honcho", "honcho"),
-    ("huey_consumer", "huey"),
-    ("huey_consumer.py", "huey"),
-    ("hypercorn", "hypercorn"),
-    ("jupyter", "jupyter"),
-    ("litestar", "litestar[standard]"),
-    ("mlflow", "mlflow"),
-    ("newrelic-admin", "newrelic"),
-    ("opentelemetry-instrument", "opentelemetry-distro"),
-    ("panel", "panel"),
-    ("prefect", "prefect"),
-    ("procrastinate", "procrastinate"),
-    ("pserve", "pyramid"),
-    ("quart", "quart"),
-    ("rq", "rq"),
-    ("rqworker", "rq"),
-    ("sanic", "sanic"),
-    ("scrapy", "scrapy"),
-    ("streamlit", "streamlit"),
-    ("supervisord", "supervisor"),
-    ("taskiq", "taskiq"),
-    ("uvicorn", "uvicorn"),
-    ("uwsgi", "uwsgi"),
-    ("voila", "voila"),
-    ("waitress-serve", "waitress"),
-];
 
 /// Checks every program of every process type.
 pub(super) fn check_programs(facts: &Facts) -> Vec<Finding> {
@@ -123,7 +83,8 @@ fn check_module(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
     let Some(installed) = facts.installed.as_ref() else {
         let is_known = PROGRAMS.iter().any(|(name, _)| *name == invoked.program);
         let in_app = facts.has_dir(&invoked.program) || facts.has_file(&format!("{}.py", invoked.program));
-        return (is_known && !in_app).then(|| check_program(facts, process, &invoked.program)).flatten();
+        let is_asked = is_known || !is_standard(&invoked.program);
+        return (is_asked && !in_app).then(|| check_program(facts, process, &invoked.program)).flatten();
     };
     let top = invoked.program.split('.').next().unwrap_or_default();
     let in_app = [invoked.dir.as_str(), ""].iter().any(|dir| {
@@ -198,6 +159,8 @@ fn check_own_file(facts: &Facts, process: &Process<'_>, word: &str, path: &str) 
             let message = format!("The process type `{}` runs {path}, which isn't executable.", process.name);
             Some(finding(FindingCode::CommandNotExecutable, process, message, word, "can't be executed"))
         }
+        // Told with its own way out.
+        None if is_of_environment(path) => None,
         None if may_be_built || path.starts_with("bin/start-") => None,
         None => {
             if let Some(left_out) = left_out_file(facts, path) {

@@ -54,7 +54,7 @@ pub(super) fn check_runserver(facts: &Facts, invoked: &Invoked) -> Option<(Findi
 }
 
 /// Says which server serves the same for production, if that is known.
-fn production(facts: &Facts, is_meant: impl Fn(&str) -> bool) -> Option<String> {
+pub(super) fn production(facts: &Facts, is_meant: impl Fn(&str) -> bool) -> Option<String> {
     let Suggestion { line, add } = suggest_server(facts, is_meant)?;
     let add = add.map(|package| format!(", with {package} in the\nrequirements")).unwrap_or_default();
     Some(format!("Use a server for production. Write in the Procfile{add}:\n{line}"))

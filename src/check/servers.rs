@@ -198,6 +198,7 @@ pub(super) const SERVERS: &[Server] = &[
         host: &["-b", "--bind"],
         default_is_loopback: false,
         is_for_development: true,
+        flags: &["--cgi"],
         ..PLAIN
     },
     Server {
@@ -243,9 +244,12 @@ pub(super) fn listening(server: &Server, invoked: &Invoked) -> Listening {
     for bind in invoked.option(server.bind) {
         let (host, port) = split_bind(bind);
         found.elsewhere |= host == "unix" || bind.starts_with("fd:");
-        found.host = host_of(host);
-        found.port = port;
         found.words.push(bind.to_owned());
+        // Of several addresses, one at PORT is enough.
+        if found.port.as_ref().is_none_or(|port| is_fixed(port)) {
+            found.host = host_of(host);
+            found.port = port;
+        }
     }
     // An option beats a variable.
     let [host_variable, port_variable] = server.variables;
@@ -258,7 +262,7 @@ pub(super) fn listening(server: &Server, invoked: &Invoked) -> Listening {
         found.words.push(port.to_owned());
     }
     if server.program == "http.server" {
-        found.port = invoked.args.iter().find(|arg| !arg.starts_with('-')).cloned();
+        found.port = free_words(server, invoked).first().map(|port| (*port).to_owned());
     }
     let is_elsewhere = |word: &String| {
         let name = word.split('=').next().unwrap_or_default();
@@ -272,7 +276,7 @@ pub(super) fn listening(server: &Server, invoked: &Invoked) -> Listening {
 
 /// Splits `host:port`, `:port`, `[::]:port`.
 pub(super) fn split_bind(bind: &str) -> (&str, Option<String>) {
-    if bind.starts_with("unix:") {
+    if bind.starts_with("unix:") || bind.starts_with("fd:") {
         return ("unix", None);
     }
     // A variable's default may have colons: `${PORT:-8000}`.
@@ -332,8 +336,10 @@ pub(super) fn target<'a>(server: &Server, invoked: &'a Invoked) -> Option<&'a st
     });
     match with_name {
         Some(word) => Some(word),
-        // gunicorn and its like look for `application` by themselves.
-        None if server.program == "gunicorn" => free.last().copied().filter(|word| is_dotted(word)),
+        // These look for a name by themselves.
+        None if ["gunicorn", "hypercorn"].contains(&server.program) => {
+            free.last().copied().filter(|word| is_dotted(word))
+        }
         None => None,
     }
 }

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::catalogue::FindingCode;
-use super::command::{Invoked, join};
+use super::command::{Invoked, join, parse_command};
 use super::facts::Facts;
 use super::finding::{Finding, line_of, point_at};
-use super::servers::Server;
+use super::server_files::binds_in;
+use super::servers::{Server, is_fixed, split_bind};
 
 /// Programs that run before a server and tell it nothing.
 const SILENT: &[&str] =
@@ -21,7 +22,10 @@ pub(super) fn may_be_told(facts: &Facts, server: &Server, invoked: &Invoked, bef
     let is_named = |text: &str| !prefix.is_empty() && text.contains(prefix);
     before.iter().any(|earlier| !tells_nothing(earlier))
         || has_open_word(invoked)
-        || profiles(facts).any(|(path, text)| is_named(text) || brings_more(path, text))
+        || profiles(facts).any(|(path, text)| {
+            // The buildpack's own says where gunicorn's log goes.
+            (is_named(text) && path != ".profile.d/python.gunicorn.sh") || brings_more(path, text)
+        })
         || facts.config_vars.keys().any(|name| is_named(name))
         || facts.texts.get("app.json").is_some_and(|text| is_named(text))
         || server.configuration.iter().any(|name| {
@@ -78,7 +82,16 @@ fn profiles(facts: &Facts) -> impl Iterator<Item = (&str, &str)> {
 fn scripts<'a>(facts: &'a Facts, before: &[Invoked]) -> Vec<(&'a str, &'a str)> {
     let called = before.iter().filter(|earlier| !earlier.is_conditional).filter_map(Invoked::shell_script);
     let called = called.filter_map(|path| facts.texts.get_key_value(&path));
-    profiles(facts).chain(called.map(|(path, text)| (path.as_str(), text.as_str()))).collect()
+    let called: Vec<(&str, &str)> = called.map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    // Scripts that these call.
+    let inner =
+        called.iter().flat_map(|(_, text)| parse_command(text)).filter(|invoked| !invoked.is_conditional);
+    let inner: Vec<(&str, &str)> = inner
+        .filter_map(|invoked| facts.texts.get_key_value(&invoked.shell_script()?))
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .filter(|inner| !called.contains(inner))
+        .collect();
+    profiles(facts).chain(called).chain(inner).collect()
 }
 
 /// `port = 8503` in what a script writes into Streamlit's settings. A script may write line ends as `\n`.
@@ -101,6 +114,9 @@ pub(super) fn fixed_in_scripts(facts: &Facts, server: &Server, before: &[Invoked
             if found[1] == *variable && !variable.is_empty() {
                 ports.extend(value.map(|value| (file, text, value)));
             }
+            if server.program == "gunicorn" && found[1] == *"GUNICORN_CMD_ARGS" {
+                ports.extend(value.and_then(bound_port).map(|value| (file, text, value)));
+            }
         }
         if server.program == "streamlit" && text.contains("streamlit") {
             let written = STREAMLIT_PORT.iter().flat_map(|pattern| pattern.captures_iter(text));
@@ -120,6 +136,16 @@ pub(super) fn fixed_in_scripts(facts: &Facts, server: &Server, before: &[Invoked
     let fix = format!("Leave the port away there, and write `{}` in the Procfile.", server.advice());
     let place = line_of(text, number).map(|line| point_at(file, number, &line, port, "a fixed port"));
     Some(Finding::new(FindingCode::CommandFixedPort, message).with_fix(fix).at(place))
+}
+
+/// Finds the port of the only address in gunicorn's arguments, with its place in the text.
+fn bound_port((start, arguments): (usize, &str)) -> Option<(usize, &str)> {
+    let addresses = binds_in(arguments)?;
+    let [address] = addresses.as_slice() else { return None };
+    let (_, port) = split_bind(address);
+    let port = port.filter(|port| is_fixed(port))?;
+    let at = arguments.find(address.as_str())? + address.len() - port.len();
+    Some((start + at, &arguments[at..at + port.len()]))
 }
 
 /// What Streamlit's own settings say of the port and the address, each with its line.
@@ -153,4 +179,80 @@ pub(super) fn streamlit_settings(facts: &Facts, dir: &str) -> Option<StreamlitSe
     settings.address =
         server.get("address").and_then(toml::Value::as_str).map(str::to_owned).zip(line("address"));
     Some(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::line_tests::found;
+
+    // C05
+    #[test]
+    fn ports_in_scripts_that_scripts_call_are_found() {
+        let streamlit = ("requirements.txt", "gunicorn==23.0.0\nstreamlit==1.41.1\n");
+        for (command, scripts, expected) in [
+            (
+                "bash run.sh",
+                &[
+                    ("run.sh", "#!/bin/bash\nbash inner.sh\n"),
+                    ("inner.sh", "exec gunicorn -b :8000 wsgi:app\n"),
+                ][..],
+                Some("inner.sh:1"),
+            ),
+            (
+                "bash run.sh",
+                &[("run.sh", "port=8000\nexec gunicorn -b 0.0.0.0:$port wsgi:app\n")],
+                Some("run.sh:2"),
+            ),
+            (
+                "bash run.sh",
+                &[("run.sh", "port=${1:-$PORT}\nexec gunicorn -b 0.0.0.0:$port wsgi:app\n")],
+                None,
+            ),
+            (
+                "bash run.sh",
+                &[("run.sh", "if [ $X ]; then port=8000; fi\nexec gunicorn -b 0.0.0.0:$port wsgi:app\n")],
+                None,
+            ),
+            ("bash run.sh", &[("run.sh", "bash run.sh\n")], None),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[
+                    ("setup.sh", "sh inner.sh\n"),
+                    ("inner.sh", "printf '[server]\\nport = 8503\\n' > ~/.streamlit/config.toml\n"),
+                ],
+                Some("inner.sh:1"),
+            ),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[("setup.sh", "cat > ~/.streamlit/config.toml <<EOF\n[server]\nport = 8503\nEOF\n")],
+                Some("setup.sh:3"),
+            ),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[("setup.sh", "cat > ~/.streamlit/config.toml <<EOF\n[server]\nport = $PORT\nEOF\n")],
+                None,
+            ),
+            (
+                "sh setup.sh && streamlit run app.py",
+                &[
+                    ("setup.sh", "sh inner.sh\n"),
+                    ("inner.sh", "echo port = $PORT > ~/.streamlit/config.toml\n"),
+                ],
+                None,
+            ),
+        ] {
+            let more = [&[streamlit, ("app.py", "import streamlit\n")], scripts].concat();
+            let found = found(&format!("web: {command}\n"), &more);
+            let places: Vec<String> = found
+                .iter()
+                .map(|finding| {
+                    finding
+                        .place
+                        .as_ref()
+                        .map_or(String::new(), |place| format!("{}:{}", place.file, place.line))
+                })
+                .collect();
+            assert_eq!(places, expected.into_iter().collect::<Vec<_>>(), "{command} {scripts:?} {found:#?}");
+        }
+    }
 }

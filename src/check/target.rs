@@ -11,10 +11,10 @@ use super::command::{Invoked, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
 use super::loading::{Loading, is_factory, loading};
+use super::meant::{MeantName, meant_module, meant_name};
 use super::module::Import;
-use super::servers::is_dotted;
+use super::servers::server_of;
 use super::standard::is_standard;
-use crate::error::similar::closest_own;
 use crate::python::requirements::RequirementKind;
 
 /// A program that a process type starts, and the app that it serves or works for.
@@ -145,7 +145,26 @@ fn check_target(
         ))
     };
     match code.find(module, roots) {
-        Found::Opaque => None,
+        Found::Opaque if is_celery => None,
+        Found::Opaque => {
+            let (file, parent, rest) = file_as_package(facts, code, module, roots)?;
+            let mut message = format!(
+                "`{word}` asks for the module `{module}`, but `{parent}` is a file, {file}, and no package."
+            );
+            let mut fix = format!("Write `{parent}:NAME`, with the name of the app in {file}.");
+            // `wsgi.app` for `wsgi:app`.
+            if !rest.contains('.') && code.binds(&file, rest, roots) == Some(true) {
+                message.push_str(&format!(" It does define `{rest}`."));
+                fix = format!("Write `{parent}:{rest}`: a colon is between the module and the name.");
+            } else if let Some(MeantName { name, .. }) = meant_name(code, &file, rest) {
+                fix = format!("Write `{parent}:{name}`: a colon is between the module and the name.");
+            }
+            Some(
+                Finding::new(FindingCode::AppModuleNotFound, message)
+                    .with_fix(fix)
+                    .at(point(module, "no such module")),
+            )
+        }
         Found::File(file) => {
             let Some(name) = name else {
                 return check_celery(code, module, &file, roots, is_celery)
@@ -154,16 +173,28 @@ fn check_target(
             if code.binds(&file, name, roots) != Some(false) {
                 return None;
             }
-            let others = apps_in(code, &file);
             let mut message = format!("`{word}` asks for `{name}`, and {file} has nothing of that name.");
-            if let Some(other) = others.first() {
-                message.push_str(&format!(" It does define `{other}`: write `{module}:{other}`."));
+            let meant = meant_name(code, &file, name);
+            if let Some(MeantName { name: other, is_app }) = &meant {
+                message.push_str(&match is_app {
+                    true => format!(" It does define `{other}`: write `{module}:{other}`."),
+                    false => format!(" Is `{other}` meant?"),
+                });
             }
             let words = if word.contains(':') { format!(":{name}") } else { word.to_owned() };
-            Some(
-                Finding::new(FindingCode::AppAttributeNotFound, message)
-                    .at(point(&words, "no such name in the module")),
-            )
+            let finding = Finding::new(FindingCode::AppAttributeNotFound, message)
+                .at(point(&words, "no such name in the module"));
+            Some(match meant.filter(|_| word.contains(':')) {
+                Some(MeantName { name, is_app }) => finding.with_fix(format!(
+                    "Write `{module}:{name}{}`, or define what the command asks for in {file}.",
+                    if word.ends_with("()") && !is_app { "()" } else { "" }
+                )),
+                // What the catalogue says is about servers.
+                None if server_of(invoked).is_none() => {
+                    finding.with_fix(format!("Define `{name}` in {file}, or name what it defines."))
+                }
+                None => finding,
+            })
         }
         // The last part may be a name in the module before it.
         Found::Partly(_) if is_celery && may_be_attribute(code, module, roots) => None,
@@ -176,14 +207,20 @@ fn check_target(
             if found == Found::Nothing && !is_surely_nowhere(facts, top) {
                 return None;
             }
-            if matches!(found, Found::Partly(_)) && is_installed(facts, top) {
+            if matches!(found, Found::Partly(_))
+                && is_installed(facts, top)
+                && !is_own_package(code, top, roots)
+            {
                 return None;
             }
             let mut message = format!("`{word}` asks for the module `{module}`, which the app doesn't have.");
-            if let Some(meant) = meant(code, &found, module, roots) {
-                message.push_str(&format!(" Is `{meant}` meant?"));
-            }
-            Some(Finding::new(FindingCode::AppModuleNotFound, message).at(point(module, "no such module")))
+            let finding = |message| {
+                Finding::new(FindingCode::AppModuleNotFound, message).at(point(module, "no such module"))
+            };
+            let Some(meant) = meant_module(code, module, roots) else { return Some(finding(message)) };
+            message.push_str(&format!(" Is `{meant}` meant?"));
+            let fix = format!("Write `{}`, if that is meant.", word.replacen(module.as_str(), &meant, 1));
+            Some(finding(message).with_fix(fix))
         }
     }
 }
@@ -211,7 +248,11 @@ fn check_celery(
     if !files.iter().all(|file| has_no_celery(code, file)) {
         return None;
     }
-    let message = format!("celery looks for its app in `{module}`, and {} makes none.", files.join(" nor "));
+    let makes = match files.as_slice() {
+        [one] => format!("{one} makes none"),
+        files => format!("neither {} makes one", files.join(" nor ")),
+    };
+    let message = format!("celery looks for its app in `{module}`, and {makes}.");
     Some(Finding::new(FindingCode::AppNoWorkerApp, message))
 }
 
@@ -243,8 +284,31 @@ fn is_installed(facts: &Facts, top: &str) -> bool {
         .is_none_or(|installed| installed.leads_elsewhere || installed.modules.contains(top))
 }
 
+/// Whether a module's first name is a package of the app's own, with an `__init__.py`: it wins over what is installed.
+fn is_own_package(code: &Code<'_>, top: &str, roots: &[String]) -> bool {
+    matches!(code.find(top, roots), Found::File(file) if file.ends_with("/__init__.py"))
+}
+
+/// Finds a file that is taken for a package: its path, its name as a module, and what follows that.
+fn file_as_package<'a>(
+    facts: &Facts,
+    code: &Code<'_>,
+    module: &'a str,
+    roots: &[String],
+) -> Option<(String, &'a str, &'a str)> {
+    module.match_indices('.').find_map(|(at, _)| {
+        let (parent, rest) = (&module[..at], &module[at + 1..]);
+        let Found::File(file) = code.find(parent, roots) else { return None };
+        let dir = file.strip_suffix(".py").filter(|_| !file.ends_with("__init__.py"))?;
+        // A module may make others, or a package of itself.
+        let is_plain =
+            !["__path__", "sys.modules", "import_module"].iter().any(|sign| code.text(&file).contains(sign));
+        (is_plain && rest != "py" && !facts.has_dir(dir)).then(|| (file.clone(), parent, rest))
+    })
+}
+
 /// Whether a module's first name surely is neither installed nor going to be.
-fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
+pub(super) fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
     match (&facts.installed, &facts.requirements) {
         (Some(_), _) => !is_installed(facts, top),
         // Only packages with names, and none whose name is anything like it.
@@ -258,53 +322,4 @@ fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
         }),
         (None, None) => false,
     }
-}
-
-/// Returns the module that may have been meant.
-fn meant(code: &Code<'_>, found: &Found, module: &str, roots: &[String]) -> Option<String> {
-    let (parent, last) =
-        module.rsplit_once('.').map_or((None, module), |(parent, last)| (Some(parent), last));
-    let names = match (found, parent) {
-        (Found::Partly(names), _) => names.clone(),
-        (_, None) => roots.iter().flat_map(|root| code.names_in(root)).collect(),
-        _ => return None,
-    };
-    let same_but_case = names.iter().find(|name| name.eq_ignore_ascii_case(last) && *name != last);
-    let near =
-        same_but_case.map(String::as_str).or_else(|| closest_own(last, names.iter().map(String::as_str)))?;
-    Some(parent.map_or(near.to_owned(), |parent| format!("{parent}.{near}")))
-}
-
-/// Returns the names in a file that look like apps.
-fn apps_in(code: &Code<'_>, file: &str) -> Vec<String> {
-    const MAKERS: &[&str] = &[
-        "Flask",
-        "FastAPI",
-        "Starlette",
-        "Quart",
-        "Litestar",
-        "Sanic",
-        "Bottle",
-        "Dash",
-        "Falcon",
-        "create_app",
-        "make_app",
-        "get_wsgi_application",
-        "get_asgi_application",
-        "Celery",
-        "ProtocolTypeRouter",
-    ];
-    let Some(module) = code.module(file) else { return Vec::new() };
-    let is_app = |value: &str| {
-        let callee = value.split('(').next().unwrap_or_default();
-        value.contains('(') && MAKERS.contains(&callee.rsplit('.').next().unwrap_or_default())
-    };
-    module
-        .assignments
-        .iter()
-        .filter(|assignment| {
-            is_dotted(&assignment.target) && !assignment.target.contains('.') && is_app(&assignment.value)
-        })
-        .map(|assignment| assignment.target.clone())
-        .collect()
 }

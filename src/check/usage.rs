@@ -3,14 +3,18 @@
 //! command could make it true, nothing is said.
 
 use super::catalogue::FindingCode;
+use super::code::roots_of;
 use super::command::{Invoked, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::Finding;
+use super::meant::app_of;
 use super::options::options_of;
+use super::paste::line_to_paste;
 use super::process_line::{Command, Line};
 use super::required::lacking;
 use super::servers::{Server, free_words, is_dotted, is_fixed, listening, server_of};
 use super::shell::{End, Word, read_commands};
+use crate::error::similar::closest_own;
 
 /// Checks the commands of all process types.
 pub(super) fn check_usage(facts: &Facts) -> Vec<Finding> {
@@ -18,7 +22,10 @@ pub(super) fn check_usage(facts: &Facts) -> Vec<Finding> {
     for process in facts.processes() {
         let commands = parse_command(process.command);
         let line = Line { facts, process: &process };
-        findings.extend(line.syntax());
+        if let Some(found) = line.syntax() {
+            findings.push(found);
+            continue;
+        }
         for (index, invoked) in commands.iter().enumerate().filter(|(_, invoked)| !invoked.is_conditional) {
             let command = Command { line: &line, invoked, before: &commands[..index] };
             // The first reason is enough.
@@ -49,6 +56,9 @@ impl Line<'_> {
                 "[",
             ));
         }
+        if let Some(found) = self.shell_words() {
+            return Some(found);
+        }
         if read_commands(command).is_some() {
             return None;
         }
@@ -59,19 +69,25 @@ impl Line<'_> {
 
     /// A process that leaves everything to the background ends, and its dyno with it.
     fn ends_at_once(&self, commands: &[Invoked]) -> Option<Finding> {
-        let last = commands.last()?;
+        // What ends at once keeps no dyno up.
+        const AT_ONCE: &[&str] = &["disown", "true", ":", "echo", "printf", "exit", "date", "jobs", "bg"];
+        let is_at_once = |invoked: &&Invoked| {
+            let sleeps = invoked.program == "sleep"
+                && invoked.args.first().is_some_and(|time| time.bytes().all(|byte| byte.is_ascii_digit()));
+            (sleeps || AT_ONCE.contains(&invoked.program.as_str())) && invoked.end != End::Background
+        };
+        let last = commands.iter().rev().find(|invoked| !is_at_once(invoked))?;
         if last.end != End::Background || last.is_conditional {
             return None;
         }
         let message = format!(
-            "`{}` is put into the background by `&`, and nothing runs after it: the process ends, and its dyno with it.",
+            "`{}` is put into the background by `&`, and nothing runs after it that stays: the process ends, and its dyno with it.",
             last.program
         );
-        Some(
-            self.finding(FindingCode::CommandInBackground, message, "&", "in the background").with_fix(
-                "Leave the last `&` away. To wait for several programs, end the line with `wait -n`.",
-            ),
-        )
+        Some(self.finding(FindingCode::CommandInBackground, message, "&", "in the background").with_fix(
+            "Leave the last `&` away, and what comes after it. To wait for several\n\
+                 programs, end the line with `wait -n`.",
+        ))
     }
 }
 
@@ -96,9 +112,12 @@ fn unquoted_call(command: &str) -> Option<String> {
 
 impl Command<'_> {
     fn check(&self) -> Option<Finding> {
-        self.program()
+        self.environment()
+            .or_else(|| self.program())
             .or_else(|| self.foreign_option())
+            .or_else(|| self.number())
             .or_else(|| self.server())
+            .or_else(|| self.worker_words())
             .or_else(|| self.user())
             .or_else(|| self.background())
             .or_else(|| self.missing())
@@ -125,7 +144,8 @@ impl Command<'_> {
         if *quoted && text.contains(char::is_whitespace) {
             let message =
                 format!("Because of the quotes, `{text}` is one word, and there is no program of that name.");
-            return Some(line.invalid(message, format!("Leave the quotes away:\n{process}: {text}"), text));
+            let fix = format!("Leave the quotes away:\n{}", line_to_paste(process, text));
+            return Some(line.invalid(message, fix, text));
         }
         if text.len() > 1 && text.ends_with(':') {
             let message = format!("The first word of the command is `{text}`, which is no program.");
@@ -161,7 +181,11 @@ impl Command<'_> {
     fn server(&self) -> Option<Finding> {
         let invoked = self.invoked;
         let server = server_of(invoked)?;
-        self.placeholder(server).or_else(|| self.app(server))
+        self.empty_port(server)
+            .or_else(|| self.placeholder(server))
+            .or_else(|| self.no_target(server))
+            .or_else(|| self.app(server))
+            .or_else(|| self.malformed_target(server))
     }
 
     /// Ports that nothing fills in.
@@ -216,7 +240,24 @@ impl Command<'_> {
         let is_path = module.contains('/') || module.ends_with(".py");
         let dotted = module.trim_start_matches("./").trim_end_matches(".py").replace('/', ".");
         if is_path && is_dotted(&dotted) {
-            let name = if name.is_empty() { "app" } else { name };
+            let roots = roots_of(invoked);
+            let app = app_of(line.facts, &dotted, &roots, "application");
+            // `wsgi/app` for `wsgi:app`.
+            let inner = dotted.rsplit_once('.').filter(|(parent, last)| {
+                let has_name = |root: &String| {
+                    line.facts.has_file(&format!("{}.py", join(root, &parent.replace('.', "/"))))
+                };
+                app.is_none()
+                    && !module.ends_with(".py")
+                    && name.is_empty()
+                    && roots.iter().any(has_name)
+                    && is_dotted(last)
+            });
+            let (dotted, name) = match inner {
+                Some((parent, last)) => (parent, last),
+                None if name.is_empty() => (dotted.as_str(), app.as_deref().unwrap_or("app")),
+                None => (dotted.as_str(), name),
+            };
             let message = format!("`{word}` is a path, and {} imports a module.", server.program);
             return Some(line.invalid(message, format!("Write: {dotted}:{name}"), word));
         }
@@ -226,7 +267,10 @@ impl Command<'_> {
                 Some((module, name)) if ["app", "application", "api"].contains(&name) => {
                     format!("{module}:{name}")
                 }
-                _ => format!("{module}:app"),
+                _ => {
+                    let name = app_of(line.facts, module, &roots_of(invoked), "application");
+                    format!("{module}:{}", name.as_deref().unwrap_or("app"))
+                }
             };
             let message = format!("{} wants `module:name`, and `{word}` has no colon.", server.program);
             line.invalid(message, format!("Write: {meant}"), word)
@@ -298,15 +342,7 @@ impl Command<'_> {
             "uvicorn_worker" => "uvicorn-worker",
             "meinheld" if class.contains('.') => "meinheld",
             "aiohttp" if class.contains('.') => "aiohttp",
-            "uvicorn" | "uvloop" | "asyncio" | "thread" | "threads" | "async" | "process" => {
-                let message = format!("gunicorn has no worker class named `{class}`.");
-                let fix = match class {
-                    "uvicorn" => "Write: -k uvicorn.workers.UvicornWorker",
-                    _ => "Write one of: sync, gthread, gevent, eventlet, tornado.",
-                };
-                return Some(line.invalid(message, fix, class));
-            }
-            _ => return None,
+            _ => return self.unknown_class(class),
         };
         let module = package.replace('-', "_");
         let why = match &line.facts.installed {
@@ -318,6 +354,32 @@ impl Command<'_> {
         };
         let message = format!("gunicorn's worker class `{class}` is in the package {package}, which {why}.");
         Some(line.finding(FindingCode::CommandNotInstalled, message, class, "isn't installed"))
+    }
+}
+
+impl Command<'_> {
+    /// A worker class by a single name: only gunicorn itself has such names.
+    fn unknown_class(&self, class: &str) -> Option<Finding> {
+        const NAMES: &[&str] = &["sync", "gthread", "gevent", "eventlet", "tornado", "asgi"];
+        const OTHERS: &[&str] = &["uvicorn", "uvloop", "asyncio", "thread", "threads", "async", "process"];
+        let Self { line, .. } = *self;
+        if class.contains('.') || NAMES.contains(&class) {
+            return None;
+        }
+        let near = closest_own(class, ["sync", "gthread", "gevent", "eventlet", "tornado"]);
+        // A version of gunicorn that nobody knows yet may have more.
+        let is_known = near.is_some() || OTHERS.contains(&class) || line.facts.has_version_of("gunicorn", 20);
+        is_known.then(|| {
+            let message = format!("gunicorn has no worker class named `{class}`.");
+            let fix = match near {
+                _ if class.starts_with("uvicorn") => "Write: -k uvicorn.workers.UvicornWorker".to_owned(),
+                Some(near) => format!("Write: -k {near}"),
+                None => "Write one of: sync, gthread, gevent, eventlet, tornado; or the whole path of a\n\
+                         class, as in package.module.Class."
+                    .to_owned(),
+            };
+            line.invalid(message, fix, class)
+        })
     }
 }
 

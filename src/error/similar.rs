@@ -34,8 +34,12 @@ pub(crate) fn closest_file<'a>(path: &str, files: impl IntoIterator<Item = &'a s
     let is_same = |file: &&&str| file.eq_ignore_ascii_case(path);
     let wanted = path.rsplit('/').next().unwrap_or(path);
     let elsewhere: Vec<&str> = files.iter().copied().filter(|file| name(file) == wanted).collect();
+    // `bash setup`, where there is a setup.sh.
+    let with_kind =
+        |file: &&&str| file.rsplit_once('.').is_some_and(|(stem, kind)| stem == path && !kind.contains('/'));
     match elsewhere.as_slice() {
         [one] => Some(*one),
+        _ if files.iter().filter(with_kind).count() == 1 => files.iter().find(with_kind).copied(),
         _ => files.iter().find(is_same).copied().or_else(|| closest_own(path, files.iter().copied())),
     }
 }
@@ -84,6 +88,10 @@ mod tests {
             ("web/app.py", Some("src/web/app.py")),
             ("conf/gunicron.py", Some("conf/gunicorn.py")),
             ("other.py", None),
+            ("start", Some("start.sh")),
+            ("bin/run", Some("bin/run.sh")),
+            ("src/web/app", Some("src/web/app.py")),
+            ("src/web", None),
         ] {
             assert_eq!(closest_file(path, files), expected, "{path}");
         }

@@ -739,7 +739,7 @@ fn nothing_is_said_of_what_only_looks_wrong() {
             ("docs/keys.md", "AKIAIOSFODNN7EXAMPLE\n"),
         ],
         &[
-            ("Procfile", "web: hypercorn -c hypercorn.toml app:app\n"),
+            ("Procfile", "web: hypercorn -c hypercorn.toml -b 0.0.0.0:$PORT app:app\n"),
             flask,
             ("hypercorn.toml", "bind = '0.0.0.0:5000'\n"),
             (".heroku/python/bin/hypercorn", ""),

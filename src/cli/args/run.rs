@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::ConfigVarArguments;
 use crate::dyno::{BOOT_TIMEOUT, DynoSize, RESTART_DELAY, STOP_TIMEOUT};
+use crate::error::similar::closest_own;
 
 /// What follows the options in the help.
 const AFTER_HELP: &str = "\
@@ -106,9 +107,17 @@ fn parse_size(text: &str) -> Result<SizeChoice, String> {
         return Ok(SizeChoice(None));
     }
     let names = || DynoSize::ALL.iter().map(|size| size.name).collect::<Vec<_>>().join(", ");
+    // `standard2x`, `Standard 2X`, `standard-x2`
+    let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_', ' ', '.'], "");
+    let meant = || {
+        let mut all = DynoSize::ALL.iter().map(|size| size.name).chain(["unlimited"]);
+        let near = closest_own(&text.to_ascii_lowercase(), all.clone());
+        let meant = all.find(|name| plain(name) == plain(text)).or(near);
+        meant.map(|meant| format!("; is `{meant}` meant?")).unwrap_or_default()
+    };
     DynoSize::named(text)
         .map(|size| SizeChoice(Some(size)))
-        .ok_or_else(|| format!("the sizes are {} and unlimited", names()))
+        .ok_or_else(|| format!("the sizes are {} and unlimited{}", names(), meant()))
 }
 
 fn parse_scale(text: &str) -> Result<(String, u16), String> {
@@ -124,6 +133,29 @@ fn parse_scale(text: &str) -> Result<(String, u16), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // C32
+    #[test]
+    fn a_size_that_is_not_there_is_refused_with_the_one_that_was_meant() {
+        for (text, meant) in [
+            ("standard2x", Some("standard-2x")),
+            ("Standard_2X", Some("standard-2x")),
+            ("standard-2", Some("standard-2x")),
+            ("performance-k", Some("performance-l")),
+            ("performancem", Some("performance-m")),
+            ("performance-l-rma", Some("performance-l-ram")),
+            ("bsic", Some("basic")),
+            ("unlimted", Some("unlimited")),
+            ("huge", None),
+            ("x", None),
+        ] {
+            let error = parse_size(text).unwrap_err();
+            assert!(error.starts_with("the sizes are eco, basic"), "{error}");
+            let expected = meant.map(|meant| format!("; is `{meant}` meant?"));
+            assert_eq!(error.find(';').map(|at| error[at..].to_owned()), expected, "{text}");
+        }
+        assert_eq!(parse_size("Standard-2X").unwrap().0.map(|size| size.name), Some("standard-2x"));
+    }
 
     #[test]
     fn dynos_are_counted_by_process_type() {
