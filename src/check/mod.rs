@@ -42,6 +42,7 @@ mod shell;
 mod sources;
 mod stack;
 mod standard;
+mod static_root;
 mod storage;
 mod target;
 #[cfg(test)]
