@@ -14,6 +14,7 @@ mod command;
 mod config_vars;
 pub(crate) mod confirm;
 mod django;
+mod factory;
 pub(crate) mod facts;
 mod files;
 pub(crate) mod finding;

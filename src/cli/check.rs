@@ -216,13 +216,19 @@ fn settle(findings: &mut Vec<Finding>, boot: Boot, found: Option<Finding>) {
         FindingCode::AppModuleNotFound,
         FindingCode::SourceNeededFileLeftOut,
         FindingCode::AppAttributeNotFound,
+        FindingCode::AppFactoryArguments,
+        FindingCode::AppNotCallable,
     ];
     // It listened to PORT for everybody, and lives. Of other process types than web, nothing was seen.
     if matches!(boot, Boot::Listens(_) | Boot::Fails(_) | Boot::Silent(_) | Boot::Hangs) {
         findings.retain(|finding| !DISPROVED.contains(&finding.code) || !is_of_web(finding));
     }
     let Some(mut found) = found else { return };
-    let is_known = |finding: &Finding| finding.code == FindingCode::BootProfileEnded;
+    let is_known = |finding: &Finding| match finding.code {
+        FindingCode::BootProfileEnded => true,
+        FindingCode::AppFactoryArguments => is_of_web(finding),
+        _ => false,
+    };
     if found.code == FindingCode::BootFailed && findings.iter().any(is_known) {
         return;
     }

@@ -77,6 +77,8 @@ impl FindingCode {
             Code::CommandInBackground,
             Code::AppModuleNotFound,
             Code::AppAttributeNotFound,
+            Code::AppFactoryArguments,
+            Code::AppNotCallable,
             Code::AppNoWorkerApp,
             Code::AppSyntaxError,
             Code::AppCollectstatic,
@@ -324,6 +326,24 @@ findings! {
             Name what the module defines: `gunicorn wsgi:app` needs a line
             `app = …` in wsgi.py. For a function that makes the app, write
             `'wsgi:create_app()'`.
+        "},
+    }
+    AppFactoryArguments => {
+        id: "app::factory-arguments",
+        severity: Error,
+        title: "The function that makes the app takes other arguments.",
+        fix: indoc! {"
+            Give it in the command what it takes, or give the parameters
+            defaults: `--factory` and `--call` pass no arguments.
+        "},
+    }
+    AppNotCallable => {
+        id: "app::not-callable",
+        severity: Error,
+        title: "What the command names isn't an app.",
+        fix: indoc! {"
+            Name the app itself: an object such as `app = Flask(__name__)`. For
+            a function that makes the app, let it return that object.
         "},
     }
     AppNoWorkerApp => {
