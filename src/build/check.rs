@@ -19,10 +19,12 @@ use crate::check::confirm::confirm_syntax;
 use crate::check::facts::{Facts, Installed};
 use crate::check::finding::Finding;
 use crate::check::gather::{LayerFiles, read_app, read_layers};
+use crate::check::script_syntax::check_scripts;
 use crate::check::{Severity, accept, check, missing_procfile};
 use crate::env::Env;
 use crate::error::{Failure, FindingCode, NoticeText, Result};
 use crate::host::process::{Invocation, RunError, capture_within};
+use crate::output::Output;
 use crate::plan::Plan;
 use crate::slug::tree::Entry;
 use crate::store::Store;
@@ -81,6 +83,22 @@ fn find_syntax_errors(facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<
             Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
             // A Python that can't be run here is found by builds.
             Err(_) => Ok(Vec::new()),
+        }
+    })
+}
+
+/// Lets this machine's shells parse the scripts that start with a dyno. They execute nothing, and one that isn't here says
+/// nothing.
+pub(crate) fn find_script_errors(facts: &Facts, env: &Env, output: &Output) -> Result<Vec<Finding>> {
+    const LIMIT: Duration = Duration::from_secs(10);
+    check_scripts(facts, |shell, arguments, input| {
+        // The outer shell brings both outputs together, and ends with 0.
+        let command = ["-c", "exec 2>&1; \"$0\" \"$@\"; true", shell];
+        let invocation = Invocation::new("bash").args(command).args(arguments).env("LC_ALL", "C");
+        match capture_within(LIMIT, &invocation.stdin(input.as_bytes().to_vec()), env, output) {
+            Ok(captured) => Ok(String::from_utf8_lossy(&captured.stdout).into_owned()),
+            Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
+            Err(_) => Ok(String::new()),
         }
     })
 }

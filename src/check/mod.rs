@@ -35,6 +35,7 @@ pub mod report;
 mod required;
 mod requirements;
 mod script_server;
+pub(crate) mod script_syntax;
 mod secrets;
 mod servers;
 mod settings;

@@ -222,6 +222,15 @@ findings! {
             version, and build again.
         "},
     }
+    CommandScriptSyntax => {
+        id: "command::script-syntax",
+        severity: Error,
+        title: "A shell script has a syntax error.",
+        fix: indoc! {"
+            Correct the script. `bash -n FILE` parses it without executing
+            anything.
+        "},
+    }
     CommandFileNotFound => {
         id: "command::file-not-found",
         severity: Error,

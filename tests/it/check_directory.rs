@@ -278,3 +278,33 @@ fn the_advised_line_for_static_root_works_where_it_is_pasted() {
         assert_eq!(run.stdout.trim(), expected.to_str().unwrap(), "{settings}{lines}");
     }
 }
+
+/// C17: the shells themselves parse the scripts, and execute none.
+#[test]
+fn a_syntax_error_in_a_script_is_found_in_a_directory() {
+    for (procfile, path, text, expected) in [
+        (
+            "web: bash run.sh\n",
+            "run.sh",
+            "set -e\nif true; then\n  exec gunicorn wsgi:app\n",
+            Some("unexpected end of file"),
+        ),
+        (
+            "web: gunicorn wsgi:app\n",
+            ".profile.d/a.sh",
+            "touch EXECUTED\nexport A=\"x\n",
+            Some(".profile.d/a.sh"),
+        ),
+        ("web: gunicorn wsgi:app\n", ".profile", "export A=1\nfi\n", Some("unexpected token `fi'")),
+        ("web: bash run.sh\n", "run.sh", "A=(1 2)\nif [[ $A ]]; then exec gunicorn wsgi:app; fi\n", None),
+        ("web: gunicorn wsgi:app\n", ".profile", "for a in 1; do\n  export B=$(echo \"$a\")\ndone\n", None),
+    ] {
+        let app = TestApp::new(&[VERSION, GUNICORN, WSGI, ("Procfile", procfile), (path, text)]);
+        let (run, found) = check(&app, &[]);
+        let message =
+            found.iter().find(|(id, _)| id == "command::script-syntax").map(|(_, text)| text.as_str());
+        assert_eq!(message.is_some(), expected.is_some(), "{text} {}", run.stdout);
+        assert!(message.unwrap_or_default().contains(expected.unwrap_or_default()), "{message:?}");
+        assert!(!app.dir.join("EXECUTED").exists(), "it was executed");
+    }
+}
