@@ -2,6 +2,7 @@
 //! knows of Python, and nothing writes.
 
 pub(crate) mod env_file;
+pub(crate) mod gitmodules;
 pub(crate) mod ignored;
 pub(crate) mod left_out;
 mod links;

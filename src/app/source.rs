@@ -42,6 +42,17 @@ pub(crate) struct AppSource {
     pub ignored: BTreeSet<Vec<u8>>,
     /// Those of them that decide about a build, each with what leaves it out.
     pub ignored_deciders: Vec<(String, String)>,
+    /// The submodules that git has below the root, unless `.slugignore` leaves them out.
+    pub gitlinks: Vec<Gitlink>,
+}
+
+/// A submodule, as git's index has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gitlink {
+    /// Its path, relative to the app.
+    pub path: String,
+    /// Whether `.gitmodules` says where it comes from.
+    pub is_named: bool,
 }
 
 /// Reads an app. `ignored` are the paths that git ignores, relative to `root`.
@@ -79,6 +90,7 @@ fn gather(
         findings,
         ignored: BTreeSet::new(),
         ignored_deciders: Vec::new(),
+        gitlinks: Vec::new(),
     };
     source.dirs = source.names.iter().filter(|name| source.leads_to_directory(name)).cloned().collect();
     source.procfile = source.read_procfile()?;

@@ -30,7 +30,7 @@ use crate::slug::tree::Entry;
 use crate::store::Store;
 
 /// Belongs to the keys of what is remembered: it changes when the checks do.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/3");
 
 /// How many findings a build shows in full.
 const SHOWN: usize = 3;
@@ -234,6 +234,9 @@ fn findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
     for path in &app.ignored {
         hasher.update(b"\0ignored\0");
         hasher.update(path);
+    }
+    for link in &app.gitlinks {
+        hasher.update(format!("\0gitlink\0{}\0{}", link.path, link.is_named));
     }
     let key = hex::encode(hasher.finalize());
     if let Some(known) = shop.store.document::<RememberedFindings>("findings", lineage)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::app::procfile::{Procfile, lines_of};
+use crate::app::source::Gitlink;
 use crate::python::requirements::Requirements;
 
 /// What is known about an app.
@@ -24,6 +25,8 @@ pub struct Facts {
     pub left_out: BTreeMap<String, String>,
     /// Files that decide about a build, are there, and are ignored; each with what leaves it out.
     pub ignored_deciders: Vec<(String, String)>,
+    /// The submodules that git has for the app.
+    pub gitlinks: Vec<Gitlink>,
     /// The config vars of this call.
     pub config_vars: BTreeMap<String, String>,
     /// Whether it was built: then its own steps have run.

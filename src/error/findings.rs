@@ -488,7 +488,7 @@ findings! {
     SourceSubmoduleNotCheckedOut => {
         id: "source::submodule-not-checked-out",
         severity: Warning,
-        title: "A git submodule isn't checked out.",
+        title: "The files of a git submodule are missing.",
         fix: indoc! {"
             Run `git submodule update --init --recursive`. Heroku fetches
             submodules, and so does `--commit`; a directory is taken as it is.
