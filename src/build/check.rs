@@ -195,7 +195,7 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
         return Ok(());
     }
     let findings = findings(made, shop)?;
-    // What the Procfile's linter says, and what is ignored, has been told at the beginning of the build.
+    // What the Procfile's linter says, what is ignored, and what can't be used has been told at the beginning of the build.
     // A hook may have made one.
     let has_types = !made.built.plan.process_types.is_empty();
     let is_new = |finding: &&Finding| {
@@ -204,6 +204,7 @@ pub(super) fn tell_findings(made: &Made<'_>, shop: Workshop<'_>) -> Result<()> {
                 || !finding.code.entry().id.starts_with("procfile::"))
             && !ignored::CODES.contains(&finding.code)
             && finding.code != FindingCode::PythonVersionsContradict
+            && finding.code != FindingCode::SourceFileUnusable
     };
     let new: Vec<&Finding> = findings.iter().filter(is_new).collect();
     for finding in new.iter().take(SHOWN) {

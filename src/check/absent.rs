@@ -9,6 +9,7 @@ use super::command::join;
 use super::facts::Facts;
 use super::finding::Finding;
 use super::module::{Import, string_literal};
+use crate::app::deciders::without_use;
 use crate::app::gitmodules::submodule_paths;
 use crate::app::left_out::without_effect;
 use crate::app::names::shortened;
@@ -23,6 +24,9 @@ pub(super) fn check_absent(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let mut findings = imports_of_left_out(facts, code);
     findings.extend(facts.ignored_deciders.iter().map(|(name, rule)| {
         Finding::new(FindingCode::SourceFileIgnored, without_effect(name, rule)).in_file(name.as_str())
+    }));
+    findings.extend(facts.unusable.iter().map(|(name, why)| {
+        Finding::new(FindingCode::SourceFileUnusable, without_use(name, why)).in_file(*name)
     }));
     findings.extend(empty_submodules(facts));
     findings.extend(unnamed_submodules(facts));

@@ -25,6 +25,8 @@ pub struct Facts {
     pub left_out: BTreeMap<String, String>,
     /// Files that decide about a build, are there, and are ignored; each with what leaves it out.
     pub ignored_deciders: Vec<(String, String)>,
+    /// Files that decide about a build and can't be read, each with the reason.
+    pub unusable: Vec<(&'static str, &'static str)>,
     /// The submodules that git has for the app.
     pub gitlinks: Vec<Gitlink>,
     /// The config vars of this call.

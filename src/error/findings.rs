@@ -485,6 +485,14 @@ findings! {
             the line that leaves it out. If not, delete it.
         "},
     }
+    SourceFileUnusable => {
+        id: "source::file-unusable",
+        severity: Warning,
+        title: "A file that decides about the build can't be used.",
+        fix: indoc! {"
+            Make it a regular file, or a link to a file that is in the slug.
+        "},
+    }
     SourceSubmoduleNotCheckedOut => {
         id: "source::submodule-not-checked-out",
         severity: Warning,

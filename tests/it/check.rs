@@ -546,6 +546,7 @@ const ELSEWHERE: &[&str] = &[
     "libraries::missing",
     "source::file-ignored",
     "source::needed-file-left-out",
+    "source::file-unusable",
     "source::submodule-not-checked-out",
 ];
 
