@@ -45,6 +45,8 @@ pub(crate) struct AppSource {
     pub ignored_deciders: Vec<(String, String)>,
     /// Files that decide about a build and have no effect, as they can't be read, each with the reason.
     pub unusable: Vec<(&'static str, &'static str)>,
+    /// Files that are slugs, by how they begin, and that no manifest shows to be slugc's.
+    pub slugs: Vec<String>,
     /// The submodules that git has below the root, unless `.slugignore` leaves them out.
     pub gitlinks: Vec<Gitlink>,
 }
@@ -94,6 +96,7 @@ fn gather(
         ignored: BTreeSet::new(),
         ignored_deciders: Vec::new(),
         unusable: Vec::new(),
+        slugs: Vec::new(),
         gitlinks: Vec::new(),
     };
     source.dirs = source.names.iter().filter(|name| source.leads_to_directory(name)).cloned().collect();

@@ -27,6 +27,8 @@ pub struct Facts {
     pub ignored_deciders: Vec<(String, String)>,
     /// Files that decide about a build and can't be read, each with the reason.
     pub unusable: Vec<(&'static str, &'static str)>,
+    /// Files of the app that are slugs.
+    pub slugs: Vec<String>,
     /// The submodules that git has for the app.
     pub gitlinks: Vec<Gitlink>,
     /// The config vars of this call.

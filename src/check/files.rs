@@ -32,6 +32,7 @@ pub(super) fn check_files(facts: &Facts) -> Vec<Finding> {
     let dirs = unwanted_dirs(facts);
     let mut findings: Vec<Finding> = dirs.iter().filter_map(|dir| unwanted(facts, dir)).collect();
     findings.extend(large(facts, &dirs));
+    findings.extend(slugs(facts));
     findings.extend(below_the_top(facts, &dirs));
     findings
 }
@@ -103,6 +104,7 @@ fn large(facts: &Facts, dirs: &BTreeSet<String>) -> Option<Finding> {
             !file.is_dir && file.size >= if rarely { RARELY_NEEDED } else { LARGE }
         })
         .filter(|(path, _)| !dirs.iter().any(|dir| is_below(path, dir)) && !is_used(facts, path))
+        .filter(|(path, _)| !facts.slugs.contains(path))
         .map(|(path, file)| (file.size, path.as_str()))
         .collect();
     large.sort_unstable_by(|a, b| b.cmp(a));
@@ -140,6 +142,16 @@ fn is_used(facts: &Facts, path: &str) -> bool {
         };
         (is_code || file == "Procfile") && (text.contains(name) || names_dir())
     })
+}
+
+/// Slugs, which are hardly meant to be a part of the next one.
+fn slugs(facts: &Facts) -> Option<Finding> {
+    let first = facts.slugs.first()?;
+    let (verb, one) = if facts.slugs.len() == 1 { ("is a slug", "becomes") } else { ("are slugs", "become") };
+    let message = format!("{} {verb}, and {one} a part of the next one.", shortened(&facts.slugs, SHOWN));
+    let lines: Vec<String> = facts.slugs.iter().map(|path| format!("/{path}")).collect();
+    let fix = format!("Delete what isn't needed, or add to .slugignore:\n{}", lines.join("\n"));
+    Some(Finding::new(FindingCode::FilesSlug, message).in_file(first.as_str()).with_fix(fix))
 }
 
 /// Files that count in the top level directory only, and are below it.

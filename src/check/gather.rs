@@ -52,6 +52,7 @@ pub(crate) fn read_app(app: &AppSource) -> Facts {
     }
     facts.ignored_deciders.clone_from(&app.ignored_deciders);
     facts.unusable.clone_from(&app.unusable);
+    facts.slugs.clone_from(&app.slugs);
     facts.gitlinks.clone_from(&app.gitlinks);
     let procfile = app.procfile.clone();
     facts.procfile = procfile.zip(facts.texts.get("Procfile").cloned());

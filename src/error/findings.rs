@@ -683,6 +683,15 @@ findings! {
             dyno fetches the whole slug before it boots.
         "},
     }
+    FilesSlug => {
+        id: "files::slug",
+        severity: Warning,
+        title: "A slug is among the app's files.",
+        fix: indoc! {"
+            Delete it, or add its path to .slugignore. A slug beside which its
+            manifest lies is left out by itself.
+        "},
+    }
     FilesBelowTop => {
         id: "files::below-top",
         severity: Note,

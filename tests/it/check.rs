@@ -546,6 +546,7 @@ const ELSEWHERE: &[&str] = &[
     "libraries::missing",
     "source::file-ignored",
     "source::needed-file-left-out",
+    "files::slug",
     "source::file-unusable",
     "source::submodule-not-checked-out",
 ];
