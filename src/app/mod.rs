@@ -1,7 +1,9 @@
 //! The app as it is on disk: its files, what is left out of the slug, its process types. Nothing here
 //! knows of Python, and nothing writes.
 
+pub(crate) mod deciders;
 pub(crate) mod env_file;
+pub(crate) mod gitmodules;
 pub(crate) mod ignored;
 pub(crate) mod left_out;
 mod links;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::deciders::{unusable, without_use};
 use super::ignored::find_ignored;
 use super::names::printable;
 use super::procfile::{Procfile, ProcfileError, ProcfileFinding, is_misnamed};
@@ -42,6 +43,21 @@ pub(crate) struct AppSource {
     pub ignored: BTreeSet<Vec<u8>>,
     /// Those of them that decide about a build, each with what leaves it out.
     pub ignored_deciders: Vec<(String, String)>,
+    /// Files that decide about a build and have no effect, as they can't be read, each with the reason.
+    pub unusable: Vec<(&'static str, &'static str)>,
+    /// Files that are slugs, by how they begin, and that no manifest shows to be slugc's.
+    pub slugs: Vec<String>,
+    /// The submodules that git has below the root, unless `.slugignore` leaves them out.
+    pub gitlinks: Vec<Gitlink>,
+}
+
+/// A submodule, as git's index has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gitlink {
+    /// Its path, relative to the app.
+    pub path: String,
+    /// Whether `.gitmodules` says where it comes from.
+    pub is_named: bool,
 }
 
 /// Reads an app. `ignored` are the paths that git ignores, relative to `root`.
@@ -79,8 +95,17 @@ fn gather(
         findings,
         ignored: BTreeSet::new(),
         ignored_deciders: Vec::new(),
+        unusable: Vec::new(),
+        slugs: Vec::new(),
+        gitlinks: Vec::new(),
     };
     source.dirs = source.names.iter().filter(|name| source.leads_to_directory(name)).cloned().collect();
+    source.unusable = unusable(&source);
+    let useless = source.unusable.iter().map(|(name, why)| Finding {
+        code: FindingCode::SourceFileUnusable.into(),
+        text: without_use(name, why),
+    });
+    source.findings.extend(useless);
     source.procfile = source.read_procfile()?;
     match &source.procfile {
         Some(procfile) => source.findings.extend(

@@ -20,16 +20,18 @@ use crate::check::confirm::confirm_syntax;
 use crate::check::facts::{Facts, Installed};
 use crate::check::finding::Finding;
 use crate::check::gather::{LayerFiles, read_app, read_layers};
+use crate::check::script_syntax::check_scripts;
 use crate::check::{Severity, accept, check, missing_procfile};
 use crate::env::Env;
 use crate::error::{Failure, FindingCode, NoticeText, Result};
 use crate::host::process::{Invocation, RunError, capture_within};
+use crate::output::Output;
 use crate::plan::{LayerId, Plan};
 use crate::slug::tree::Entry;
 use crate::store::Store;
 
 /// Belongs to the keys of what is remembered: it changes when the checks do.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/3");
 
 /// How many findings a build shows in full.
 const SHOWN: usize = 3;
@@ -82,6 +84,22 @@ fn find_syntax_errors(facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<
             Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
             // A Python that can't be run here is found by builds.
             Err(_) => Ok(Vec::new()),
+        }
+    })
+}
+
+/// Lets this machine's shells parse the scripts that start with a dyno. They execute nothing, and one that isn't here says
+/// nothing.
+pub(crate) fn find_script_errors(facts: &Facts, env: &Env, output: &Output) -> Result<Vec<Finding>> {
+    const LIMIT: Duration = Duration::from_secs(10);
+    check_scripts(facts, |shell, arguments, input| {
+        // The outer shell brings both outputs together, and ends with 0.
+        let command = ["-c", "exec 2>&1; \"$0\" \"$@\"; true", shell];
+        let invocation = Invocation::new("bash").args(command).args(arguments).env("LC_ALL", "C");
+        match capture_within(LIMIT, &invocation.stdin(input.as_bytes().to_vec()), env, output) {
+            Ok(captured) => Ok(String::from_utf8_lossy(&captured.stdout).into_owned()),
+            Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
+            Err(_) => Ok(String::new()),
         }
     })
 }
@@ -178,7 +196,7 @@ pub(super) fn tell_findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Res
         return Ok(());
     }
     let findings = findings(made, shop)?;
-    // What the Procfile's linter says, and what is ignored, has been told at the beginning of the build.
+    // What the Procfile's linter says, what is ignored, and what can't be used has been told at the beginning of the build.
     // A hook may have made one.
     let has_types = !made.built.plan.process_types.is_empty();
     let is_new = |finding: &&Finding| {
@@ -187,6 +205,7 @@ pub(super) fn tell_findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Res
                 || !finding.code.entry().id.starts_with("procfile::"))
             && !ignored::CODES.contains(&finding.code)
             && finding.code != FindingCode::PythonVersionsContradict
+            && finding.code != FindingCode::SourceFileUnusable
     };
     let new: Vec<&Finding> = findings.iter().filter(is_new).collect();
     for finding in new.iter().take(SHOWN) {
@@ -217,6 +236,9 @@ fn findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>
     for path in &app.ignored {
         hasher.update(b"\0ignored\0");
         hasher.update(path);
+    }
+    for link in &app.gitlinks {
+        hasher.update(format!("\0gitlink\0{}\0{}", link.path, link.is_named));
     }
     let key = hex::encode(hasher.finalize());
     if let Some(known) = shop.store.document::<RememberedFindings>("findings", lineage)

@@ -117,6 +117,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::error::NoticeCode;
     use crate::host::process::{Invocation, capture};
     use crate::output::Format;
 
@@ -169,6 +170,33 @@ mod tests {
         within(deadline(600_000, 100), &env, &output, || sleep("0.5", &env, &output)).unwrap();
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert!(text.starts_with("-----> Sleeping\n       Still working (0 seconds)\n"), "{text}");
+    }
+
+    // T11
+    #[test]
+    fn what_is_said_is_followed_by_no_sign_of_life_before_the_error() {
+        type Say = fn(&Output);
+        let says: [(&str, Say); 4] = [
+            ("a line of a program", |output| output.program_line("python", "Traceback")),
+            ("a detail", |output| output.detail("a detail")),
+            ("a step", |output| output.step("a step")),
+            ("a warning", |output| output.warning(NoticeCode::SourceNotCommitted, "a warning")),
+        ];
+        for (what, say) in says {
+            let log = Log::default();
+            let (env, output) = (Env::for_tests(&[]), Output::to_sink(log.clone(), Format::Text));
+            // It takes longer than the longest silence, and is never silent for so long.
+            let failed = within(deadline(600_000, 1_000), &env, &output, || {
+                for _ in 0..5 {
+                    std::thread::sleep(Duration::from_millis(300));
+                    say(&output);
+                }
+                Err::<(), _>(TookTooLong { limit: Duration::ZERO, step: String::new() }.into())
+            });
+            assert!(failed.is_err());
+            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            assert!(!text.contains("Still working") && !text.is_empty(), "{what}: {text}");
+        }
     }
 
     #[test]

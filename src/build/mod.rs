@@ -15,6 +15,7 @@ pub(crate) mod execute;
 pub(crate) mod explain;
 mod fault_places;
 pub(crate) mod git;
+mod gitlinks;
 mod hints;
 pub(crate) mod hooks;
 pub(crate) mod importable;

@@ -8,12 +8,14 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::app::names::{printable, shortened};
 use crate::app::source::AppSource;
 use crate::app::tree::{SourceEntry, SourceKind};
 use crate::host::clock;
 use crate::host::scratch::is_scratch_name;
-use crate::inspect::made::{HEAD, Written};
+use crate::inspect::made::{HEAD, Written, begins_as_slug};
 use crate::output::Output;
 use crate::slug::manifest::{is_manifest_of, manifest_path, manifest_paths};
 use crate::store::Store;
@@ -21,9 +23,34 @@ use crate::store::Store;
 /// The kind of the store's documents: which files were looked into, and whether they are slugc's.
 const KIND: &str = "own_output";
 
+/// What a file is by its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Beginning {
+    /// Something that slugc has written.
+    Ours,
+    /// A slug; whether slugc has made it, only a manifest says.
+    Slug,
+    /// Anything else.
+    Other,
+}
+
 /// The endings of names that are looked into; and names without any.
-const ENDINGS: &[&[u8]] =
-    &[b"html", b"htm", b"json", b"cdx", b"bom", b"sbom", b"tgz", b"gz", b"tar", b"buildpack", b"1"];
+const ENDINGS: &[&[u8]] = &[
+    b"html",
+    b"htm",
+    b"json",
+    b"cdx",
+    b"bom",
+    b"sbom",
+    b"tgz",
+    b"gz",
+    b"tar",
+    b"buildpack",
+    b"1",
+    b"slug",
+    b"old",
+    b"bak",
+];
 
 /// The coarsest clock of a file system, FAT's, counts every two seconds.
 const COARSEST_NS: i128 = 2_000_000_000;
@@ -40,13 +67,20 @@ pub(super) fn leave_out_own_output(
     output: &Output,
 ) {
     let mut own = slugs_of_ours(app);
-    own.extend(other_files_of_ours(app, lineage, store));
+    for (path, beginning) in look_into_files(app, lineage, store) {
+        match beginning {
+            Beginning::Ours => drop(own.insert(path)),
+            Beginning::Slug if !own.contains(&path) => app.slugs.push(printable(&path)),
+            Beginning::Slug | Beginning::Other => {}
+        }
+    }
     let replaced: BTreeSet<Vec<u8>> = [slug.to_owned(), manifest_path(slug)]
         .iter()
         .filter_map(|path: &PathBuf| path.strip_prefix(source).ok())
         .map(|relative| relative.as_os_str().as_bytes().to_owned())
         .collect();
     tell(own.difference(&replaced), output);
+    app.slugs.retain(|name| !replaced.iter().any(|path| printable(path) == *name));
     own.extend(replaced);
     // Nor is one that another build is writing there.
     let is_own = |path: &[u8]| {
@@ -96,12 +130,12 @@ fn is_file(entry: &SourceEntry) -> bool {
     matches!(entry.kind, SourceKind::File { .. })
 }
 
-/// Finds the other files that slugc has written, by how they begin. One that nobody has touched since the last build isn't
-/// read again.
-fn other_files_of_ours(app: &AppSource, lineage: &str, store: &Store) -> BTreeSet<Vec<u8>> {
-    let last: BTreeMap<String, bool> = store.document(KIND, lineage).unwrap_or_default();
+/// Looks into the other files that slugc may have written. One that nobody has touched since the last build isn't read
+/// again.
+fn look_into_files(app: &AppSource, lineage: &str, store: &Store) -> Vec<(Vec<u8>, Beginning)> {
+    let last: BTreeMap<String, Beginning> = store.document(KIND, lineage).unwrap_or_default();
     let settled_ns = i128::from(clock::unix_seconds()) * 1_000_000_000 - COARSEST_NS;
-    let (mut own, mut known) = (BTreeSet::new(), BTreeMap::new());
+    let (mut found, mut known) = (Vec::new(), BTreeMap::new());
     // One for all: between what is kept for each file, one for each would leave holes that add up to all of them.
     let mut head = Vec::new();
     for entry in &app.tree.entries {
@@ -110,23 +144,21 @@ fn other_files_of_ours(app: &AppSource, lineage: &str, store: &Store) -> BTreeSe
             continue;
         }
         let stamp = format!("{size} {mtime_ns} {ctime_ns} {inode} {}", hex::encode(&entry.path));
-        let is_ours = last
+        let beginning = last
             .get(&stamp)
             .copied()
-            .unwrap_or_else(|| begins_as_ours(&app.root.join(OsStr::from_bytes(&entry.path)), &mut head));
-        if is_ours {
-            own.insert(entry.path.clone());
-        }
+            .unwrap_or_else(|| read_beginning(&app.root.join(OsStr::from_bytes(&entry.path)), &mut head));
+        found.push((entry.path.clone(), beginning));
         // What was touched a moment ago may be touched again without another time.
         if *mtime_ns.max(ctime_ns) < settled_ns {
-            known.insert(stamp, is_ours);
+            known.insert(stamp, beginning);
         }
     }
     if known != last {
         // Without it, the next build reads them again.
         let _ = store.put_document(KIND, lineage, &known);
     }
-    own
+    found
 }
 
 fn is_candidate(path: &[u8]) -> bool {
@@ -135,15 +167,19 @@ fn is_candidate(path: &[u8]) -> bool {
     ending.is_none_or(|ending| ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
 
-fn begins_as_ours(path: &Path, head: &mut Vec<u8>) -> bool {
+fn read_beginning(path: &Path, head: &mut Vec<u8>) -> Beginning {
     head.clear();
-    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(head));
-    read.is_ok() && Written::of(head).is_some()
+    match File::open(path).and_then(|file| file.take(HEAD).read_to_end(head)) {
+        Ok(_) if Written::of(head).is_some() => Beginning::Ours,
+        Ok(_) if begins_as_slug(head) => Beginning::Slug,
+        _ => Beginning::Other,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
 
     use super::*;
     use crate::app::source::read_source;
@@ -183,6 +219,45 @@ mod tests {
             for (name, _, expected) in rows {
                 assert_eq!(app.tree.find(name.as_bytes()).is_some(), expected, "{name}");
             }
+        }
+    }
+
+    // B02: whose slug it is, only a manifest says.
+    #[test]
+    fn a_slug_without_its_manifest_is_found_and_stays() {
+        let archive = |names: &[&str]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            for name in names {
+                let mut header = [0_u8; 512];
+                header[..name.len()].copy_from_slice(name.as_bytes());
+                encoder.write_all(&header).unwrap();
+            }
+            encoder.finish().unwrap()
+        };
+        let slug =
+            archive(&["./app/", "./app/.heroku/", "./app/.heroku/python/", "./app/.heroku/python/bin/"]);
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(other.path()).unwrap();
+        for (name, contents) in [
+            ("old.tgz", &slug),
+            ("backup/old.tgz.bak", &slug),
+            ("flat.tar.gz", &archive(&["./.heroku/", "./.heroku/python/"])),
+            ("slug.tgz", &slug),
+            ("data.tgz", &archive(&["./app/", "./app/data.csv"])),
+            ("python.tgz", &archive(&["app/.heroku/python/"])),
+            ("empty.tgz", &Vec::new()),
+        ] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, contents).unwrap();
+        }
+        for _ in 0..2 {
+            let env = Env::for_tests(&[]);
+            let mut app = read_source(dir.path(), &BTreeSet::new(), &env.interrupt).unwrap();
+            let output = dir.path().join("slug.tgz");
+            leave_out_own_output(&mut app, dir.path(), &output, ("app", &store), &Output::silent());
+            assert_eq!(app.slugs, ["backup/old.tgz.bak", "flat.tar.gz", "old.tgz"]);
+            assert!(app.tree.find(b"old.tgz").is_some());
         }
     }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use super::git::ignored_paths;
 use super::git::{self, Git, GitError, commit_time, find_work_tree, gitlinks, to_path};
+use super::gitlinks::note_gitlinks;
 use super::submodules::{Gitmodules, find_repository};
 use super::tracking::note_ignored_deciders;
+use crate::app::names::{printable, shortened};
 use crate::app::source::{AppSource, read_source};
 use crate::env::Env;
 use crate::error;
@@ -16,6 +18,9 @@ use crate::host::process::{Invocation, RunError};
 use crate::host::scratch::ScratchDir;
 use crate::output::Output;
 use crate::plan::detect::is_app;
+
+/// How many submodules a message names.
+const SHOWN: usize = 5;
 
 /// More levels of submodules than anybody has; a repository may name itself.
 const MAX_DEPTH: usize = 16;
@@ -31,6 +36,7 @@ pub(crate) fn read_directory(
     let ignored = if include_ignored { Default::default() } else { ignored_paths(dir, env, output)? };
     let mut app = read_source(dir, &ignored, &env.interrupt)?;
     note_ignored_deciders(&mut app, &ignored, env, output);
+    note_gitlinks(&mut app, env, output);
     app.ignored = ignored;
     Ok(app)
 }
@@ -215,10 +221,15 @@ impl Export<'_> {
             Some(_) => gitmodules.read()?,
         };
         let Some(known) = known else {
+            let paths: Vec<String> =
+                gitlinks(&listed.stdout).map(|(_, path)| printable(&[prefix, path].concat())).collect();
             git.output.warning(
                 NoticeCode::SourceSubmoduleWithoutGitmodules,
-                "The commit has submodules, but no .gitmodules that says where they come from.\n\
-                 Their directories stay empty.",
+                format!(
+                    "The commit has submodules, but no .gitmodules that says where they come from.\n\
+                     Without a file stays: {}.",
+                    shortened(&paths, SHOWN)
+                ),
             );
             return Ok(());
         };
@@ -496,6 +507,7 @@ mod tests {
             export_commit(&repositories.path("r"), "HEAD", &into, &repositories.env, &output).unwrap();
         assert_eq!(contents(&checkout), ["a: a"]);
         assert!(log.text().contains("source::submodule-without-gitmodules"), "{}", log.text());
+        assert!(log.text().contains("stays: embedded."), "{}", log.text());
         for (text, reason) in [
             ("", "isn't in .gitmodules"),
             ("[submodule \"x\"]\npath = embedded\n", "has no URL"),

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::git::{Git, GitError, find_work_tree, is_ignored, records};
+use crate::app::deciders::DECIDERS;
 use crate::app::left_out::Rule;
 use crate::app::names::printable;
 use crate::app::source::AppSource;
@@ -219,30 +220,6 @@ pub(crate) fn note_ignored_deciders(
     let rule_of = |name: &str| Some((name.to_owned(), rules.remove(name.as_bytes())?));
     app.ignored_deciders = names.into_iter().filter_map(rule_of).collect();
 }
-
-/// Files that decide about a build by being there.
-const DECIDERS: &[&str] = &[
-    ".python-version",
-    ".slugignore",
-    ".slugignore.post",
-    "Pipfile",
-    "Pipfile.lock",
-    "Procfile",
-    "app.json",
-    "bin/post_compile",
-    "bin/pre_compile",
-    "nltk.txt",
-    "pdm.lock",
-    "poetry.lock",
-    "poetry.toml",
-    "pylock.toml",
-    "pyproject.toml",
-    "requirements.txt",
-    "runtime.txt",
-    "setup.py",
-    "uv.lock",
-    "uv.toml",
-];
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,20 @@
 //! What the app has in its directory or its repository, and the slug won't have: files that `.gitignore` or
 //! `.slugignore` leaves out, and submodules that aren't checked out.
 
+use std::path::Path;
+
 use super::catalogue::{FindingCode, Severity};
 use super::code::{Code, Found, Reached, absolute};
 use super::command::join;
 use super::facts::Facts;
 use super::finding::Finding;
 use super::module::{Import, string_literal};
+use crate::app::deciders::without_use;
+use crate::app::gitmodules::submodule_paths;
 use crate::app::left_out::without_effect;
 use crate::app::names::shortened;
+use crate::app::source::Gitlink;
+use crate::output::shell_quote;
 
 /// How many submodules a message names.
 const SHOWN: usize = 5;
@@ -19,7 +25,11 @@ pub(super) fn check_absent(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     findings.extend(facts.ignored_deciders.iter().map(|(name, rule)| {
         Finding::new(FindingCode::SourceFileIgnored, without_effect(name, rule)).in_file(name.as_str())
     }));
+    findings.extend(facts.unusable.iter().map(|(name, why)| {
+        Finding::new(FindingCode::SourceFileUnusable, without_use(name, why)).in_file(*name)
+    }));
     findings.extend(empty_submodules(facts));
+    findings.extend(unnamed_submodules(facts));
     findings
 }
 
@@ -115,20 +125,20 @@ fn import_left_out<'a>(
     })
 }
 
-/// Finds the directories of submodules that have nothing in them. Heroku fetches submodules; a build takes what is there.
+/// Finds submodules of which nothing is there. Heroku fetches submodules; a build takes what is there.
 fn empty_submodules(facts: &Facts) -> Option<Finding> {
     let is_empty = |path: &String| {
-        let start = format!("{path}/");
-        let mut below = facts.files.range(start.clone()..);
-        facts.files.get(path).is_some_and(|found| found.is_dir)
-            && !below.next().is_some_and(|(name, _)| name.starts_with(&start))
+        facts.files.get(path).is_some_and(|found| found.is_dir) && !has_files_below(facts, path)
     };
     let listed = facts.texts.iter().filter(|(name, _)| name.rsplit('/').next() == Some(".gitmodules"));
     let paths = listed.flat_map(|(name, text)| {
         let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
         submodule_paths(text).map(move |path| join(dir, &path))
     });
-    let mut empty: Vec<String> = paths.filter(is_empty).collect();
+    let unnamed = |path: &String| facts.gitlinks.iter().any(|link| !link.is_named && link.path == *path);
+    let mut empty: Vec<String> = paths.filter(|path| is_empty(path) && !unnamed(path)).collect();
+    let linked = facts.gitlinks.iter().filter(|link| link.is_named && !has_files_below(facts, &link.path));
+    empty.extend(linked.map(|link| link.path.clone()));
     empty.sort();
     empty.dedup();
     let first = empty.first()?.clone();
@@ -137,13 +147,39 @@ fn empty_submodules(facts: &Facts) -> Option<Finding> {
     Some(Finding::new(FindingCode::SourceSubmoduleNotCheckedOut, message).in_file(first))
 }
 
-/// Reads the paths in a `.gitmodules`.
-fn submodule_paths(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.lines().filter_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        let path = value.trim().trim_matches('"').trim_end_matches('/');
-        (key.trim().eq_ignore_ascii_case("path") && !path.is_empty()).then(|| path.to_owned())
-    })
+/// Finds repositories in the app's that git has as submodules, and nothing says where they come from: no clone has their files.
+fn unnamed_submodules(facts: &Facts) -> Vec<Finding> {
+    let unnamed = facts.gitlinks.iter().filter(|link| !link.is_named);
+    let (here, empty): (Vec<_>, Vec<_>) = unnamed.partition(|link| has_files_below(facts, &link.path));
+    let told = |links: Vec<&Gitlink>, rest: &str, severity| {
+        let first = links.first()?.path.clone();
+        let paths: Vec<String> = links.iter().map(|link| link.path.clone()).collect();
+        let (verb, its) =
+            if links.len() == 1 { ("is a submodule", "its") } else { ("are submodules", "their") };
+        let message = format!(
+            "{} {verb} that .gitmodules doesn't name, {}",
+            shortened(&paths, SHOWN),
+            rest.replace("ITS", its)
+        );
+        let path = shell_quote(Path::new(&first));
+        let fix = format!(
+            "If it is a repository of its own: git submodule add URL {path}\n\
+             If its files belong to the app: git rm --cached {path}\n\
+             Then delete its .git, and add the files."
+        );
+        let finding =
+            Finding::new(FindingCode::SourceSubmoduleNotCheckedOut, message).with_severity(severity);
+        Some(finding.in_file(first).with_fix(fix))
+    };
+    let empty = told(empty, "so nobody can fetch ITS files, and there are none.", Severity::Warning);
+    let here = told(here, "so a clone, as Heroku builds it, gets none of ITS files.", Severity::Warning);
+    empty.into_iter().chain(here).collect()
+}
+
+fn has_files_below(facts: &Facts, dir: &str) -> bool {
+    let start = format!("{dir}/");
+    let mut below = facts.files.range(start.clone()..);
+    below.next().is_some_and(|(name, _)| name.starts_with(&start))
 }
 
 #[cfg(test)]
@@ -320,6 +356,64 @@ mod tests {
             let found = found(&facts(files, &[]));
             let found = found.get("source::submodule-not-checked-out").map(String::as_str);
             assert_eq!(found, expected, "{files:?}");
+        }
+    }
+
+    // C24
+    #[test]
+    fn a_submodule_is_told_by_what_git_has_of_it() {
+        let named = "[submodule \"x\"]\n\tpath = lib\n";
+        for (files, links, expected) in [
+            (
+                &[("a.py", "")][..],
+                &[("lib", true)][..],
+                &["lib is a submodule that isn't checked out: there are no files."][..],
+            ),
+            (
+                &[(".gitmodules", named), ("lib/", "")],
+                &[("lib", true)],
+                &["lib is a submodule that isn't checked out: there are no files."],
+            ),
+            (
+                &[("lib/", "")],
+                &[("lib", false)],
+                &[
+                    "lib is a submodule that .gitmodules doesn't name, so nobody can fetch its files, and there are none.",
+                ],
+            ),
+            (
+                &[("a.py", "")],
+                &[("libs/a", false), ("libs/b", false)],
+                &[
+                    "libs/a, libs/b are submodules that .gitmodules doesn't name, so nobody can fetch their files, and there are none.",
+                ],
+            ),
+            (
+                &[("lib/a.py", "")],
+                &[("lib", false)],
+                &[
+                    "lib is a submodule that .gitmodules doesn't name, so a clone, as Heroku builds it, gets none of its files.",
+                ],
+            ),
+            (
+                &[("b/a.py", "")],
+                &[("a", true), ("b", true), ("c", false)],
+                &[
+                    "a is a submodule that isn't checked out: there are no files.",
+                    "c is a submodule that .gitmodules doesn't name, so nobody can fetch its files, and there are none.",
+                ],
+            ),
+            (&[("lib/a.py", "")], &[("lib", true)], &[]),
+            (&[("lib/", "")], &[], &[]),
+        ] {
+            let mut facts = facts(files, &[]);
+            facts.gitlinks = links
+                .iter()
+                .map(|(path, is_named)| Gitlink { path: (*path).to_owned(), is_named: *is_named })
+                .collect();
+            let found = check_absent(&facts, &Code::new(&facts));
+            let found: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
+            assert_eq!(found, expected, "{files:?} {links:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::code::Code;
 use super::django::{Set, Setting, Settings};
 use super::facts::Facts;
 use super::finding::Finding;
+use super::static_root::lines_for_static_root;
 
 /// Checks the settings that manage.py takes.
 pub(super) fn check_collectstatic(facts: &Facts, code: &Code<'_>) -> Option<Finding> {
@@ -28,7 +29,8 @@ pub(super) fn check_collectstatic(facts: &Facts, code: &Code<'_>) -> Option<Find
     if !settings.mentions(facts, &["django.contrib.staticfiles"]) {
         return None;
     }
-    let checked = Checked { facts, settings: &settings };
+    let root = manage_py.rsplit_once('/').map_or("", |(dir, _)| dir);
+    let checked = Checked { facts, code, settings: &settings, root };
     checked
         .static_root()
         .or_else(|| checked.static_url())
@@ -38,7 +40,10 @@ pub(super) fn check_collectstatic(facts: &Facts, code: &Code<'_>) -> Option<Find
 
 struct Checked<'a> {
     facts: &'a Facts,
+    code: &'a Code<'a>,
     settings: &'a Settings<'a>,
+    /// The directory with manage.py.
+    root: &'a str,
 }
 
 impl Checked<'_> {
@@ -73,25 +78,27 @@ impl Checked<'_> {
     }
 
     fn static_root(&self) -> Option<Finding> {
-        const FIX: &str = "Add a line to the settings, with `import os` above it:\n\
-                           STATIC_ROOT = os.path.join(BASE_DIR, \"staticfiles\")";
         if self.has_other_storage() {
             return None;
         }
         let file = &self.settings.file;
+        let fix = || {
+            let lines = lines_for_static_root(self.code, self.settings, self.root);
+            format!("Add to the end of {file}:\n{lines}")
+        };
         match self.settings.setting("STATIC_ROOT") {
             Setting::Missing => {
                 let message = format!(
                     "{file} sets no STATIC_ROOT, so collectstatic doesn't know where to put files, and fails."
                 );
-                Some(self.at(None, message, Severity::Error).with_fix(FIX))
+                Some(self.at(None, message, Severity::Error).with_fix(fix()))
             }
             Setting::Is(set) if ["\"\"", "''", "None"].contains(&set.assignment.value.as_str()) => {
                 let message = format!(
                     "{} sets STATIC_ROOT to {}, so collectstatic doesn't know where to put files, and fails.",
                     set.file, set.assignment.value
                 );
-                Some(self.at(Some(&set), message, Severity::Error).with_fix(FIX))
+                Some(self.at(Some(&set), message, Severity::Error).with_fix(fix()))
             }
             Setting::Sometimes(set) => {
                 let message = format!(
@@ -108,18 +115,18 @@ impl Checked<'_> {
     }
 
     fn static_url(&self) -> Option<Finding> {
-        const FIX: &str = "Add a line to the settings:\nSTATIC_URL = \"static/\"";
         let file = &self.settings.file;
+        let fix = || format!("Add to the end of {file}:\nSTATIC_URL = \"/static/\"");
         match self.settings.setting("STATIC_URL") {
             Setting::Missing => {
                 let message = format!(
                     "{file} sets no STATIC_URL, which django.contrib.staticfiles needs: collectstatic fails."
                 );
-                Some(self.at(None, message, Severity::Error).with_fix(FIX))
+                Some(self.at(None, message, Severity::Error).with_fix(fix()))
             }
             Setting::Is(set) if ["\"\"", "''", "None"].contains(&set.assignment.value.as_str()) => {
                 let message = format!("{} sets an empty STATIC_URL: collectstatic fails.", set.file);
-                Some(self.at(Some(&set), message, Severity::Error).with_fix(FIX))
+                Some(self.at(Some(&set), message, Severity::Error).with_fix(fix()))
             }
             _ => None,
         }

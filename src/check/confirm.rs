@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{FindingCode, Severity};
 use super::code::Code;
+use super::factory::{bad_call, not_callable};
 use super::facts::Facts;
 use super::finding::{Finding, line_of, point_at};
 use super::servers::is_server;
@@ -88,6 +89,7 @@ struct Answer {
     line: Option<usize>,
     start: Option<i64>,
     end: Option<i64>,
+    takes: Option<String>,
 }
 
 /// Compiles the files that process types start, and loads every app that they name. Returns nothing about what works.
@@ -354,6 +356,12 @@ fn finding(target: &Target, answer: &Answer, facts: &Facts, has_config_vars: boo
             let message = format!("{of}: {}.", text.trim_end_matches('.'));
             return found(FindingCode::AppAttributeNotFound, message, word, "no such name in the module");
         }
+        ("bad-call", _) => {
+            let column = |value: Option<i64>| usize::try_from(value?).ok();
+            let argument = column(answer.start).zip(column(answer.end)).map(|(start, end)| start..end);
+            return Some(bad_call(target, text, answer.takes.as_deref(), argument, declared));
+        }
+        ("not-callable", _) => return Some(not_callable(target, text, declared)),
         ("no-app", _) => {
             return found(FindingCode::AppNoWorkerApp, format!("{of}: {text}."), word, "no app");
         }

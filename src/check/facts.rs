@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::meant_line::MeantLine;
 use crate::app::procfile::{Procfile, lines_of};
+use crate::app::source::Gitlink;
 use crate::python::requirements::{RequirementKind, Requirements, normalised_name};
 
 /// What is known about an app.
@@ -25,6 +26,12 @@ pub struct Facts {
     pub left_out: BTreeMap<String, String>,
     /// Files that decide about a build, are there, and are ignored; each with what leaves it out.
     pub ignored_deciders: Vec<(String, String)>,
+    /// Files that decide about a build and can't be read, each with the reason.
+    pub unusable: Vec<(&'static str, &'static str)>,
+    /// Files of the app that are slugs.
+    pub slugs: Vec<String>,
+    /// The submodules that git has for the app.
+    pub gitlinks: Vec<Gitlink>,
     /// The config vars of this call.
     pub config_vars: BTreeMap<String, String>,
     /// Whether it was built: then its own steps have run.

@@ -32,6 +32,7 @@ pub(super) fn check_files(facts: &Facts) -> Vec<Finding> {
     let dirs = unwanted_dirs(facts);
     let mut findings: Vec<Finding> = dirs.iter().filter_map(|dir| unwanted(facts, dir)).collect();
     findings.extend(large(facts, &dirs));
+    findings.extend(slugs(facts));
     findings.extend(below_the_top(facts, &dirs));
     findings
 }
@@ -103,6 +104,7 @@ fn large(facts: &Facts, dirs: &BTreeSet<String>) -> Option<Finding> {
             !file.is_dir && file.size >= if rarely { RARELY_NEEDED } else { LARGE }
         })
         .filter(|(path, _)| !dirs.iter().any(|dir| is_below(path, dir)) && !is_used(facts, path))
+        .filter(|(path, _)| !facts.slugs.contains(path))
         .map(|(path, file)| (file.size, path.as_str()))
         .collect();
     large.sort_unstable_by(|a, b| b.cmp(a));
@@ -142,25 +144,45 @@ fn is_used(facts: &Facts, path: &str) -> bool {
     })
 }
 
+/// Slugs, which are hardly meant to be a part of the next one.
+fn slugs(facts: &Facts) -> Option<Finding> {
+    let first = facts.slugs.first()?;
+    let (verb, one) = if facts.slugs.len() == 1 { ("is a slug", "becomes") } else { ("are slugs", "become") };
+    let message = format!("{} {verb}, and {one} a part of the next one.", shortened(&facts.slugs, SHOWN));
+    let lines: Vec<String> = facts.slugs.iter().map(|path| format!("/{path}")).collect();
+    let fix = format!("Delete what isn't needed, or add to .slugignore:\n{}", lines.join("\n"));
+    Some(Finding::new(FindingCode::FilesSlug, message).in_file(first.as_str()).with_fix(fix))
+}
+
 /// Files that count in the top level directory only, and are below it.
 fn below_the_top(facts: &Facts, dirs: &BTreeSet<String>) -> Option<Finding> {
-    const TOP_ONLY: &[&str] =
-        &[".slugignore", ".slugignore.post", "Procfile", "app.json", ".python-version", "runtime.txt"];
+    const TOP_ONLY: &[&str] = &[
+        ".slugignore",
+        ".slugignore.post",
+        "Procfile",
+        "app.json",
+        ".python-version",
+        "runtime.txt",
+        "nltk.txt",
+        ".profile",
+        ".buildpacks",
+        "Aptfile",
+        "bin/pre_compile",
+        "bin/post_compile",
+    ];
     const OTHERS: &[&str] =
         &["tests", "test", "examples", "example", "node_modules", "docs", "fixtures", "vendor"];
     let found: Vec<&str> = facts
         .files
         .iter()
         .filter(|(path, file)| {
-            let Some((parent, name)) = path.rsplit_once('/') else { return false };
+            let is_one = |name: &&&str| path.strip_suffix(**name).is_some_and(|start| start.ends_with('/'));
+            let Some(name) = TOP_ONLY.iter().find(is_one).copied() else { return false };
+            let parent = path.strip_suffix(name).unwrap_or_default().trim_end_matches('/');
             let is_elsewhere = parent.split('/').any(|dir| OTHERS.contains(&dir) || dir.starts_with('.'));
             // Where the top has one, the other is another app's.
             let counts = name.starts_with(".slugignore") || !facts.has_file(name);
-            TOP_ONLY.contains(&name)
-                && !file.is_dir
-                && counts
-                && !is_elsewhere
-                && !dirs.iter().any(|dir| is_below(path, dir))
+            !file.is_dir && counts && !is_elsewhere && !dirs.iter().any(|dir| is_below(path, dir))
         })
         .map(|(path, _)| path.as_str())
         .collect();
@@ -243,6 +265,11 @@ mod tests {
             (&["backend/Procfile"], Some("backend/Procfile")),
             (&["a/app.json", "a/.python-version"], Some("a/.python-version, a/app.json")),
             (&["backend/runtime.txt"], Some("backend/runtime.txt")),
+            (&["a/.profile", "a/nltk.txt"], Some("a/.profile, a/nltk.txt")),
+            (&["web/bin/post_compile"], Some("web/bin/post_compile")),
+            (&["a/b/Aptfile", "a/.buildpacks"], Some("a/.buildpacks, a/b/Aptfile")),
+            (&["bin/post_compile", "web/bin/post_compile", "web/post_compile"], None),
+            (&["a/not.python-version", "a/xProcfile", "Aptfile"], None),
             (&["Procfile", "backend/Procfile"], None),
             (&["Procfile", ".slugignore", ".python-version"], None),
             (&["tests/app/Procfile", "examples/x/app.json", "node_modules/x/app.json"], None),

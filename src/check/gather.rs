@@ -51,6 +51,9 @@ pub(crate) fn read_app(app: &AppSource) -> Facts {
         facts.files.insert(shown_name(path), file);
     }
     facts.ignored_deciders.clone_from(&app.ignored_deciders);
+    facts.unusable.clone_from(&app.unusable);
+    facts.slugs.clone_from(&app.slugs);
+    facts.gitlinks.clone_from(&app.gitlinks);
     let procfile = app.procfile.clone();
     facts.procfile = procfile.zip(facts.texts.get("Procfile").cloned());
     add_requirements(&mut facts);

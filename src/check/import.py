@@ -22,6 +22,7 @@ sys.path = [path for path in WHOLE_PATH if os.path.realpath(path) not in OWN_PAT
 
 import ast
 import importlib
+import inspect
 import json
 import select
 import signal
@@ -110,6 +111,18 @@ class NoApp(Exception):
     """The module makes no app of the kind that is looked for."""
 
 
+class NotCallable(Exception):
+    """What is to be called, or to be the app, can't be called."""
+
+
+class BadCall(Exception):
+    """What makes the app takes other arguments."""
+
+    def __init__(self, reason, takes, argument):
+        super().__init__(reason)
+        self.takes, self.argument = takes, argument
+
+
 def import_program(name):
     """Imports what a program of an installed package starts with."""
     try:
@@ -135,15 +148,94 @@ def lookup(module, name):
     return found
 
 
+def shown(found):
+    """Says what a value is, without what it holds."""
+    if found is None or isinstance(found, types.ModuleType):
+        return "None" if found is None else "a module"
+    return "a value of the type `%s`" % type(found).__name__
+
+
+def parse_call(expression):
+    """Returns the name that is called with its arguments, all of them literal; nothing if it is no such call."""
+    tree = ast.parse(expression, mode="eval").body
+    if not isinstance(tree, ast.Call) or "**" in expression or any(isinstance(one, ast.Starred) for one in tree.args):
+        return None
+    name = ast.unparse(tree.func) if hasattr(ast, "unparse") else expression.split("(")[0]
+    args = [(ast.literal_eval(one), (one.col_offset, one.end_col_offset)) for one in tree.args]
+    keywords = [(one.arg, ast.literal_eval(one.value), (getattr(one, "col_offset", one.value.col_offset), one.value.end_col_offset))
+                for one in tree.keywords]
+    return name, args, keywords
+
+
+def takes(name, found, signature):
+    """Shows what a function takes. What its defaults are stays untold: they may be config vars."""
+    def plain(one):
+        is_open = one.default is inspect.Parameter.empty or isinstance(one.default, (bool, type(None)))
+        return one.replace(annotation=inspect.Parameter.empty, default=one.default if is_open else Ellipsis)
+    text = str(signature.replace(return_annotation=inspect.Signature.empty,
+                                 parameters=[plain(one) for one in signature.parameters.values()]))
+    text = text.replace("=Ellipsis", "=...")
+    code = getattr(found, "__code__", None)
+    file = own(code.co_filename) if code else None
+    return "`%s%s`" % (name, text) + (", %s:%d" % (file, code.co_firstlineno) if file else "")
+
+
+def check_call(found, name, args, keywords):
+    """Raises what is wrong with a call that has raised a TypeError by itself."""
+    if not callable(found):
+        raise NotCallable("`%s` is %s" % (name, shown(found)))
+    try:
+        signature = inspect.signature(found)
+    except (TypeError, ValueError):
+        return
+    values, named = [value for value, _ in args], {key: value for key, value, _ in keywords}
+    try:
+        signature.bind(*values, **named)
+        return
+    except TypeError as error:
+        reason = str(error)
+    argument = None
+    for index, (_, where) in enumerate(args):
+        if argument is None and not binds(signature, values[:index + 1], {}):
+            argument = where
+    for index, (_, _, where) in enumerate(keywords):
+        if argument is None and not binds(signature, values, dict(list(named.items())[:index + 1])):
+            argument = where
+    raise BadCall(reason, takes(name, found, signature), argument)
+
+
+def binds(signature, args, keywords):
+    try:
+        signature.bind_partial(*args, **keywords)
+    except TypeError:
+        return False
+    return True
+
+
+def call(found, name, args=(), keywords=()):
+    """Calls what makes the app, as the command says."""
+    try:
+        return found(*[value for value, _ in args], **{key: value for key, value, _ in keywords})
+    except TypeError as error:
+        # It was raised here, and not in what is called.
+        if error.__traceback__.tb_next is None:
+            check_call(found, name, args, keywords)
+        raise
+
+
 def evaluate(module, expression):
     """A name, or a call with literal arguments."""
-    tree = ast.parse(expression, mode="eval").body
-    if not isinstance(tree, ast.Call):
+    parsed = parse_call(expression)
+    if parsed is None:
         return lookup(module, expression)
-    found = lookup(module, ast.unparse(tree.func) if hasattr(ast, "unparse") else expression.split("(")[0])
-    args = [ast.literal_eval(argument) for argument in tree.args]
-    keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in tree.keywords}
-    return found(*args, **keywords)
+    name, args, keywords = parsed
+    return call(lookup(module, name), name, args, keywords)
+
+
+def served(found, name):
+    """Checks that an app can be called: whatever serves it does so for each request."""
+    if not callable(found) and not hasattr(found, "__rsgi__"):
+        raise NotCallable("`%s` is %s" % (name, shown(found)))
 
 
 class ProgramFailed(Exception):
@@ -155,7 +247,8 @@ def load_gunicorn(target):
         from gunicorn.app.wsgiapp import WSGIApplication
     except ImportError:
         if target["module"]:
-            evaluate(target["module"], target["name"] or "application")
+            name = target["name"] or "application"
+            served(evaluate(target["module"], name), name)
         return
     sys.argv = [os.path.join(os.path.dirname(sys.executable), "gunicorn")] + target["words"]
     try:
@@ -164,25 +257,54 @@ def load_gunicorn(target):
         application.cfg.worker_class
     except BaseException as error:
         raise ProgramFailed() from error
-    found = application.load()
-    if found is None or not callable(found):
-        raise NotThere("what `%s` names isn't an app" % target["words"][-1])
+    try:
+        found = application.load()
+    except Exception as error:
+        explain_call(getattr(application, "app_uri", None) or "", error)
+        raise
+    served(found, target["name"] or "application")
+
+
+def explain_call(uri, error):
+    """Raises what is wrong with the call of a factory, if that is what has raised an error."""
+    module, _, expression = uri.partition(":")
+    is_own = any(own(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
+    # It has been imported; to do that again could have effects.
+    if is_own or module not in sys.modules:
+        return
+    try:
+        parsed = parse_call(expression)
+    except (SyntaxError, ValueError):
+        return
+    found = getattr(sys.modules[module], parsed[0] if parsed else expression or "application", NotThere)
+    if found is NotThere:
+        return
+    if parsed is None:
+        served(found, expression or "application")
+        return
+    check_call(found, *parsed)
+    if "Failed to find application object" in str(error):
+        raise NotCallable("`%s` returns None" % expression)
 
 
 def load_uvicorn(target):
-    found = lookup(target["module"], target["name"])
+    found, name = lookup(target["module"], target["name"]), target["name"] or ""
+    if target["calls"]:
+        served(call(found, name), name + "()")
+        return
     try:
         found()
     except TypeError:
         # Whatever takes arguments is an app already.
-        if target["calls"]:
-            raise
+        served(found, name)
 
 
 def load_plain(target):
-    found = lookup(target["module"], target["name"])
+    found, name = lookup(target["module"], target["name"]), target["name"] or ""
     if target["calls"]:
-        found()
+        found, name = call(found, name), name + "()"
+    if target["program"] in ("daphne", "granian", "waitress-serve"):
+        served(found, name)
 
 
 def load_hypercorn(target):
@@ -190,7 +312,12 @@ def load_hypercorn(target):
     name = target["name"] or "app"
     if not hasattr(module, name.split("(")[0].split(".")[0]):
         raise NotThere("the module `%s` has no `%s`" % (target["module"], name))
-    eval(name, vars(module))
+    try:
+        found = eval(name, vars(module))
+    except TypeError as error:
+        explain_call(target["module"] + ":" + name, error)
+        raise
+    served(found, name)
 
 
 def find_without_celery(module, name):
@@ -294,7 +421,13 @@ def failure(index, stage, target, error):
         elif isinstance(error, NotThere) or kind == "AppImportError":
             kind = "no-attribute"
     text = str(error) if kind.startswith("no-") else describe(error)
-    return {"target": index, "stage": stage, "kind": kind, "text": text, "file": file, "line": line}
+    found = {"target": index, "stage": stage, "kind": kind, "text": text, "file": file, "line": line}
+    if isinstance(error, NotCallable):
+        found.update(kind="not-callable", text=str(error))
+    elif isinstance(error, BadCall):
+        start, end = error.argument or (None, None)
+        found.update(kind="bad-call", text=str(error), takes=error.takes, start=start, end=end)
+    return found
 
 
 def read_pipes(pipes):

@@ -206,7 +206,7 @@ fn missing_tools(facts: &Facts) -> Vec<Finding> {
 
 /// Whether the app may require a package manager as one of its packages.
 pub(super) fn may_have(facts: &Facts, tool: &str) -> bool {
-    if lacking(facts, tool).is_some() {
+    if lacking(facts, tool).is_some_and(|lack| lack.is_certain()) {
         return false;
     }
     let is_locked = LOCK_FILES.iter().any(|name| facts.has_file(name));

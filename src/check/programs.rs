@@ -46,12 +46,14 @@ pub(super) fn installs(invoked: &Invoked) -> bool {
 fn check_program(facts: &Facts, process: &Process<'_>, program: &str) -> Option<Finding> {
     let known = PROGRAMS.iter().find(|(name, _)| *name == program);
     let why;
+    let mut lack = None;
     let (why, label) = match &facts.installed {
         Some(installed) if installed.programs.contains(program) => return None,
         Some(_) if known.is_some() => ("no package that is installed has it", "isn't installed"),
         None if known.is_some() => {
             let (_, package) = known?;
-            why = format!("{} doesn't name it", lacking(facts, package)?);
+            let found = lack.insert(lacking(facts, package)?);
+            why = format!("{} doesn't name it", found.file);
             (why.as_str(), "isn't required")
         }
         _ => {
@@ -75,7 +77,11 @@ fn check_program(facts: &Facts, process: &Process<'_>, program: &str) -> Option<
     if package != program {
         message.push_str(&format!(" It is in the package {package}."));
     }
-    Some(finding(FindingCode::CommandNotInstalled, process, message, program, label))
+    let found = finding(FindingCode::CommandNotInstalled, process, message, program, label);
+    Some(match lack {
+        Some(lack) => lack.weigh(found, package),
+        None => found,
+    })
 }
 
 /// `python -m gunicorn`.

@@ -1,6 +1,8 @@
 //! What the app requires, before it is built: by its lock, or by requirements that name everything.
 
+use super::catalogue::Severity;
 use super::facts::Facts;
+use super::finding::Finding;
 use super::gather::LOCK_FILES;
 use crate::python::lock_names::names_in_lock;
 use crate::python::requirements::{RequirementKind, normalised_name};
@@ -13,9 +15,10 @@ const BRINGS: &[(&str, &str, &[&str])] = &[
     ("apache-airflow-core", "", &["gunicorn", "uvicorn", "flask", "alembic"]),
     ("apache-superset", "", &["gunicorn", "celery", "flask", "alembic"]),
     ("azureml-inference-server-http", "", &["gunicorn", "flask"]),
-    ("bentoml", "", &["uvicorn"]),
+    ("bentoml", "", &["uvicorn", "circus", "gunicorn"]),
     ("chainlit", "", &["uvicorn"]),
     ("channels", "", &["daphne"]),
+    ("channels-redis", "", &["daphne"]),
     ("chromadb", "", &["uvicorn"]),
     ("connexion", "", &["uvicorn", "flask"]),
     ("dash", "", &["flask"]),
@@ -26,6 +29,9 @@ const BRINGS: &[(&str, &str, &[&str])] = &[
     ("fastapi-cli", "", &["uvicorn"]),
     ("fastapi-cloud-cli", "", &["uvicorn"]),
     ("fastmcp", "", &["uvicorn"]),
+    ("explainerdashboard", "", &["waitress", "flask"]),
+    ("feast", "", &["gunicorn", "uvicorn", "uvicorn-worker"]),
+    ("flask-sockets", "", &["gevent", "flask"]),
     ("flower", "", &["celery"]),
     ("functions-framework", "", &["gunicorn", "uvicorn", "flask"]),
     ("gradio", "", &["uvicorn"]),
@@ -52,6 +58,7 @@ const BRINGS: &[(&str, &str, &[&str])] = &[
     ("starlite", "", &["uvicorn"]),
     ("streamlit", "", &["uvicorn"]),
     ("uvicorn-worker", "", &["gunicorn", "uvicorn"]),
+    ("webtest", "", &["waitress"]),
     ("zope", "", &["waitress"]),
     ("plone", "", &["waitress"]),
     ("zerorpc", "", &["gevent"]),
@@ -89,6 +96,35 @@ const RARELY_BROUGHT: &[&str] = &[
     "uwsgi",
     "voila",
     "waitress",
+];
+
+/// The packages that apps require most often and that bring none of those that are rarely brought, whatever else they
+/// bring: one a line, sorted.
+const TABLE: &str = include_str!("brings_no_server.txt");
+
+/// Beginnings of the names of many packages of which the same is true.
+const FAMILIES: &[&str] = &["google-cloud-", "mypy-boto3-", "nvidia-", "opentelemetry-", "types-"];
+
+/// Extras of which nobody can tell what they bring.
+const MANY_THINGS: &[&str] = &[
+    "all",
+    "complete",
+    "deploy",
+    "deployment",
+    "dev",
+    "develop",
+    "development",
+    "docs",
+    "full",
+    "prod",
+    "production",
+    "serve",
+    "server",
+    "serving",
+    "test",
+    "testing",
+    "tests",
+    "web",
 ];
 
 /// Packages that surely bring none of the programs, so that another one is missing even if many packages bring it.
@@ -149,20 +185,58 @@ const BRING_NOTHING: &[&str] = &[
     "whitenoise",
 ];
 
-/// Returns which file surely lacks a package: the app's lock, or its requirements.
-pub(super) fn lacking(facts: &Facts, package: &str) -> Option<&'static str> {
+/// A package that nothing names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lack {
+    /// What doesn't name it: the app's lock, or its requirements.
+    pub(super) file: &'static str,
+    /// Requirements that aren't known, so each of them may bring it: then it isn't certain.
+    pub(super) unless: Vec<String>,
+}
+
+impl Lack {
+    /// Returns whether the package surely isn't there.
+    pub(super) fn is_certain(&self) -> bool {
+        self.unless.is_empty()
+    }
+
+    /// Adds to a finding what isn't known, if anything isn't: then it is a warning.
+    pub(super) fn weigh(&self, mut finding: Finding, package: &str) -> Finding {
+        const SHOWN: usize = 3;
+        if self.is_certain() {
+            return finding;
+        }
+        let named = self.unless.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(" or ");
+        let more = match self.unless.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            1 => " or another package".to_owned(),
+            more => format!(" or one of {more} others"),
+        };
+        finding
+            .message
+            .push_str(&format!(" Unless {named}{more} brings {package}, the process can't start."));
+        let fix = format!(
+            "Add {package} to {}, with a version. If another\npackage brings it, run `slugc build` first: then that is known.",
+            self.file
+        );
+        finding.with_severity(Severity::Warning).with_fix(fix)
+    }
+}
+
+/// Returns which file lacks a package: the app's lock, or its requirements.
+pub(super) fn lacking(facts: &Facts, package: &str) -> Option<Lack> {
     let package = normalised_name(package.split('[').next().unwrap_or(package));
     if installs_by_itself(facts, &package) {
         return None;
     }
     let locks: Vec<&str> = LOCK_FILES.iter().copied().filter(|name| facts.has_file(name)).collect();
     match locks.as_slice() {
-        [] => isnt_required(facts, &package).then_some("requirements.txt"),
+        [] => Some(Lack { file: "requirements.txt", unless: unless(facts, &package)? }),
         // Beside requirements.txt it depends on which lock it is.
         [lock] if !facts.has_file("requirements.txt") => {
             let names = names_in_lock(facts.texts.get(*lock)?)?;
-            let lock = LOCK_FILES.iter().find(|name| *name == lock)?;
-            (!names.contains(&package)).then_some(*lock)
+            let file = LOCK_FILES.iter().find(|name| *name == lock)?;
+            (!names.contains(&package)).then_some(Lack { file, unless: Vec::new() })
         }
         _ => None,
     }
@@ -176,35 +250,71 @@ fn installs_by_itself(facts: &Facts, package: &str) -> bool {
     })
 }
 
-/// Returns whether a package surely isn't among the requirements: they are all known by name, and none is known to
-/// bring it.
-fn isnt_required(facts: &Facts, package: &str) -> bool {
-    let Some(requirements) = &facts.requirements else { return false };
-    requirements.entries.iter().all(|entry| match &entry.kind {
-        RequirementKind::Named { name, text, .. } => entry.constraint || !may_bring(name, text, package),
-        RequirementKind::Option(_) => true,
-        _ => false,
+/// Returns the requirements that may bring a package, for all that is known. Nothing if one of them does, or is likely
+/// to.
+fn unless(facts: &Facts, package: &str) -> Option<Vec<String>> {
+    let mut unless = Vec::new();
+    for entry in &facts.requirements.as_ref()?.entries {
+        match &entry.kind {
+            RequirementKind::Named { .. } if entry.constraint => {}
+            RequirementKind::Named { name, text, .. } => match brings(name, text, package) {
+                Brings::Surely => return None,
+                Brings::Perhaps => unless.push(name.clone()),
+                Brings::Never => {}
+            },
+            RequirementKind::Option(_) => {}
+            _ => return None,
+        }
+    }
+    // What many packages bring is there more often than not.
+    (unless.is_empty() || RARELY_BROUGHT.contains(&package)).then(|| {
+        unless.sort();
+        unless.dedup();
+        unless
     })
 }
 
-fn may_bring(name: &str, text: &str, package: &str) -> bool {
+/// Whether a requirement brings a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brings {
+    Surely,
+    Perhaps,
+    Never,
+}
+
+fn brings(name: &str, text: &str, package: &str) -> Brings {
     let extras: Vec<String> = text
         .split_once('[')
         .and_then(|(_, rest)| rest.split_once(']'))
         .map(|(extras, _)| extras.split(',').map(|extra| normalised_name(extra.trim())).collect())
         .unwrap_or_default();
     let is_named = |word: &str| name.contains(word) || extras.iter().any(|extra| extra.contains(word));
-    let is_known = BRINGS.iter().any(|(known, extra, packages)| {
-        *known == name
-            && packages.contains(&package)
-            && (extra.is_empty() || extras.iter().any(|one| one == extra))
-    });
-    is_named(package) || is_known || !(RARELY_BROUGHT.contains(&package) || BRING_NOTHING.contains(&name))
+    let known = |extra: &str| {
+        BRINGS
+            .iter()
+            .find(|(known, its, _)| *known == name && *its == extra)
+            .map(|(_, _, packages)| *packages)
+    };
+    let is_known = [""].into_iter().chain(extras.iter().map(String::as_str));
+    if is_named(package) || is_known.filter_map(known).any(|packages| packages.contains(&package)) {
+        return Brings::Surely;
+    }
+    let may_be_all = |extra: &String| MANY_THINGS.contains(&extra.as_str()) && known(extra).is_none();
+    let brings_nothing =
+        BRING_NOTHING.contains(&name) || (RARELY_BROUGHT.contains(&package) && is_in_table(name));
+    if brings_nothing && !extras.iter().any(may_be_all) { Brings::Never } else { Brings::Perhaps }
+}
+
+/// Returns whether a package is known to bring none of those that are rarely brought.
+fn is_in_table(name: &str) -> bool {
+    FAMILIES.iter().any(|start| name.starts_with(start)) || TABLE.lines().any(|known| known == name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::catalogue::FindingCode;
+    use crate::check::check;
     use crate::check::tests::app as facts;
 
     // C14
@@ -246,6 +356,100 @@ mod tests {
         }
     }
 
+    // C14
+    #[test]
+    fn what_an_unknown_package_may_bring_is_not_certainly_missing() {
+        const USUAL: &str = "django==5.1\nrequests\npsycopg2-binary==2.9\ncelery[redis]==5.4\nwhitenoise==6.7\n\
+                             flask-login==0.6\ngoogle-cloud-storage\nnvidia-cublas-cu12\ndjango-debug-toolbar\n\
+                             sentry-sdk[django]\nuvicorn[standard]\nPillow\npython_dotenv\n";
+        for (requirements, package, unless) in [
+            (USUAL, "gunicorn", Some(&[][..])),
+            ("flask==3.1.0\nstreamlit==1.41.1", "gunicorn", Some(&[])),
+            ("acme-web-stack==1.0", "gunicorn", Some(&["acme-web-stack"])),
+            ("Acme_Web.Stack==1.0\nflask", "waitress", Some(&["acme-web-stack"])),
+            ("flask\nzzz\naaa\nzzz; python_version > '3'", "gunicorn", Some(&["aaa", "zzz"])),
+            ("dash[all]==2.18", "gunicorn", Some(&["dash"])),
+            ("flask\ndash[testing]", "waitress", Some(&["dash"])),
+            ("fastapi[all]==0.115.6", "gunicorn", Some(&[])),
+            ("-c acme.txt\nflask", "gunicorn", Some(&[])),
+            ("mlflow==3.5", "huey", Some(&["mlflow"])),
+            ("acme-web-stack==1.0\nuvicorn-worker", "gunicorn", None),
+            ("acme-web-stack==1.0", "uvicorn", None),
+            ("acme-web-stack==1.0", "flask", None),
+            ("acme-gunicorn-stack==1.0", "gunicorn", None),
+        ] {
+            let facts = facts(&[("requirements.txt", requirements), ("acme.txt", "acme-web-stack==1.0\n")]);
+            let found = lacking(&facts, package);
+            let expected = unless.map(|names| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+            assert_eq!(found.map(|lack| lack.unless), expected, "{requirements}: {package}");
+        }
+    }
+
+    // C14
+    #[test]
+    fn a_server_that_may_be_brought_is_a_warning_that_names_the_package() {
+        for (requirements, command, severity, words) in [
+            (
+                "acme-web-stack==1.0\n",
+                "gunicorn wsgi:app",
+                Severity::Warning,
+                "Unless acme-web-stack brings gunicorn",
+            ),
+            (
+                "a\nb\nc\nd\n",
+                "waitress-serve wsgi:app",
+                Severity::Warning,
+                "Unless a or b or c or another package brings",
+            ),
+            (
+                "a\nb\nc\nd\ne\n",
+                "python -m gunicorn wsgi:app",
+                Severity::Warning,
+                "or one of 2 others brings",
+            ),
+            (
+                "acme\ngunicorn\n",
+                "gunicorn -k gevent wsgi:app",
+                Severity::Warning,
+                "Unless acme brings gevent",
+            ),
+            (
+                "flask\ngunicorn\n",
+                "gunicorn -k gevent wsgi:app",
+                Severity::Error,
+                "isn't in requirements.txt",
+            ),
+            ("flask\n", "gunicorn wsgi:app", Severity::Error, "requirements.txt doesn't name it."),
+        ] {
+            let procfile = format!("web: {command}\n");
+            let files =
+                [("requirements.txt", requirements), ("Procfile", &procfile), ("wsgi.py", "app = 1\n")];
+            let found = check(&facts(&files));
+            let of_kind = |finding: &&Finding| finding.code == FindingCode::CommandNotInstalled;
+            let found = found.iter().find(of_kind).unwrap_or_else(|| panic!("{requirements}: {command}"));
+            assert_eq!(found.severity, severity, "{requirements}: {command}");
+            assert!(found.message.contains(words), "{}", found.message);
+        }
+        let tool = [("requirements.txt", "acme\n"), ("Procfile", "web: poetry run gunicorn wsgi:app\n")];
+        let found = check(&facts(&tool));
+        assert!(!found.iter().any(|finding| finding.code == FindingCode::ProcfileMissingTool), "{found:?}");
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_has_nothing_that_brings_a_server() {
+        let names: Vec<&str> = TABLE.lines().collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "sort it, without repetitions");
+        for name in names {
+            assert_eq!(normalised_name(name), name);
+            let rare = |packages: &[&str]| packages.iter().any(|package| RARELY_BROUGHT.contains(package));
+            let bad = BRINGS
+                .iter()
+                .find(|(known, extra, packages)| *known == name && extra.is_empty() && rare(packages));
+            // These bring one server, and none of the others.
+            assert!(bad.is_none() || ["channels", "channels-redis", "quart"].contains(&name), "{name}");
+        }
+    }
+
     // C36
     #[test]
     fn a_lock_names_everything() {
@@ -258,7 +462,8 @@ mod tests {
             ("Pipfile.lock", "{\"default\": {\"flask\": {}}, \"develop\": {\"gunicorn\": {}}}"),
         ] {
             let known = facts(&[(lock, text)]);
-            assert_eq!(lacking(&known, "gunicorn"), Some(lock));
+            let lack = Lack { file: lock, unless: Vec::new() };
+            assert_eq!(lacking(&known, "gunicorn"), Some(lack));
             assert_eq!(lacking(&known, "Flask"), None, "{lock}");
             let installs = facts(&[(lock, text), ("bin/post_compile", "pip install gunicorn\n")]);
             assert_eq!(lacking(&installs, "gunicorn"), None, "{lock}");

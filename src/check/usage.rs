@@ -345,15 +345,22 @@ impl Command<'_> {
             _ => return self.unknown_class(class),
         };
         let module = package.replace('-', "_");
-        let why = match &line.facts.installed {
+        let (why, lack) = match &line.facts.installed {
             Some(installed) if installed.leads_elsewhere || installed.modules.contains(&module) => {
                 return None;
             }
-            Some(_) => "isn't installed".to_owned(),
-            None => format!("isn't in {}", lacking(line.facts, package)?),
+            Some(_) => ("isn't installed".to_owned(), None),
+            None => {
+                let lack = lacking(line.facts, package)?;
+                (format!("isn't in {}", lack.file), Some(lack))
+            }
         };
         let message = format!("gunicorn's worker class `{class}` is in the package {package}, which {why}.");
-        Some(line.finding(FindingCode::CommandNotInstalled, message, class, "isn't installed"))
+        let found = line.finding(FindingCode::CommandNotInstalled, message, class, "isn't installed");
+        Some(match lack {
+            Some(lack) => lack.weigh(found, package),
+            None => found,
+        })
     }
 }
 

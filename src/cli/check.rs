@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::{Check, CheckFormat};
 use super::in_dyno::{InDyno, free_port};
 use super::{build, dotenv, run as run_command};
-use crate::build::check::{Known, facts_of_source};
+use crate::build::check::{Known, facts_of_source, find_script_errors};
 use crate::build::execute::Workshop;
 use crate::build::record::Record;
 use crate::build::slug::build_slug;
@@ -58,6 +58,7 @@ pub(super) fn run(arguments: &Check, color: bool, env: &Env, output: &Output) ->
     facts.config_vars = run_command::config_vars(&arguments.config_vars, env)?;
     let mut findings = check(&facts);
     findings.extend(syntax_errors);
+    findings.extend(find_script_errors(&facts, env, output)?);
     match slug.filter(|_| !arguments.r#static) {
         Some(slug) => confirm(&mut findings, &slug, &facts, (arguments, has_config_vars), env, output)?,
         None => tell_uncalled(&facts, output),
@@ -213,13 +214,19 @@ fn settle(findings: &mut Vec<Finding>, boot: Boot, found: Option<Finding>) {
         FindingCode::AppModuleNotFound,
         FindingCode::SourceNeededFileLeftOut,
         FindingCode::AppAttributeNotFound,
+        FindingCode::AppFactoryArguments,
+        FindingCode::AppNotCallable,
     ];
     // It listened to PORT for everybody, and lives. Of other process types than web, nothing was seen.
     if matches!(boot, Boot::Listens(_) | Boot::Fails(_) | Boot::Silent(_) | Boot::Hangs) {
         findings.retain(|finding| !DISPROVED.contains(&finding.code) || !is_of_web(finding));
     }
     let Some(mut found) = found else { return };
-    let is_known = |finding: &Finding| finding.code == FindingCode::BootProfileEnded;
+    let is_known = |finding: &Finding| match finding.code {
+        FindingCode::BootProfileEnded => true,
+        FindingCode::AppFactoryArguments => is_of_web(finding),
+        _ => false,
+    };
     if found.code == FindingCode::BootFailed && findings.iter().any(is_known) {
         return;
     }

@@ -17,6 +17,7 @@ mod paths;
 mod plan;
 mod replace;
 mod run;
+mod run_advice;
 mod sbom;
 mod usage;
 mod version;

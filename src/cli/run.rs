@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::args::{Arguments, ConfigVarArguments, Run};
 use super::in_dyno::InDyno;
+use super::run_advice::advise;
 use super::{build, dotenv};
 use crate::app::procfile::Procfile;
 use crate::build::config_vars::is_variable_name;
@@ -59,8 +60,8 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
     let _restored = Restored::remember();
     let result = run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()));
     result.map_err(|failure| match failure.code() {
-        ErrorCode::RunNoSuchType => with_suggestion(failure, &spec.slug, &run.slug, env),
-        _ => failure,
+        ErrorCode::RunNoSuchType => with_suggestion(failure, &spec.slug, run, env),
+        _ => advise(failure, run, env),
     })
 }
 
@@ -96,13 +97,13 @@ impl UserError for NothingToRun {
 }
 
 /// Says what a Procfile for this app would be, if the slug has none.
-fn with_suggestion(failure: Failure, slug: &Path, named: &Path, env: &Env) -> Failure {
+fn with_suggestion(failure: Failure, slug: &Path, run: &Run, env: &Env) -> Failure {
     match read_slug(slug, env).ok().and_then(|facts| missing_procfile(&facts)) {
         Some(finding) => {
-            let slug = shell_quote(named);
+            let slug = shell_quote(&run.slug);
             NothingToRun { failure, suggestion: finding.message, slug }.into()
         }
-        None => failure,
+        None => advise(failure, run, env),
     }
 }
 

@@ -571,7 +571,7 @@ catalogue! {
         title: "An archive can't be unpacked safely.",
         fix: indoc! {"
             Entries that lead out of the directory, devices and damaged data
-            are refused. Make the archive anew.
+            are refused. Build the archive again.
         "},
         exit_code: 3,
     }
@@ -910,7 +910,7 @@ catalogue! {
         id: "store::corrupt",
         title: "Something in the store is damaged.",
         fix: indoc! {"
-            It was thrown away, and the next build makes it anew: build again.
+            It was thrown away, and the next build rebuilds it: build again.
             If this comes back, check the disk.
         "},
         exit_code: 3,

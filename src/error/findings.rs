@@ -77,6 +77,8 @@ impl FindingCode {
             Code::CommandInBackground,
             Code::AppModuleNotFound,
             Code::AppAttributeNotFound,
+            Code::AppFactoryArguments,
+            Code::AppNotCallable,
             Code::AppNoWorkerApp,
             Code::AppSyntaxError,
             Code::AppCollectstatic,
@@ -220,6 +222,15 @@ findings! {
             version, and build again.
         "},
     }
+    CommandScriptSyntax => {
+        id: "command::script-syntax",
+        severity: Error,
+        title: "A shell script has a syntax error.",
+        fix: indoc! {"
+            Correct the script. `bash -n FILE` parses it without executing
+            anything.
+        "},
+    }
     CommandFileNotFound => {
         id: "command::file-not-found",
         severity: Error,
@@ -324,6 +335,24 @@ findings! {
             Name what the module defines: `gunicorn wsgi:app` needs a line
             `app = …` in wsgi.py. For a function that makes the app, write
             `'wsgi:create_app()'`.
+        "},
+    }
+    AppFactoryArguments => {
+        id: "app::factory-arguments",
+        severity: Error,
+        title: "The function that makes the app takes other arguments.",
+        fix: indoc! {"
+            Give it in the command what it takes, or give the parameters
+            defaults: `--factory` and `--call` pass no arguments.
+        "},
+    }
+    AppNotCallable => {
+        id: "app::not-callable",
+        severity: Error,
+        title: "What the command names isn't an app.",
+        fix: indoc! {"
+            Name the app itself: an object such as `app = Flask(__name__)`. For
+            a function that makes the app, let it return that object.
         "},
     }
     AppNoWorkerApp => {
@@ -456,10 +485,18 @@ findings! {
             the line that leaves it out. If not, delete it.
         "},
     }
+    SourceFileUnusable => {
+        id: "source::file-unusable",
+        severity: Warning,
+        title: "A file that decides about the build can't be used.",
+        fix: indoc! {"
+            Make it a regular file, or a link to a file that is in the slug.
+        "},
+    }
     SourceSubmoduleNotCheckedOut => {
         id: "source::submodule-not-checked-out",
         severity: Warning,
-        title: "A git submodule isn't checked out.",
+        title: "The files of a git submodule are missing.",
         fix: indoc! {"
             Run `git submodule update --init --recursive`. Heroku fetches
             submodules, and so does `--commit`; a directory is taken as it is.
@@ -644,6 +681,15 @@ findings! {
         fix: indoc! {"
             Name them in .slugignore, or keep them in an object store. Every
             dyno fetches the whole slug before it boots.
+        "},
+    }
+    FilesSlug => {
+        id: "files::slug",
+        severity: Warning,
+        title: "A slug is among the app's files.",
+        fix: indoc! {"
+            Delete it, or add its path to .slugignore. A slug beside which its
+            manifest lies is left out by itself.
         "},
     }
     FilesBelowTop => {

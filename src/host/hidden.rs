@@ -1,12 +1,16 @@
-//! Keeps credentials out of what programs write: whoever prints its environment, as build back ends do when they
-//! fail, would put them into the build log.
+//! Keeps out of what programs write what isn't for messages. Credentials: whoever prints its environment, as build back
+//! ends do when they fail, would put them into the build log. And the directory in which the app's own steps run for the
+//! time of a build: what is there is below `/app` for the user.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind, PatternID};
 
 use super::invocation::Invocation;
+use super::scratch::is_scratch_name;
 use super::url;
 use crate::env::Env;
 
@@ -19,9 +23,16 @@ const SECRET_NAMES: &[&str] = &["PASSWORD", "PASSWD", "TOKEN"];
 /// What stands for a secret.
 const MASK: &[u8] = b"****";
 
-/// The secrets that a program was given.
+/// What stands for the directory in which the app's own steps run.
+const APP: &[u8] = b"/app";
+
+/// The secrets that a program was given, and the directory that it runs in.
 #[derive(Default)]
-pub(super) struct Hidden(Option<AhoCorasick>);
+pub(super) struct Hidden {
+    searcher: Option<AhoCorasick>,
+    /// The pattern that is the directory.
+    app: Option<PatternID>,
+}
 
 impl Hidden {
     /// Finds the credentials in a program's environment: passwords in addresses, values of variables that are called
@@ -41,22 +52,27 @@ impl Hidden {
             }
         }
         let secrets: Vec<_> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
-        if secrets.is_empty() {
-            return Self(None);
+        let secrets: Vec<Vec<u8>> = secrets.into_iter().map(String::into_bytes).collect();
+        let app_dir = scratch_app(&invocation.current_dir).map(|dir| dir.as_os_str().as_bytes().to_vec());
+        let app = app_dir.as_ref().map(|_| PatternID::must(secrets.len()));
+        let patterns: Vec<Vec<u8>> = secrets.into_iter().chain(app_dir).collect();
+        if patterns.is_empty() {
+            return Self::default();
         }
         // One may be a part of another: the longest counts.
-        let searcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(secrets);
-        Self(Some(searcher.expect("an environment is smaller than what a searcher can hold")))
+        let searcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns);
+        let searcher = searcher.expect("an environment is smaller than what a searcher can hold");
+        Self { searcher: Some(searcher), app }
     }
 
     /// Replaces the secrets in what the program has written.
     pub(super) fn hide<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
-        let Some(searcher) = &self.0 else { return Cow::Borrowed(text) };
+        let Some(searcher) = &self.searcher else { return Cow::Borrowed(text) };
         let mut shown = Vec::new();
         let mut from = 0;
         for found in searcher.find_iter(text) {
             shown.extend_from_slice(&text[from..found.start()]);
-            shown.extend_from_slice(MASK);
+            shown.extend_from_slice(if self.app == Some(found.pattern()) { APP } else { MASK });
             from = found.end();
         }
         if from == 0 {
@@ -65,6 +81,13 @@ impl Hidden {
         shown.extend_from_slice(&text[from..]);
         Cow::Owned(shown)
     }
+}
+
+/// Returns the directory of a step, if it is one that is made for it alone.
+fn scratch_app(dir: &Path) -> Option<&Path> {
+    let is_scratch = dir.parent()?.file_name().is_some_and(is_scratch_name);
+    let is_app = ["app", "tree"].iter().any(|name| dir.file_name().is_some_and(|found| found == *name));
+    (is_scratch && is_app).then_some(dir)
 }
 
 /// Returns the forms that a secret may be written in.
@@ -114,6 +137,36 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&hidden.hide(text.as_bytes())), expected, "{text}");
         }
         assert!(matches!(hidden.hide(b"nothing of the kind \xff"), Cow::Borrowed(_)));
+    }
+
+    // B04
+    #[test]
+    fn the_directory_of_a_step_is_shown_as_the_app() {
+        let scratch = "/s/v1/tmp/slugc-scratch-EBfVlHemalDS";
+        for (dir, vars, text, expected) in [
+            (
+                format!("{scratch}/app"),
+                &[][..],
+                format!("File \"{scratch}/app/m.py\", line 1"),
+                "File \"/app/m.py\", line 1",
+            ),
+            (
+                format!("{scratch}/app"),
+                &[("A_TOKEN", "hush-hush")],
+                format!("hush-hush in {scratch}/app {scratch}"),
+                "**** in /app /s/v1/tmp/slugc-scratch-EBfVlHemalDS",
+            ),
+            (scratch.to_owned(), &[], format!("{scratch}/app"), "/s/v1/tmp/slugc-scratch-EBfVlHemalDS/app"),
+            ("/home/me/app".to_owned(), &[], "/home/me/app/m.py".to_owned(), "/home/me/app/m.py"),
+            ("/".to_owned(), &[], "/app".to_owned(), "/app"),
+        ] {
+            let mut invocation = Invocation::new("/x").current_dir(&dir);
+            for (name, value) in vars {
+                invocation = invocation.env(*name, *value);
+            }
+            let hidden = Hidden::of(&invocation, &Env::for_tests(&[]));
+            assert_eq!(String::from_utf8_lossy(&hidden.hide(text.as_bytes())), expected, "{dir} {text}");
+        }
     }
 
     // S04: ten times the text takes about ten times the time; it was a hundred times.

@@ -48,9 +48,7 @@ impl Written {
             Self::ManualPage => head.starts_with(b".ie ") && contains(head, b"\n.TH slugc"),
             // The first entries of the archive.
             Self::Buildpack => {
-                let mut start = Vec::new();
-                // What is cut off ends in an error, and what was read until then is enough.
-                let _ = flate2::read::GzDecoder::new(head).take(64 << 10).read_to_end(&mut start);
+                let start = unpack(head);
                 start.starts_with(b"./bin/\0") && contains(&start, b"\0./bin/slugc\0")
             }
         }
@@ -60,6 +58,25 @@ impl Written {
     pub(crate) fn of(head: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|written| written.is_ours(head))
     }
+}
+
+/// Returns whether a file that begins so is a slug with a Python, of slugc's or another tool's: an archive of which the first
+/// entries are those directories.
+pub(crate) fn begins_as_slug(head: &[u8]) -> bool {
+    if !head.starts_with(&[0x1f, 0x8b]) {
+        return false;
+    }
+    let start = unpack(head);
+    let begins = |dirs: [&[u8]; 2]| start.starts_with(dirs[0]) && contains(&start, dirs[1]);
+    begins([b"./app/\0", b"\0./app/.heroku/python/\0"]) || begins([b"./.heroku/\0", b"\0./.heroku/python/\0"])
+}
+
+/// Unpacks the beginning of an archive.
+fn unpack(head: &[u8]) -> Vec<u8> {
+    let mut start = Vec::new();
+    // What is cut off ends in an error, and what was read until then is enough.
+    let _ = flate2::read::GzDecoder::new(head).take(64 << 10).read_to_end(&mut start);
+    start
 }
 
 /// Returns whether a list of components names slugc as the one tool that made it: others write the same format, or put

@@ -527,6 +527,9 @@ const DJANGO_WSGI: &str =
 
 /// Findings whose apps are in other tests, of this file and of `foreign`.
 const ELSEWHERE: &[&str] = &[
+    "command::script-syntax",
+    "app::factory-arguments",
+    "app::not-callable",
     "app::collectstatic",
     "app::import-failed",
     "app::import-too-long",
@@ -543,6 +546,8 @@ const ELSEWHERE: &[&str] = &[
     "libraries::missing",
     "source::file-ignored",
     "source::needed-file-left-out",
+    "files::slug",
+    "source::file-unusable",
     "source::submodule-not-checked-out",
 ];
 
@@ -989,6 +994,89 @@ fn what_only_config_vars_could_mend_is_an_error_once_the_boot_has_failed() {
         assert_eq!(checked.code, Some(1), "{text}");
         assert!(error["message"].as_str().unwrap().contains(word), "{error}");
         assert!(error["fix"].as_str().unwrap().contains("--env-file"), "{error}");
+    }
+}
+
+/// C06: a factory that is called with other arguments than it takes, and what isn't an app.
+#[test]
+fn a_call_that_the_app_does_not_take_is_shown_with_what_it_takes() {
+    const APP: &str = "import functools\n\
+        def app(environ, start): ...\n\
+        def make(name: str): return app\n\
+        def keyword(*, debug, level='SECRET'): return app\n\
+        def open_(*names, **more): return app\n\
+        def nothing(): return None\n\
+        def raises(): return int([])\n\
+        class Maker:\n    def __init__(self, a): ...\n    def __call__(self, *a): ...\n\
+        maker = Maker(1)\n\
+        def given(function):\n\
+        \x20   @functools.wraps(function)\n\
+        \x20   def wrapper(): return function('x')\n\
+        \x20   return wrapper\n\
+        decorated = given(make)\n\
+        text = 'x'\n";
+    const ARGUMENTS: &str = "app::factory-arguments";
+    const CALLABLE: &str = "app::not-callable";
+    let rows = [
+        (
+            "gunicorn 'site_app:make(\"prod\", debug=False)'",
+            ARGUMENTS,
+            "debug=False",
+            "`make(name)`, site_app.py:3",
+        ),
+        ("gunicorn 'site_app:make(\"prod\", 2)'", ARGUMENTS, "2", "too many positional arguments"),
+        ("gunicorn 'site_app:make()'", ARGUMENTS, "make()", "missing a required argument: 'name'"),
+        ("gunicorn \"site_app:make('x', name='y')\"", ARGUMENTS, "name='y'", "multiple values"),
+        ("gunicorn -w 2 \"site_app:keyword(2)\"", ARGUMENTS, "2)", "`keyword(*, debug, level=...)`"),
+        ("gunicorn \"site_app:make(\\\"a\\\", b=1)\"", ARGUMENTS, "make(", "`make(name)`"),
+        ("gunicorn 'site_app:Maker()'", ARGUMENTS, "Maker()", "`Maker(a)`"),
+        ("uvicorn --factory site_app:make", ARGUMENTS, "make", "calls `make()`"),
+        ("granian --factory site_app:keyword", ARGUMENTS, "keyword", "'debug'"),
+        ("waitress-serve --call site_app:make", ARGUMENTS, "make", "`make(name)`"),
+        ("hypercorn 'site_app:make(1, 2)'", ARGUMENTS, "2", "too many positional arguments"),
+        ("hypercorn 'site_app:nothing(1)'", ARGUMENTS, "1", "`nothing()`"),
+        ("uvicorn --factory site_app:text", CALLABLE, "text", "`text` is a value of the type `str`"),
+        ("uvicorn site_app:text", CALLABLE, "text", "uvicorn needs"),
+        ("gunicorn site_app:text", CALLABLE, "text", "`str`"),
+        ("gunicorn 'site_app:text()'", CALLABLE, "text()", "`str`"),
+        ("hypercorn 'site_app:text()'", CALLABLE, "text()", "`str`"),
+        ("daphne site_app:text", CALLABLE, "text", "`str`"),
+        ("waitress-serve site_app:functools", CALLABLE, "functools", "is a module"),
+        ("gunicorn 'site_app:nothing()'", CALLABLE, "nothing()", "None"),
+        ("gunicorn 'site_app:raises()'", "app::import-failed", "def raises(): return int([])", "TypeError"),
+        ("gunicorn 'site_app:make(\"x\")'", "", "", ""),
+        ("gunicorn 'site_app:open_(1, b=2)'", "", "", ""),
+        ("gunicorn 'site_app:decorated()'", "", "", ""),
+        ("uvicorn --factory site_app:decorated", "", "", ""),
+        ("uvicorn site_app:maker", "", "", ""),
+        ("daphne site_app:maker", "", "", ""),
+        ("hypercorn 'site_app:keyword(debug=1)'", "", "", ""),
+    ];
+    let line = |(index, (command, ..)): (usize, &(&str, &str, &str, &str))| format!("p{index}: {command}\n");
+    let procfile: String = rows.iter().enumerate().map(line).collect();
+    let app = built(&[("Procfile", &procfile), ("requirements.txt", ""), ("site_app.py", APP)]);
+    let run = check(&app, &app.slug(), &["--format", "json"]);
+    let found = findings(&run);
+    assert!(!run.stdout.contains("SECRET"), "a default may be a config var");
+    for (index, (command, id, words, message)) in rows.iter().enumerate() {
+        let process = format!("The process type `p{index}`");
+        let one = found.iter().find(|finding| {
+            let id = finding["id"].as_str().unwrap();
+            id.starts_with("app::") && finding["message"].as_str().unwrap().contains(&process)
+        });
+        let Some(one) = one else {
+            assert_eq!(*id, "", "{command}");
+            continue;
+        };
+        assert_eq!(one["id"], *id, "{command} {one}");
+        assert!(one["message"].as_str().unwrap().contains(message), "{command} {one}");
+        let text = if one["file"] == "Procfile" { procfile.as_str() } else { APP };
+        let (line, column) =
+            (one["line"].as_u64().unwrap() as usize, one["column"].as_u64().unwrap() as usize);
+        let pointed = &text.lines().nth(line - 1).unwrap()[column - 1..];
+        assert!(pointed.starts_with(words), "{command} {one}");
+        let severity = if *id == "app::import-failed" { "warning" } else { "error" };
+        assert_eq!(one["severity"], severity, "{command} {one}");
     }
 }
 

@@ -119,7 +119,7 @@ fn settings_that_end_the_build_in_collectstatic_are_an_error() {
         VERSION,
     ]);
     let (run, found) = check(&app, &[]);
-    let [(id, text)] = found.as_slice() else { panic!("{}", run.stdout) };
+    let [(id, text)] = found.as_slice() else { panic!("{settings} {}", run.stdout) };
     assert_eq!((id.as_str(), run.code), ("app::collectstatic", Some(1)));
     assert!(text.contains("STATIC_ROOT") && text.contains("mysite/settings.py"), "{text}");
     assert_eq!(check(&app, &["--set", "DISABLE_COLLECTSTATIC=1"]).1, []);
@@ -216,5 +216,95 @@ fn a_procfile_under_another_name_is_named_by_every_command() {
             // The one fact isn't told a second time, in other words.
             assert!(flowing.matches("There is no Procfile").count() <= 1, "{args:?} {name}: {said}");
         }
+    }
+}
+
+/// C13: the advice is followed, and Python executes the settings.
+#[test]
+fn the_advised_line_for_static_root_works_where_it_is_pasted() {
+    const STATIC: &str = "INSTALLED_APPS = ['django.contrib.staticfiles']\nSTATIC_URL = 'static/'\n";
+    const MANAGE: &str = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'NAMED')\n";
+    let base = format!(
+        "import os\nBASE_DIR = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))\n{STATIC}"
+    );
+    for (manage, module, file, settings) in [
+        (
+            "manage.py",
+            "mysite.settings",
+            "mysite/settings.py",
+            "from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\n",
+        ),
+        (
+            "manage.py",
+            "mysite.settings",
+            "mysite/settings.py",
+            "from os.path import abspath, dirname\nBASE_DIR = dirname(dirname(abspath(__file__)))\n",
+        ),
+        (
+            "manage.py",
+            "settings",
+            "settings.py",
+            "import os.path\nPROJECT_ROOT = os.path.abspath(os.path.dirname(__file__))\n",
+        ),
+        ("manage.py", "mysite.settings", "mysite/settings.py", "STATIC_ROOT = ''\n"),
+        ("src/manage.py", "conf.settings.prod", "src/conf/settings/prod.py", "import json as os\n"),
+        ("src/manage.py", "conf.settings.prod", "src/conf/settings/prod.py", "from .base import *\n"),
+    ] {
+        let settings = format!("{settings}{STATIC}");
+        let manage_text = MANAGE.replace("NAMED", module);
+        let mut files = vec![VERSION, GUNICORN, WSGI, ("Procfile", "web: gunicorn wsgi:app\n")];
+        files.extend([(manage, manage_text.as_str()), (file, settings.as_str())]);
+        if file.contains("prod") {
+            files.extend([("src/conf/__init__.py", ""), ("src/conf/settings/__init__.py", "")]);
+            files.push(("src/conf/settings/base.py", base.as_str()));
+        }
+        let app = TestApp::new(&files);
+        let (run, found) = check(&app, &[]);
+        let (_, text) = found
+            .iter()
+            .find(|(id, _)| id == "app::collectstatic")
+            .unwrap_or_else(|| panic!("{settings} {}", run.stdout));
+        let (_, lines) = text.split_once(&format!("Add to the end of {file}:\n")).unwrap();
+        let path = app.dir.join(file);
+        std::fs::write(&path, format!("{settings}{lines}\n")).unwrap();
+        let (_, found) = check(&app, &[]);
+        assert!(found.iter().all(|(id, _)| id != "app::collectstatic"), "{lines}: {found:?}");
+        let root = app.dir.join(manage).with_file_name("");
+        let python = "import importlib, os, sys; sys.path.insert(0, os.getcwd()); \
+                      print(os.path.realpath(importlib.import_module(sys.argv[1]).STATIC_ROOT))";
+        let mut command = std::process::Command::new("python3");
+        let run = crate::support::run(command.args(["-c", python, module]).current_dir(&root)).success();
+        let expected = root.canonicalize().unwrap().join("staticfiles");
+        assert_eq!(run.stdout.trim(), expected.to_str().unwrap(), "{settings}{lines}");
+    }
+}
+
+/// C17: the shells themselves parse the scripts, and execute none.
+#[test]
+fn a_syntax_error_in_a_script_is_found_in_a_directory() {
+    for (procfile, path, text, expected) in [
+        (
+            "web: bash run.sh\n",
+            "run.sh",
+            "set -e\nif true; then\n  exec gunicorn wsgi:app\n",
+            Some("unexpected end of file"),
+        ),
+        (
+            "web: gunicorn wsgi:app\n",
+            ".profile.d/a.sh",
+            "touch EXECUTED\nexport A=\"x\n",
+            Some(".profile.d/a.sh"),
+        ),
+        ("web: gunicorn wsgi:app\n", ".profile", "export A=1\nfi\n", Some("unexpected token `fi'")),
+        ("web: bash run.sh\n", "run.sh", "A=(1 2)\nif [[ $A ]]; then exec gunicorn wsgi:app; fi\n", None),
+        ("web: gunicorn wsgi:app\n", ".profile", "for a in 1; do\n  export B=$(echo \"$a\")\ndone\n", None),
+    ] {
+        let app = TestApp::new(&[VERSION, GUNICORN, WSGI, ("Procfile", procfile), (path, text)]);
+        let (run, found) = check(&app, &[]);
+        let message =
+            found.iter().find(|(id, _)| id == "command::script-syntax").map(|(_, text)| text.as_str());
+        assert_eq!(message.is_some(), expected.is_some(), "{text} {}", run.stdout);
+        assert!(message.unwrap_or_default().contains(expected.unwrap_or_default()), "{message:?}");
+        assert!(!app.dir.join("EXECUTED").exists(), "it was executed");
     }
 }

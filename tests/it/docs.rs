@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::support::TestApp;
+
 /// Compares a generated page with the file, or writes it when `UPDATE_DOCS` is set.
 pub(crate) fn check(path: &str, generated: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -152,4 +154,160 @@ fn every_id_in_the_code_can_be_explained() {
         );
     }
     assert!(unknown.is_empty(), "in no table: {unknown:#?}");
+}
+
+/// T03, U16: the calques of the book don't come back.
+#[test]
+fn english_that_makes_a_native_reader_stumble_is_not_written() {
+    const NOT: &[&str] = &[
+        "as a slug that boots",
+        "What has not changed is not done again",
+        "It ends by saying how to run",
+        "the error says what is big",
+        "are nowhere in the slug",
+        "so what it installs isn't known",
+        "Nothing, if the app answers no requests",
+        "it doesn't say",
+        "unless it is said otherwise",
+        "looked at twice a second",
+        "Says only what is wrong",
+        "what would keep an app or a slug from booting",
+        "what nobody has used for long",
+        "anew",
+        "which take",
+        "that can change under it",
+        "Nothing has this id",
+        "It is left aside",
+    ];
+    let app = TestApp::new(&[]);
+    let helped = HELPED.iter().map(|command| (PathBuf::from(command), help(&app, command)));
+    let whole = app.run(&["--help"]).success().stdout;
+    for (page, text) in pages().into_iter().chain(helped).chain([(PathBuf::from("--help"), whole)]) {
+        // Conventions show both sides.
+        if page.ends_with("conventions.md") {
+            continue;
+        }
+        let flowing = crate::support::flowing(&text);
+        for words in NOT {
+            let is_word = |at: usize| {
+                let after = flowing[at + words.len()..].chars().next();
+                !after.is_some_and(char::is_alphanumeric)
+            };
+            let found = flowing.match_indices(words).find(|(at, _)| is_word(*at));
+            assert!(found.is_none(), "{}: {words}", page.display());
+        }
+    }
+}
+
+const HELPED: &[&str] =
+    &["build", "plan", "run", "inspect", "diff", "sbom", "check", "explain", "cache", "package", "version"];
+
+fn help(app: &TestApp, command: &str) -> String {
+    app.run(&[command, "--help"]).success().stdout
+}
+
+/// U05, U09: what the pages tell people to type is what the program takes.
+#[test]
+fn every_command_of_the_pages_has_the_options_that_are_shown() {
+    let app = TestApp::new(&[]);
+    let mut seen = BTreeSet::new();
+    for (page, text) in pages() {
+        let mut is_code = false;
+        for line in text.lines() {
+            let line = line.trim();
+            if line.starts_with("```") {
+                is_code = !is_code;
+            }
+            let line = line.trim_start_matches("- ").trim_start_matches("run: ").trim_start_matches("$ ");
+            let Some(line) = line.strip_prefix("slugc ").filter(|_| is_code) else { continue };
+            let ends = |word: &&str| !["|", ">", "#", "&&", ";", "--", "||"].contains(word);
+            let words: Vec<&str> = line.split_whitespace().take_while(ends).collect();
+            let Some(command) = words.first().filter(|word| HELPED.contains(word)) else { continue };
+            let sub = words.get(1).filter(|_| ["cache", "package"].contains(command));
+            let arguments = [
+                &[*command][..],
+                sub.as_slice().iter().map(|word| **word).collect::<Vec<_>>().as_slice(),
+                &["--help"],
+            ]
+            .concat();
+            let help = app.run(&arguments).success().stdout;
+            for option in words.iter().filter(|word| word.starts_with("--")) {
+                let name = option.split('=').next().unwrap_or(option);
+                assert!(help.contains(name), "{}: {line}: {name}", page.display());
+            }
+            seen.insert((page.clone(), (*command).to_owned()));
+        }
+    }
+    let pages_with = |name: &str| seen.iter().filter(|(page, _)| page.ends_with(name)).count();
+    for (name, least) in [("ci.md", 2), ("buildpack.md", 1), ("README.md", 2), ("check.md", 1)] {
+        assert!(pages_with(name) >= least, "{name}: {seen:?}");
+    }
+    // What there is to know where a build runs.
+    for (page, words) in [
+        ("docs/buildpack.md", "heroku buildpacks:set"),
+        ("docs/buildpack.md", "dokku buildpacks:set"),
+        ("docs/buildpack.md", "`.buildpacks`"),
+        ("docs/buildpack.md", "BUILDPACK_URL"),
+        ("docs/ci.md", "SLUGC_CACHE_LIMIT"),
+        ("docs/ci.md", "$CI_PROJECT_DIR"),
+        ("docs/ci.md", "--no-isolate"),
+        ("docs/ci.md", "--max-size"),
+        ("docs/ci.md", "--format markdown"),
+    ] {
+        let text = std::fs::read_to_string(page).unwrap();
+        assert!(text.contains(words), "{page}: {words}");
+    }
+}
+
+/// U09: one form of help for all, with groups and examples.
+#[test]
+fn help_is_short_grouped_and_has_examples() {
+    let app = TestApp::new(&[]);
+    for command in HELPED {
+        let long = help(&app, command);
+        assert_eq!(app.run(&[command, "-h"]).success().stdout, long, "{command}");
+        assert!(long.contains("Global options:"), "{command}");
+    }
+    for (command, groups) in [
+        ("build", &["Config vars:", "Python and packages:", "Store:", "Examples:"][..]),
+        ("check", &["Config vars:", "Python and packages:", "Examples:"]),
+        ("run", &["Config vars:", "Examples:", "[SLUG]"]),
+        ("plan", &["Python and packages:"]),
+    ] {
+        let help = help(&app, command);
+        for group in groups {
+            assert!(help.contains(group), "{command}: {group}");
+        }
+    }
+    let whole = app.run(&["--help"]).success().stdout;
+    assert!(!whole.contains("inventory"), "it is for developers: {whole}");
+    for command in ["build", "check", "plan"] {
+        let help = crate::support::flowing(&help(&app, command));
+        assert!(help.contains("Use this revision of the git repository"), "{command}");
+    }
+}
+
+/// U19: what the checkout's own programs leave in it is no change of it.
+#[test]
+fn what_a_checkout_is_used_for_leaves_no_untracked_file() {
+    let is_ignored = |name: &str| {
+        let git = std::process::Command::new("git").args(["check-ignore", "--quiet", name]).status();
+        git.is_ok_and(|status| status.success())
+    };
+    // In an archive of the source there is no git to ask.
+    if !std::path::Path::new(".git").exists() || !crate::support::has_program("git") {
+        return crate::support::skip("there is no repository");
+    }
+    for (name, expected) in [
+        ("export", true),
+        ("slug.tgz", true),
+        ("slug.tgz.json", true),
+        ("target/debug/slugc", true),
+        ("tests/it/snapshots/x.snap.new", true),
+        ("bin/compile", false),
+        ("src/export.rs", false),
+        ("docs/export", false),
+    ] {
+        assert_eq!(is_ignored(name), expected, "{name}");
+    }
 }

@@ -413,6 +413,49 @@ fn a_file_that_cannot_be_used_is_not_called_missing() {
     }
 }
 
+/// S12: what decides about a build, and has no effect, is told by every command.
+#[test]
+fn a_link_that_decides_and_leads_nowhere_is_told() {
+    type Make = fn(&Path);
+    let link_out: Make = |path| symlink("/etc/hosts", path).unwrap();
+    let link_to_nothing: Make = |path| symlink("nowhere", path).unwrap();
+    let out = "is a link that leads out of the app, where the slug can't have it. It has no effect.";
+    let nothing = "is a link to a file that isn't there or is left out. It has no effect.";
+    for (name, make, expected) in [
+        (".python-version", link_out, Some(out)),
+        (".python-version", link_to_nothing, Some(nothing)),
+        (".python-version", |path| symlink("versions/py", path).unwrap(), None),
+        ("runtime.txt", link_to_nothing, Some(nothing)),
+        ("poetry.lock", link_out, Some(out)),
+        ("app.json", link_to_nothing, Some(nothing)),
+        ("nltk.txt", |path| fs::create_dir(path).unwrap(), Some("is a directory. It has no effect.")),
+        ("other", link_to_nothing, None),
+    ] {
+        let minor = format!("{}\n", python_minor().unwrap_or("3.13"));
+        let app = TestApp::new(&[("requirements.txt", ""), ("versions/py", &minor), ("app.py", "")]);
+        make(&app.dir.join(name));
+        let dir = app.dir.to_str().unwrap();
+        for command in ["plan", "build", "check"] {
+            let run = app.run(&[command, dir]);
+            let told = flowing(&format!("{}{}", run.stdout, run.stderr));
+            let count = usize::from(expected.is_some());
+            let expected = format!("{name} {}", expected.unwrap_or("is a"));
+            assert_eq!(told.matches(&expected).count(), count, "{command} {name}: {told}");
+            assert_eq!(told.contains("source::file-unusable"), count > 0, "{command} {name}: {told}");
+        }
+    }
+    // The Procfile and .slugignore end all of them.
+    for (name, expected) in [("Procfile", "procfile"), (".slugignore", "slugignore")] {
+        let app = TestApp::new(&[("requirements.txt", ""), ("app.py", "")]);
+        link_out(&app.dir.join(name));
+        for command in ["plan", "build", "check"] {
+            let run = app.run(&[command, app.dir.to_str().unwrap()]);
+            assert_ne!(run.code, Some(0), "{command} {name}");
+            assert!(run.stderr.contains(&format!("error[{expected}")), "{command} {name}: {}", run.stderr);
+        }
+    }
+}
+
 // B26
 #[test]
 fn a_machine_or_a_home_directory_is_not_an_app() {

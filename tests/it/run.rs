@@ -650,6 +650,52 @@ fn a_wrong_word_is_answered_by_the_right_one() {
     assert_eq!(ran.stdout, "a b\n");
 }
 
+/// Y14: the advice is for this slug, or for what was named in its place, and these words.
+#[test]
+fn what_cannot_be_run_is_answered_by_the_line_that_works_here() {
+    let app = TestApp::new(&[("requirements.txt", ""), ("Procfile", "web: true\nworker: true\n")]);
+    let slug = slug_of(&app, "web: true\n");
+    let dir = app.dir.to_str().unwrap().to_owned();
+    let absent = format!("{dir}/none.tgz");
+    for (arguments, id, expected) in [
+        (&["run", &slug, "bash"][..], "run::no-such-process-type", format!("slugc run {slug} -- bash")),
+        (&["run", &dir, "bash"], "slug::not-a-slug", format!("slugc build {dir} slugc run slug.tgz -- bash")),
+        (
+            &["run", &dir, "worker"],
+            "slug::not-a-slug",
+            format!("slugc build {dir} slugc run slug.tgz worker"),
+        ),
+        (&["run", &dir], "slug::not-a-slug", format!("slugc build {dir} slugc run slug.tgz")),
+        (
+            &["run", &dir, "--", "sh", "-c", "echo a b"],
+            "slug::not-a-slug",
+            format!("slugc build {dir} slugc run slug.tgz -- sh -c 'echo a b'"),
+        ),
+        (
+            &["run", &absent, "bash"],
+            "slug::not-a-slug",
+            format!("slugc build . -o {absent} slugc run {absent} -- bash"),
+        ),
+        (&["run", &absent, "bash"], "slug::not-a-slug", "There is no such file".to_owned()),
+        (
+            &["run", "no-slug.tgz", "web"],
+            "slug::not-a-slug",
+            "slugc build . -o no-slug.tgz slugc run no-slug.tgz".to_owned(),
+        ),
+    ] {
+        let ran = app.run(arguments).failure(id);
+        assert_eq!(ran.code, Some(2), "{arguments:?}");
+        let told = flowing(&ran.stderr);
+        assert!(told.contains(&expected), "{arguments:?}: {}", ran.stderr);
+    }
+    // The slug was forgotten.
+    fs::copy(&slug, app.out.join("slug.tgz")).unwrap();
+    for (word, expected) in [("web", "slugc run slug.tgz web"), ("bash", "slugc run slug.tgz bash")] {
+        let told = run(app.command(&["run", word]).current_dir(&app.out)).failure("slug::not-a-slug");
+        assert!(flowing(&told.stderr).contains(expected), "{word}: {}", told.stderr);
+    }
+}
+
 // Y04, S12: the router lets only this machine in unless it is told otherwise, and says https if it is told to.
 #[test]
 fn the_router_listens_where_it_is_told_and_says_https_if_it_is_told() {

@@ -126,6 +126,26 @@ fn whatever_slugc_wrote_is_no_part_of_the_next_slug() {
     assert!(built.stderr.contains("Left out, as slugc wrote it: buildpack.tar.gz, "), "{}", built.stderr);
 }
 
+/// B02: whose slug it is without a manifest isn't known, so it stays, and is told.
+#[test]
+fn a_slug_without_its_manifest_is_told_before_it_becomes_a_part_of_the_next() {
+    let app = TestApp::new(APP);
+    app.build(&[]).success();
+    fs::copy(app.slug(), app.dir.join("old.tgz")).unwrap();
+    for _ in 0..2 {
+        let built = app.build(&[]).success();
+        assert_eq!(built.stderr.matches("warning[files::slug]").count(), 1, "{}", built.stderr);
+        assert!(built.stderr.contains("old.tgz is a slug"), "{}", built.stderr);
+    }
+    let checked = app.run(&["check", app.dir.to_str().unwrap()]);
+    assert!(checked.stdout.contains("warning[files::slug]"), "{}", checked.stdout);
+    // Following the advice is enough.
+    fs::write(app.dir.join(".slugignore"), "/old.tgz\n").unwrap();
+    let built = app.build(&[]).success();
+    assert!(!built.stderr.contains("files::slug"), "{}", built.stderr);
+    assert!(!names_of(&app.slug()).iter().any(|path| path == "./app/old.tgz"));
+}
+
 // B03, T09
 #[test]
 fn slugignore_post_reaches_everywhere_and_says_what_it_did() {

@@ -65,11 +65,9 @@ pub(in crate::cli) struct ReportArguments {
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum ReportFormat {
-    /// For people.
+    // No doc comments: clap would make a second, long form of the help out of them.
     Text,
-    /// JSON.
     Json,
-    /// Markdown.
     Markdown,
 }
 
@@ -97,7 +95,7 @@ pub(in crate::cli) struct Sbom {
     #[arg(value_name = "SLUG")]
     pub(in crate::cli) slug: PathBuf,
 
-    /// Make the list anew of what is installed in the slug, even if there is one in it
+    /// Regenerate the list from what is installed in the slug, even if there is one in it
     #[arg(long)]
     pub(in crate::cli) recompute: bool,
 

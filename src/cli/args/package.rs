@@ -38,6 +38,6 @@ pub(in crate::cli) struct Package {
 /// A kind of buildpack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum PackageKind {
-    /// The classic buildpack API: Heroku, Dokku, herokuish
+    // The classic buildpack API: Heroku, Dokku, herokuish. A doc comment would make a second, long form of the help.
     Classic,
 }

@@ -44,7 +44,7 @@ pub(super) const ROWS: &[Row] = &[
         "Any reason to discard throws everything away: Python, tool and packages.",
         Runs(a_new_requirement_keeps_python),
     )
-    .differs("Python, pip and packages are kept apart, and only what a change concerns is made anew."),
+    .differs("Python, pip and packages are kept apart, and only what a change concerns is rebuilt."),
     row(
         Cache,
         "Files that requirements.txt includes by `-r` or `-c` don't count: what is taken out of them stays installed.",
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
         "The cached Python is hard-linked into the build: what a later buildpack edits in place changes the cache.",
         Runs(edits_in_place_do_not_stay_in_the_cache),
     )
-    .differs("what was edited in place is found by its checksum at the next build and made anew; with a `bin/post_compile`, files are copied."),
+    .differs("what was edited in place is found by its checksum at the next build and rebuilt; with a `bin/post_compile`, files are copied."),
     row(
         Environment,
         "`.profile.d/python.sh` sets PATH, PYTHONUNBUFFERED, PYTHONHOME, LIBRARY_PATH, LD_LIBRARY_PATH, LANG, PYTHONPATH and pip's switch, from $HOME at run time.",
@@ -109,7 +109,7 @@ pub(super) const ROWS: &[Row] = &[
         "`export` grows when the buildpack's directory is used for two builds.",
         Runs(the_export_is_replaced),
     )
-    .differs("it is written anew, and left out where the buildpack's directory can't be written."),
+    .differs("it is rewritten, and left out where the buildpack's directory can't be written."),
     row(
         Environment,
         "During the build, `/app/.heroku/python` is a link to the build's Python.",

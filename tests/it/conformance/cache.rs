@@ -65,7 +65,7 @@ pub(super) const ROWS: &[Row] = &[
         "A cache that is in order is told by one line; what a damaged one leads to isn't defined.",
         Elsewhere("classic_cache::a_damaged_layer_is_found_and_made_anew"),
     )
-    .differs("each file is compared with its checksum; a damaged layer is told as a reason and made anew."),
+    .differs("each file is compared with its checksum; a damaged layer is told as a reason and rebuilt."),
     row(
         Cache,
         "A cache that comes out of an archive without its hard links is as good.",
