@@ -9,6 +9,7 @@ use super::gather::LOCK_FILES;
 use super::paste::line_to_paste;
 use super::procfile::may_have;
 use super::programs::installs;
+use super::required::lacking;
 use crate::python::lock_names::names_in_lock;
 use crate::python::requirements::{RequirementKind, Requirements};
 
@@ -139,7 +140,6 @@ fn node(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Option<Findi
 
 /// `fastapi run`, where only `fastapi` without an extra is required: the command asks for `fastapi-cli`.
 fn fastapi(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Option<Finding> {
-    const EXTRAS: &[&str] = &["standard", "all"];
     if invoked.program != "fastapi" || is_mentioned(facts, "fastapi") {
         return None;
     }
@@ -150,41 +150,15 @@ fn fastapi(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Option<Fi
         let names = names_in_lock(lock).filter(|_| !facts.has_file("requirements.txt"))?;
         (names.contains("fastapi") && !names.contains("fastapi-cli")).then_some("isn't in the lock")?
     } else {
-        let mut is_bare = false;
-        for entry in &facts.requirements.as_ref()?.entries {
-            match &entry.kind {
-                RequirementKind::Named { name, text, .. } if name == "fastapi" => {
-                    let extras = text.split_once('[').map_or("", |(_, rest)| rest);
-                    // Versions before 0.112 had it among what they require.
-                    let is_old = ["0.111", "<", "~=0.1", "@"].iter().any(|part| text.contains(part));
-                    if is_old || EXTRAS.iter().any(|extra| extras.contains(extra)) {
-                        return None;
-                    }
-                    is_bare = true;
-                }
-                RequirementKind::Named { name, .. } => {
-                    // What brings it says so in its name, or is one of few.
-                    let brings = [
-                        "fastapi",
-                        "fastmcp",
-                        "mcp",
-                        "zenml",
-                        "bentoml",
-                        "marimo",
-                        "litellm",
-                        "inference",
-                        "gradio",
-                        "langgraph",
-                    ];
-                    if brings.iter().any(|part| name.contains(part)) {
-                        return None;
-                    }
-                }
-                RequirementKind::Option(_) => {}
-                _ => return None,
+        let is_bare = facts.requirements.as_ref()?.entries.iter().any(|entry| match &entry.kind {
+            // Versions before 0.112 had it among what they require.
+            RequirementKind::Named { name, text, .. } if name == "fastapi" => {
+                !["0.111", "<", "~=0.1", "@"].iter().any(|part| text.contains(part))
             }
-        }
-        is_bare.then_some("isn't required")?
+            _ => false,
+        });
+        let lacks = lacking(facts, "fastapi-cli").is_some_and(|lack| lack.is_certain());
+        (is_bare && lacks).then_some("isn't required")?
     };
     let message = format!(
         "The process type `{}` calls `fastapi`, which needs the package fastapi-cli, and that {why}: `fastapi` alone doesn't bring it.",
@@ -223,6 +197,21 @@ mod tests {
             ),
             ("web: gunicorn -k mine wsgi:app\n", &[], Some(("command::invalid", "`mine`"))),
             ("web: gunicorn -k mine wsgi:app\n", &[("requirements.txt", "gunicorn\n")], None),
+            (
+                "web: gunicorn -k uvicorn.workers.UvicornWorker wsgi:app\n",
+                &[],
+                Some((NOT_INSTALLED, "uvicorn")),
+            ),
+            (
+                "web: gunicorn -k uvicorn_worker.UvicornWorker wsgi:app\n",
+                &[("requirements.txt", "gunicorn==23.0.0\nflask==3.1.0\n")],
+                Some((NOT_INSTALLED, "uvicorn-worker")),
+            ),
+            (
+                "web: gunicorn -k uvicorn.workers.UvicornWorker wsgi:app\n",
+                &[("requirements.txt", "gunicorn==23.0.0\nfastapi[standard]==0.115.6\n")],
+                None,
+            ),
             ("web: gunicorn -k egg:mine#worker wsgi:app\n", &[], None),
             ("web: gunicorn -k mine.workers.Worker wsgi:app\n", &[], None),
             ("web: gunicorn -k $CLASS wsgi:app\n", &[], None),
@@ -277,6 +266,11 @@ mod tests {
                 "web: rye run gunicorn -b :8000 wsgi:app\n",
                 &[],
                 Some(("procfile::missing-tool", "\nweb: gunicorn -b 0.0.0.0:$PORT wsgi:app")),
+            ),
+            (
+                "web: fastapi run main.py\n",
+                &[fastapi, ("requirements.txt", "fastapi==0.115.6\nacme-web==1.0\n")],
+                None,
             ),
             ("web: hatch run web\n", &[], Some(("procfile::missing-tool", "hatch"))),
             ("web: hatch run web\n", &[("requirements.txt", "hatch==1.14.0\n")], None),
