@@ -13,7 +13,8 @@ use regex::bytes::Regex;
 use walkdir::WalkDir;
 
 use super::bytecode::compile_bytecode;
-use super::execute::{Built, Workshop};
+use super::context::Context;
+use super::execute::Built;
 use super::layers::Layer;
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
@@ -90,9 +91,9 @@ pub(crate) fn settle_changes(
     build_dir: &Path,
     app_entries: &[Entry],
     built: &Built,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Result<Vec<PathBuf>> {
-    let changes = find_changes(&entries_before(&built.layers, app_entries), build_dir, shop.env)?;
+    let changes = find_changes(&entries_before(&built.layers, app_entries), build_dir, context.env)?;
     let changed = changes.changed.iter().map(|entry| entry.path.as_slice());
     let (bytecode, others): (Vec<&[u8]>, Vec<&[u8]>) = changed
         .clone()
@@ -121,7 +122,7 @@ pub(crate) fn settle_changes(
         files::remove_file(&place(build_dir, path))?;
     }
     if !installed.is_empty() && is_within(build_dir, ".heroku/python") {
-        settle_installed(&installed, build_dir, built, shop)?;
+        settle_installed(&installed, build_dir, built, context)?;
     }
     Ok(changed.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
 }
@@ -132,11 +133,11 @@ fn settle_installed(
     installed: &BTreeSet<Vec<u8>>,
     build_dir: &Path,
     built: &Built,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Result<()> {
     let aside = files::temp_dir(Some(&build_dir.join(".heroku")))?;
     move_changes(installed.iter().map(Vec::as_slice), build_dir, aside.path())?;
-    make_movable(aside.path(), build_dir, built, shop)?;
+    make_movable(aside.path(), build_dir, built, context)?;
     let paths = paths_below(aside.path());
     move_changes(paths.iter().map(|path| path.as_os_str().as_bytes()), aside.path(), build_dir)?;
     Ok(())
@@ -177,7 +178,7 @@ fn is_timestamped_bytecode(path: &Path) -> bool {
 
 /// Treats what a hook has installed, by `pip install` say, as all other packages are treated. `tree` holds what has
 /// changed in the directory `staged`.
-pub(crate) fn make_movable(tree: &Path, staged: &Path, built: &Built, shop: Workshop<'_>) -> Result<()> {
+pub(crate) fn make_movable(tree: &Path, staged: &Path, built: &Built, context: Context<'_>) -> Result<()> {
     // What a link leads to isn't this tree's.
     if !is_within(tree, ".heroku/python") {
         return Ok(());
@@ -186,7 +187,7 @@ pub(crate) fn make_movable(tree: &Path, staged: &Path, built: &Built, shop: Work
     normalise(&BuildPlaces { tree: tree.to_owned(), staged_app: Some(staged.to_owned()), runtime })?;
     if let Some(runtime) = built.layers.first().filter(|_| is_within(tree, ".heroku/python/lib")) {
         let python = Python::in_layer(runtime, built.plan.runtime.version());
-        compile_bytecode(&python, tree, None, shop.env, shop.output)?;
+        compile_bytecode(&python, tree, None, context.env, context.output)?;
     }
     Ok(())
 }

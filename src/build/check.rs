@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::execute::{Built, Workshop};
+use super::context::Context;
+use super::execute::Built;
 use super::layers::{Layer, find_layer};
 use super::left_out::left_out;
 use super::python::Python;
@@ -47,21 +48,22 @@ pub(crate) struct Known {
 }
 
 /// Gathers the facts about an app without building it.
-pub(crate) fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Result<Known> {
-    let source = read(request, shop)?;
+pub(crate) fn facts_of_source(request: &SlugRequest, context: Context<'_>) -> Result<Known> {
+    let source = read(request, context)?;
     let mut facts = read_app(&source.app);
-    let left_out = left_out(&source.app, shop.env, shop.output);
-    let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
-    let plan = Survey::read(source.app, &mut entries, request.settings.clone(), shop)
+    let left_out = left_out(&source.app, context.env, context.output);
+    let mut entries = |app: &AppSource| stage::index_app(app, context.env);
+    let plan = Survey::read(source.app, &mut entries, request.settings.clone(), context)
         .and_then(|survey| survey.plan());
     facts.left_out = left_out;
     let mut syntax_errors = Vec::new();
     let failure = match plan {
         Ok(plan) => {
-            syntax_errors = find_syntax_errors(&facts, &plan, shop)?;
-            if let Some(layers) = known_layers(&plan, shop.store, shop.env)? {
+            syntax_errors = find_syntax_errors(&facts, &plan, context)?;
+            if let Some(layers) = known_layers(&plan, context.store, context.env)? {
                 let layers: Vec<&Layer> = layers.iter().collect();
-                facts.installed = Some(installed(&layers, &request.settings.lineage, shop.store, shop.env)?);
+                facts.installed =
+                    Some(installed(&layers, &request.settings.lineage, context.store, context.env)?);
             }
             None
         }
@@ -72,14 +74,14 @@ pub(crate) fn facts_of_source(request: &SlugRequest, shop: Workshop<'_>) -> Resu
 
 /// Lets the app's Python compile what the process types start, if the store has that Python. Nothing of the app is
 /// executed.
-fn find_syntax_errors(facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<Vec<Finding>> {
+fn find_syntax_errors(facts: &Facts, plan: &Plan, context: Context<'_>) -> Result<Vec<Finding>> {
     const LIMIT: Duration = Duration::from_secs(60);
     let Some(runtime) = plan.layer(LayerId::Runtime) else { return Ok(Vec::new()) };
-    let Some(runtime) = find_layer(runtime, shop.store, shop.env)? else { return Ok(Vec::new()) };
+    let Some(runtime) = find_layer(runtime, context.store, context.env)? else { return Ok(Vec::new()) };
     let python = Python::in_layer(&runtime, plan.runtime.version());
     confirm_syntax(facts, |arguments, input| {
         let invocation = Invocation::new(&python.executable).args(arguments).env("HOME", "/app").stdin(input);
-        match capture_within(LIMIT, &invocation, shop.env, shop.output) {
+        match capture_within(LIMIT, &invocation, context.env, context.output) {
             Ok(captured) => Ok(captured.stdout),
             Err(RunError::Interrupted(interrupted)) => Err(interrupted.into()),
             // A Python that can't be run here is found by builds.
@@ -149,15 +151,15 @@ pub(crate) fn findings_of(
     app: &AppSource,
     layers: &[Layer],
     lineage: &str,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Vec<Finding> {
-    check(&Facts { installed: installed_in(layers, lineage, shop), ..read_app(app) })
+    check(&Facts { installed: installed_in(layers, lineage, context), ..read_app(app) })
 }
 
 /// Lists what layers have installed, if they can be read.
-pub(crate) fn installed_in(layers: &[Layer], lineage: &str, shop: Workshop<'_>) -> Option<Installed> {
+pub(crate) fn installed_in(layers: &[Layer], lineage: &str, context: Context<'_>) -> Option<Installed> {
     let layers: Vec<&Layer> = layers.iter().collect();
-    installed(&layers, lineage, shop.store, shop.env).ok()
+    installed(&layers, lineage, context.store, context.env).ok()
 }
 
 /// Says what there is to say of an app without a Procfile, from what it has installed, if it is installed. One with another
@@ -191,11 +193,11 @@ pub(super) struct FinishedBuild<'a> {
 }
 
 /// Tells what is wrong with what a build has made. Nothing is read if nothing has changed.
-pub(super) fn tell_findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Result<()> {
-    if shop.output.is_quiet() {
+pub(super) fn tell_findings(made: &FinishedBuild<'_>, context: Context<'_>) -> Result<()> {
+    if context.output.is_quiet() {
         return Ok(());
     }
-    let findings = findings(made, shop)?;
+    let findings = findings(made, context)?;
     // What the Procfile's linter says, what is ignored, and what can't be used has been told at the beginning of the build.
     // A hook may have made one.
     let has_types = !made.built.plan.process_types.is_empty();
@@ -213,18 +215,18 @@ pub(super) fn tell_findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Res
         let place = finding.place.as_ref().map(|place| format!("{}, line {}: ", place.file, place.line));
         let place = place.unwrap_or_default();
         let text = format!("{}\n{place}{}", entry.title, finding.message);
-        shop.output.warning(finding.code, NoticeText::from(text).with_more(finding.fix()));
+        context.output.warning(finding.code, NoticeText::from(text).with_more(finding.fix()));
     }
     for finding in new.iter().skip(SHOWN) {
-        shop.output.warning(finding.code, finding.message.lines().next().unwrap_or_default());
+        context.output.warning(finding.code, finding.message.lines().next().unwrap_or_default());
     }
     if new.len() > SHOWN {
-        shop.output.detail("`slugc check` shows each of them in full.");
+        context.output.detail("`slugc check` shows each of them in full.");
     }
     Ok(())
 }
 
-fn findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>> {
+fn findings(made: &FinishedBuild<'_>, context: Context<'_>) -> Result<Vec<Finding>> {
     let FinishedBuild { app, app_entries, built, staged, lineage } = *made;
     let layers: Vec<&Layer> = built.layers.iter().chain(staged).collect();
     let mut hasher = Sha256::new();
@@ -241,16 +243,16 @@ fn findings(made: &FinishedBuild<'_>, shop: Workshop<'_>) -> Result<Vec<Finding>
         hasher.update(format!("\0gitlink\0{}\0{}", link.path, link.is_named));
     }
     let key = hex::encode(hasher.finalize());
-    if let Some(known) = shop.store.document::<RememberedFindings>("findings", lineage)
+    if let Some(known) = context.store.document::<RememberedFindings>("findings", lineage)
         && known.key == key
     {
         return Ok(known.findings);
     }
     let mut facts = read_app(app);
-    facts.left_out = left_out(app, shop.env, shop.output);
+    facts.left_out = left_out(app, context.env, context.output);
     facts.is_built = true;
-    facts.installed = Some(installed(&layers, lineage, shop.store, shop.env)?);
+    facts.installed = Some(installed(&layers, lineage, context.store, context.env)?);
     let known = RememberedFindings { key, findings: accept(check(&facts), &facts).0 };
-    shop.store.put_document("findings", lineage, &known)?;
+    context.store.put_document("findings", lineage, &known)?;
     Ok(known.findings)
 }

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::config_vars::ConfigVars;
-use super::execute::Workshop;
+use super::context::Context;
 use super::importable::python_in;
 use super::steps::Workspace;
 use crate::error::{Door, ErrorCode, NoticeCode, Result, UserError};
@@ -113,8 +113,8 @@ fn variable<'a>(
 }
 
 /// Says why collectstatic isn't run, and notes it.
-pub(super) fn tell_skipped(skip: Skip, shop: Workshop<'_>) {
-    let Workshop { output, record, .. } = shop;
+pub(super) fn tell_skipped(skip: Skip, context: Context<'_>) {
+    let Context { output, record, .. } = context;
     let status = match skip {
         Skip::DisabledByFile => "disabled-file",
         Skip::DisabledByVariable => "disabled-env-var",
@@ -137,8 +137,8 @@ pub(super) fn tell_skipped(skip: Skip, shop: Workshop<'_>) {
 }
 
 /// Runs collectstatic by this `manage.py`.
-pub(super) fn run(manage: &Path, workspace: &Workspace, shop: Workshop<'_>) -> Result<()> {
-    let Workshop { output, record, .. } = shop;
+pub(super) fn run(manage: &Path, workspace: &Workspace, context: Context<'_>) -> Result<()> {
+    let Context { output, record, .. } = context;
     let Workspace { dir, config_vars, .. } = workspace;
     record.set("django_collectstatic", "enabled");
     let mut vars = workspace.with_config_vars();
@@ -154,7 +154,7 @@ pub(super) fn run(manage: &Path, workspace: &Workspace, shop: Workshop<'_>) -> R
         .args(["collectstatic", "--noinput", "--traceback"])
         .current_dir(dir);
     invocation.env = vars.clone();
-    let Err(source) = workspace.run(stream, invocation, shop) else { return Ok(()) };
+    let Err(source) = workspace.run(stream, invocation, context) else { return Ok(()) };
     let log = source.text();
     if has_no_static_files(&log) {
         record.set("django_collectstatic", "skipped-no-staticfiles");

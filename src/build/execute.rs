@@ -6,36 +6,22 @@ use std::panic::resume_unwind;
 use std::sync::mpsc;
 use std::thread;
 
+use super::context::Context;
 use super::layers::{Layer, has_layer, provide_layer};
 use super::missing_tools::missing_tools;
 use super::pip_layer::fill_pip_layer;
 use super::preinstalled::without_replaced_tools;
 use super::python::Python;
-use super::record::Record;
 use super::survey::Survey;
 use super::unreachable;
 use super::uv;
 use crate::app::ignored;
-use crate::env::Env;
 use crate::error::{Door, ErrorCode, MessageCode, Result};
 use crate::output::Output;
 use crate::plan::{Installer, LayerId, LayerPlan, Notice, PackageManager, Plan};
 use crate::python::requirements::normalised_name;
 use crate::slug::tree::Entry;
 use crate::store::Store;
-
-/// The world a build works in.
-#[derive(Clone, Copy)]
-pub(crate) struct Workshop<'a> {
-    /// What builds keep.
-    pub store: &'a Store,
-    /// What the process was started with.
-    pub env: &'a Env,
-    /// Where it says what it does.
-    pub output: &'a Output,
-    /// What it tells about itself afterwards.
-    pub record: &'a Record,
-}
 
 /// The layers that were made, and the plan that they were made by.
 pub(crate) struct Built {
@@ -56,33 +42,33 @@ pub(super) struct Installed {
 
 impl Survey {
     /// Says which Python is used and what the user should know, once.
-    pub(crate) fn announce(&mut self, shop: Workshop<'_>) -> Result<()> {
+    pub(crate) fn announce(&mut self, context: Context<'_>) -> Result<()> {
         if std::mem::replace(&mut self.announced, true) {
             return Ok(());
         }
-        shop.output.step(self.version.describe());
+        context.output.step(self.version.describe());
         let is_platforms = |notice: &&Notice| {
-            shop.output.door() == Door::Buildpack
+            context.output.door() == Door::Buildpack
                 && matches!(notice.code, MessageCode::Finding(code) if ignored::CODES.contains(&code))
         };
         for notice in self.plan()?.notices.iter().filter(|notice| !is_platforms(notice)) {
-            tell(notice, shop.output);
+            tell(notice, context.output);
         }
         Ok(())
     }
 
     /// Makes the layers.
-    pub(crate) fn execute(&mut self, shop: Workshop<'_>) -> Result<Built> {
-        self.announce(shop)?;
-        let (runtime, installed) = self.provide_runtime(shop)?;
+    pub(crate) fn execute(&mut self, context: Context<'_>) -> Result<Built> {
+        self.announce(context)?;
+        let (runtime, installed) = self.provide_runtime(context)?;
         let Installed { plan, pip, dependencies, project } = match installed {
             Some(installed) => installed,
-            None => self.install(&Python::in_layer(&runtime, self.runtime.version()), shop)?,
+            None => self.install(&Python::in_layer(&runtime, self.runtime.version()), context)?,
         };
         let mut names = installed_names(&dependencies.entries);
         names.extend(project.iter().flat_map(|project| installed_names(&project.entries)));
         for notice in missing_tools(&self.app, &names) {
-            tell(&notice, shop.output);
+            tell(&notice, context.output);
         }
         let stays = plan.package_manager == PackageManager::Pip;
         let pip = pip.filter(|_| stays).map(|pip| without_replaced_tools(pip, &names));
@@ -94,15 +80,15 @@ impl Survey {
     }
 
     /// Makes what lies over Python. The layer of Python itself needn't be finished, only its key be known.
-    pub(super) fn install(&mut self, python: &Python, shop: Workshop<'_>) -> Result<Installed> {
+    pub(super) fn install(&mut self, python: &Python, context: Context<'_>) -> Result<Installed> {
         let mut plan = self.plan()?;
-        if self.needs_uv(&plan, shop.store) {
-            shop.record.time("package_manager_install_duration", || self.provide_uv(python, shop))?;
+        if self.needs_uv(&plan, context.store) {
+            context.record.time("package_manager_install_duration", || self.provide_uv(python, context))?;
             plan = self.plan()?;
         }
-        let (pip, dependencies, project) = shop
+        let (pip, dependencies, project) = context
             .record
-            .time("dependencies_install_duration", || self.install_packages(&mut plan, python, shop))?;
+            .time("dependencies_install_duration", || self.install_packages(&mut plan, python, context))?;
         Ok(Installed { plan, pip, dependencies, project })
     }
 
@@ -110,29 +96,29 @@ impl Survey {
         &mut self,
         plan: &mut Plan,
         python: &Python,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Result<(Option<Layer>, Layer, Option<Layer>)> {
         let (mut pip, mut project) = (None, None);
         if let Some(layer) = plan.layer(LayerId::Pip).filter(|_| !can_install_pip_beside(plan)) {
-            pip = Some(self.provide_pip(layer, plan, python, shop, || ())?);
+            pip = Some(self.provide_pip(layer, plan, python, context, || ())?);
         }
         if let Some(layer) = plan.layer(LayerId::Project) {
-            project = Some(self.provide_project(layer, plan, python, shop)?);
+            project = Some(self.provide_project(layer, plan, python, context)?);
             // What the app's own packages need is known now.
             *plan = self.plan()?;
             project = project.filter(|_| plan.layer(LayerId::Project).is_some());
         }
         let (survey, plan): (&Self, &Plan) = (self, plan);
         let Some(layer) = plan.layer(LayerId::Pip).filter(|_| pip.is_none()) else {
-            let dependencies = survey.provide_dependencies(plan, python, pip.as_ref(), shop)?;
+            let dependencies = survey.provide_dependencies(plan, python, pip.as_ref(), context)?;
             return Ok((pip, dependencies, project));
         };
         // Each says first what it does, so that the log has the same order in every build.
         thread::scope(|scope| {
             let (sender, announced) = mpsc::channel::<()>();
-            let pip = scope.spawn(move || survey.provide_pip(layer, plan, python, shop, || drop(sender)));
+            let pip = scope.spawn(move || survey.provide_pip(layer, plan, python, context, || drop(sender)));
             let _ = announced.recv();
-            let dependencies = survey.provide_dependencies(plan, python, None, shop);
+            let dependencies = survey.provide_dependencies(plan, python, None, context);
             let pip = pip.join().unwrap_or_else(|panic| resume_unwind(panic))?;
             Ok((Some(pip), dependencies?, project))
         })
@@ -146,8 +132,8 @@ impl Survey {
                 || [LayerId::Pip, LayerId::Project, LayerId::Dependencies].iter().any(is_missing))
     }
 
-    fn provide_uv(&mut self, python: &Python, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output, .. } = shop;
+    fn provide_uv(&mut self, python: &Python, context: Context<'_>) -> Result<()> {
+        let Context { store, env, output, .. } = context;
         if self.uv.is_some() {
             return Ok(());
         }
@@ -171,15 +157,15 @@ impl Survey {
         layer: &LayerPlan,
         plan: &Plan,
         python: &Python,
-        shop: Workshop<'_>,
+        context: Context<'_>,
         announced: impl FnOnce(),
     ) -> Result<Layer> {
-        let Workshop { store, env, output, .. } = shop;
+        let Context { store, env, output, .. } = context;
         let uv = self.uv.as_ref().filter(|_| plan.installer == Installer::Uv);
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
             output.step(format!("Installing {}", layer.contents));
             announced();
-            fill_pip_layer(tree, python, uv, &self.pip, Workshop { env: &self.installer_env, ..shop })
+            fill_pip_layer(tree, python, uv, &self.pip, Context { env: &self.installer_env, ..context })
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use super::context::Context;
 use super::dependencies::{Tool, with_uv_settings};
-use super::execute::Workshop;
 use super::install_error::Withheld;
 use super::own_package::{OwnPackages, project_name};
 use super::python::Python;
@@ -88,7 +88,7 @@ impl Survey {
         tool: &Tool<'_>,
         python: &Python,
         work: &Path,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Option<String> {
         let asked = work.join("asked.txt");
         files::write_atomically(&asked, self.render_question(pinned).as_bytes()).ok()?;
@@ -98,8 +98,8 @@ impl Survey {
             if minor == python.version.minor_version() {
                 continue;
             }
-            let invocation = self.question(tool, python, &asked, &minor, work, shop)?;
-            if capture(&invocation, shop.env, shop.output).is_ok() {
+            let invocation = self.question(tool, python, &asked, &minor, work, context)?;
+            if capture(&invocation, context.env, context.output).is_ok() {
                 minors.push(minor);
             }
         }
@@ -133,7 +133,7 @@ impl Survey {
         asked: &Path,
         minor: &str,
         work: &Path,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Option<Invocation> {
         const COMMON: [&str; 6] =
             ["pip", "install", "--dry-run", "--no-deps", "--only-binary=:all:", "--quiet"];
@@ -167,7 +167,7 @@ impl Survey {
             for (name, value) in self.pip.uv_environment(&exists) {
                 invocation = invocation.env(name, value);
             }
-            invocation = with_uv_settings(invocation.env("UV_NO_CONFIG", "1"), &place, shop.store);
+            invocation = with_uv_settings(invocation.env("UV_NO_CONFIG", "1"), &place, context.store);
         }
         Some(invocation)
     }

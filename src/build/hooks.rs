@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::execute::Workshop;
+use super::context::Context;
 use super::steps::Workspace;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::host::files::{self, FileContext, FileError};
@@ -75,22 +75,22 @@ impl UserError for HookError {
 }
 
 /// Runs a hook if the app has it, in the build directory. Variables that it exports are lost.
-pub(super) fn run_hook(hook: Hook, workspace: &Workspace, shop: Workshop<'_>) -> Result<()> {
+pub(super) fn run_hook(hook: Hook, workspace: &Workspace, context: Context<'_>) -> Result<()> {
     let build_dir = &workspace.dir;
     let path = build_dir.join(hook.path());
-    shop.record.set(hook.field(), path.is_file());
+    context.record.set(hook.field(), path.is_file());
     if !path.is_file() {
         return Ok(());
     }
-    shop.output.step(format!("Running {} hook", hook.path()));
+    context.output.step(format!("Running {} hook", hook.path()));
     make_executable(&path, build_dir)?;
     let first_line = read_first_line(&path)?;
     let invocation = Invocation {
         env: workspace.with_config_vars(),
         ..invocation(&path, &first_line, build_dir, &workspace.vars)
     };
-    shop.record.time(&format!("{}_duration", hook.field()), || {
-        workspace.run(stream, invocation, shop).map_err(|source| HookError {
+    context.record.time(&format!("{}_duration", hook.field()), || {
+        workspace.run(stream, invocation, context).map_err(|source| HookError {
             hook,
             has_carriage_return: first_line.starts_with(b"#!") && first_line.ends_with(b"\r"),
             source,
@@ -156,7 +156,7 @@ mod tests {
     fn post_compile(build_dir: &Path) -> (String, Result<()>, Record) {
         let cache = tempfile::tempdir().unwrap();
         let (log, record) = (Captured::default(), Record::default());
-        let shop = Workshop {
+        let context = Context {
             store: &Store::open(cache.path()).unwrap(),
             env: &Env::for_tests(&[]),
             output: &Output::to_sink(log.clone(), Format::Text),
@@ -166,7 +166,7 @@ mod tests {
         let mut config_vars = ConfigVars::default();
         config_vars.extend([("A", "config"), ("PATH", "/nowhere")]);
         let workspace = Workspace { dir: build_dir.to_owned(), vars, config_vars, cell: None };
-        let result = run_hook(Hook::PostCompile, &workspace, shop);
+        let result = run_hook(Hook::PostCompile, &workspace, context);
         (log.text(), result, record)
     }
 

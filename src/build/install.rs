@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bytecode::{Ahead, Kept, compile_ahead, compile_bytecode};
+use super::context::Context;
 use super::dependencies::{InstallTarget, Mode, Tool, install};
-use super::execute::{Workshop, layer_plan};
+use super::execute::layer_plan;
 use super::index_access::{Asked, TRUSTED_HOST, plain_address, with_poetry_credentials};
 use super::inputs::TEST_REQUIREMENTS;
 use super::install_error::Hints;
@@ -45,16 +46,16 @@ impl Survey {
         plan: &Plan,
         python: &Python,
         pip: Option<&Layer>,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Result<Layer> {
-        let Workshop { store, env, output, .. } = shop;
+        let Context { store, env, output, .. } = context;
         let layer = layer_plan(plan, LayerId::Dependencies);
         if self.settings.refresh {
             store.remove_layer(layer.id.name(), &layer.key.digest())?;
         }
         provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
-            let shop = Workshop { env: &self.installer_env, ..shop };
-            let native = self.provide_native(plan, python, shop)?;
+            let context = Context { env: &self.installer_env, ..context };
+            let native = self.provide_native(plan, python, context)?;
             let tool = match &native {
                 Some((tool, layer)) => Chosen::Native(*tool, layer),
                 None => Chosen::Engine(self.tool(plan, python, pip)),
@@ -78,7 +79,7 @@ impl Survey {
             let preinstalled = pip
                 .filter(|_| self.package_manager.has_setuptools_before(python.version))
                 .map(|pip| python.site_packages(&pip.tree()));
-            self.fill_packages(tree, python, &tool, selection, preinstalled.as_deref(), shop)
+            self.fill_packages(tree, python, &tool, selection, preinstalled.as_deref(), context)
         })
     }
 
@@ -97,10 +98,10 @@ impl Survey {
         &self,
         plan: &Plan,
         python: &Python,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Result<Option<(NativeTool, Layer)>> {
         let Some((tool, layer)) = plan.native_tool() else { return Ok(None) };
-        let layer = provide_tool(tool, layer, python, self.uv.as_ref(), &self.pip, shop)?;
+        let layer = provide_tool(tool, layer, python, self.uv.as_ref(), &self.pip, context)?;
         Ok(Some((tool, layer)))
     }
 
@@ -112,9 +113,9 @@ impl Survey {
         tool: &Chosen<'_>,
         selection: Selection,
         preinstalled: Option<&Path>,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Result<()> {
-        let Workshop { store, env, output, .. } = shop;
+        let Context { store, env, output, .. } = context;
         self.check_indexes(Asked::WithCredentials, env, output)?;
         let work = store.scratch()?;
         let is_native = matches!(tool, Chosen::Native(..));
@@ -124,7 +125,7 @@ impl Survey {
         let layer = if selection == Selection::Own { LayerId::Project } else { LayerId::Dependencies };
         let kept = Kept { store, lineage: &self.settings.lineage, layer };
         let job = Job { tree, python, directory, work: work.path(), selection, preinstalled };
-        let install = || self.run_installer(tool, &job, shop);
+        let install = || self.run_installer(tool, &job, context);
         let (runtime, ahead) = match tool {
             Chosen::Engine(Tool::Uv(_)) => compile_ahead(python, kept, env, output, install)?,
             _ => (install()?, Ahead::default()),
@@ -138,15 +139,15 @@ impl Survey {
     }
 
     /// Installs, and returns the prefix of the interpreter that scripts name.
-    fn run_installer(&self, tool: &Chosen<'_>, job: &Job<'_>, shop: Workshop<'_>) -> Result<PathBuf> {
-        let Workshop { store, env, output, .. } = shop;
+    fn run_installer(&self, tool: &Chosen<'_>, job: &Job<'_>, context: Context<'_>) -> Result<PathBuf> {
+        let Context { store, env, output, .. } = context;
         let Job { tree, python, directory, work, selection, preinstalled } = *job;
         let (manager, test) = (self.package_manager, self.settings.test);
         // Asked for by a failure only.
         let (withheld, known_names) = (|| self.withheld(), || self.known_names());
         let own_packages = || self.own_packages();
         let ask = |pinned: &str| match tool {
-            Chosen::Engine(tool) => self.other_pythons(pinned, tool, python, work, shop),
+            Chosen::Engine(tool) => self.other_pythons(pinned, tool, python, work, context),
             Chosen::Native(..) => None,
         };
         let hints = Hints {
@@ -163,7 +164,7 @@ impl Survey {
                 let target = NativeTarget { tree, python, directory, manager, test };
                 let described = tool.describe();
                 let hints = Hints { program: Some(&described), ..hints };
-                install_natively(*tool, layer, &target, &self.pip, &hints, shop)
+                install_natively(*tool, layer, &target, &self.pip, &hints, context)
             }
             Chosen::Engine(Tool::Uv(uv)) if manager == PackageManager::Uv => {
                 let leave_out = match selection {

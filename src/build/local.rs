@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::execute::Workshop;
+use super::context::Context;
 use super::install::{Chosen, Selection};
 use super::layers::{Layer, provide_layer};
 use super::python::Python;
@@ -20,17 +20,17 @@ impl Survey {
         layer: &LayerPlan,
         plan: &Plan,
         python: &Python,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Result<Layer> {
-        let Workshop { store, env, output, .. } = shop;
+        let Context { store, env, output, .. } = context;
         if self.settings.refresh {
             store.remove_layer(layer.id.name(), &layer.key.digest())?;
         }
         let project = provide_layer(layer, &self.settings.lineage, store, env, output, |tree| {
             output.step("Installing the app's own packages");
             let tool = Chosen::Engine(self.tool(plan, python, None));
-            let shop = Workshop { env: &self.installer_env, ..shop };
-            self.fill_packages(tree, python, &tool, Selection::Own, None, shop)
+            let context = Context { env: &self.installer_env, ..context };
+            self.fill_packages(tree, python, &tool, Selection::Own, None, context)
         })?;
         if let Some(local) = self.inputs.local.as_mut().filter(|local| local.is_open) {
             local.needs = read_needs(&project, local)?;

@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod collectstatic;
 pub(crate) mod config_vars;
 pub(crate) mod confine;
+pub(crate) mod context;
 pub(crate) mod deadline;
 pub(crate) mod dependencies;
 mod excluded;

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::execute::Workshop;
+use super::context::Context;
 use super::install_error::{Hints, InstallError};
 use super::layers::{Layer, provide_layer};
 use super::pip_layer::{PinnedTools, install_pinned};
@@ -61,13 +61,13 @@ pub(crate) fn provide_tool(
     python: &Python,
     uv: Option<&Uv>,
     pip: &PipConfig,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Result<Layer> {
-    let Workshop { store, env, output, .. } = shop;
+    let Context { store, env, output, .. } = context;
     provide_layer(plan, "tools", store, env, output, |tree| {
         output.step(format!("Installing {}", plan.contents));
         let tools = PinnedTools { requirements: tool.requirements(), tree, python, uv, pip };
-        install_pinned(&tools, shop).map_err(|failure| match failure.code() {
+        install_pinned(&tools, context).map_err(|failure| match failure.code() {
             ErrorCode::InstallPip => FetchError { tool, failure }.into(),
             _ => failure,
         })
@@ -96,9 +96,9 @@ pub(crate) fn install_natively(
     target: &NativeTarget<'_>,
     pip: &PipConfig,
     hints: &Hints<'_>,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Result<PathBuf> {
-    let Workshop { store, env, output, .. } = shop;
+    let Context { store, env, output, .. } = context;
     let work = store.scratch()?;
     let NativeTarget { tree, python, .. } = *target;
     let of_tool = python.site_packages(&layer.tree());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::execute::Workshop;
+use super::context::Context;
 use super::importable::python_in;
 use super::layers::{Layer, has_layer, provide_layer};
 use super::stage::{Transfer, copy_tree, put_layer};
@@ -41,15 +41,15 @@ impl UserError for NltkError {
 }
 
 /// Says why no corpora are downloaded, and notes it.
-pub(super) fn tell_skipped(skip: Skip, shop: Workshop<'_>) {
+pub(super) fn tell_skipped(skip: Skip, context: Context<'_>) {
     let reason = match skip {
         Skip::NoNltkFile => "'nltk.txt' wasn't found, so no corpora are downloaded",
         Skip::EmptyNltkFile => "'nltk.txt' names no corpora, so none are downloaded",
         Skip::DisabledByFile | Skip::DisabledByVariable | Skip::NoManagePy => return,
     };
-    shop.record.set("nltk_downloader", "skipped-no-nltk-file");
-    shop.output.step("Downloading NLTK corpora...");
-    shop.output.detail(reason);
+    context.record.set("nltk_downloader", "skipped-no-nltk-file");
+    context.output.step("Downloading NLTK corpora...");
+    context.output.detail(reason);
 }
 
 /// Gives the layer with corpora, and puts them into the workspace: an unchanged list is downloaded once, whatever else of
@@ -59,9 +59,9 @@ pub(super) fn put_corpora(
     layers: &[Layer],
     workspace: &Workspace,
     lineage: &str,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Result<Layer> {
-    let Workshop { store, env, output, record, .. } = shop;
+    let Context { store, env, output, record, .. } = context;
     record.set("nltk_downloader", "enabled");
     let plan = corpora_layer(corpora, nltk_version(layers), lineage);
     if has_layer(&plan, store) {
@@ -71,7 +71,7 @@ pub(super) fn put_corpora(
         // Through a symbolic link NLTK doesn't write. The step itself mayn't see the store.
         let dir = workspace.dir.canonicalize().doing("reading", &workspace.dir)?;
         let data = dir.join(NLTK_DATA);
-        download(corpora, &data, workspace, shop)?;
+        download(corpora, &data, workspace, context)?;
         copy_tree(&data, &tree.join(NLTK_DATA))
     })?;
     put_layer(&layer, &workspace.dir, Transfer::Copy, env)?;
@@ -89,8 +89,8 @@ fn nltk_version(layers: &[Layer]) -> String {
     version.unwrap_or_else(fallback)
 }
 
-fn download(corpora: &[String], into: &Path, workspace: &Workspace, shop: Workshop<'_>) -> Result<()> {
-    let output = shop.output;
+fn download(corpora: &[String], into: &Path, workspace: &Workspace, context: Context<'_>) -> Result<()> {
+    let output = context.output;
     let dir = &workspace.dir;
     output.step("Downloading NLTK corpora...");
     output.step(format!("Downloading NLTK packages: {}", corpora.join(" ")));
@@ -101,7 +101,7 @@ fn download(corpora: &[String], into: &Path, workspace: &Workspace, shop: Worksh
         .current_dir(dir);
     invocation.env = workspace.with_config_vars();
     workspace
-        .run(stream, invocation, shop)
+        .run(stream, invocation, context)
         .map_err(|source| NltkError { packages: corpora.to_vec(), source })?;
     Ok(())
 }

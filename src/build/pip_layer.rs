@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::context::Context;
 use super::dependencies::{InstallTarget, install};
-use super::execute::Workshop;
 use super::install_error::Hints;
 use super::normalise::{BuildPlaces, normalise};
 use super::python::Python;
@@ -38,17 +38,17 @@ pub(crate) fn fill_pip_layer(
     python: &Python,
     uv: Option<&Uv>,
     pip: &PipConfig,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Result<()> {
     let requirements =
         if needs_setuptools(python.version) { format!("{PIP}{SETUPTOOLS}") } else { PIP.to_owned() };
-    install_pinned(&PinnedTools { requirements: &requirements, tree, python, uv, pip }, shop)
+    install_pinned(&PinnedTools { requirements: &requirements, tree, python, uv, pip }, context)
 }
 
 /// Installs tools, ready to be used from the store.
-pub(super) fn install_pinned(tools: &PinnedTools<'_>, shop: Workshop<'_>) -> Result<()> {
+pub(super) fn install_pinned(tools: &PinnedTools<'_>, context: Context<'_>) -> Result<()> {
     let PinnedTools { requirements, tree, python, uv, pip } = *tools;
-    let Workshop { store, env, output, .. } = shop;
+    let Context { store, env, output, .. } = context;
     let work = store.scratch()?;
     let file = work.path().join("requirements.txt");
     files::write_atomically(&file, requirements.as_bytes())?;

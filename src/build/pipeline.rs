@@ -1,7 +1,8 @@
 //! A build, from the app to its layers and to what its own steps make of them: one order for every door.
 
 use super::check::findings_of;
-use super::execute::{Built, Workshop};
+use super::context::Context;
+use super::execute::Built;
 use super::explain::explained;
 use super::hooks::Hook;
 use super::layers::Layer;
@@ -38,25 +39,25 @@ pub(crate) trait Site {
 }
 
 /// Builds an app.
-pub(crate) fn build(site: &mut dyn Site, shop: Workshop<'_>) -> Result<(Survey, Built)> {
-    run_pre_compile(site, shop)?;
+pub(crate) fn build(site: &mut dyn Site, context: Context<'_>) -> Result<(Survey, Built)> {
+    run_pre_compile(site, context)?;
     let app = site.app()?;
     let settings = site.settings()?;
-    let mut survey = Survey::read(app, &mut |app| site.index(app), settings, shop)?;
-    survey.announce(shop)?;
+    let mut survey = Survey::read(app, &mut |app| site.index(app), settings, context)?;
+    survey.announce(context)?;
     site.restore(&mut survey)?;
-    let mut built = survey.execute(shop)?;
+    let mut built = survey.execute(context)?;
     match site.workspace(&survey, &built)? {
-        Some(workspace) => run_steps(site, &workspace, &survey, &mut built, shop)?,
-        None => tell_skipped(&built.plan.steps, shop),
+        Some(workspace) => run_steps(site, &workspace, &survey, &mut built, context)?,
+        None => tell_skipped(&built.plan.steps, context),
     }
     Ok((survey, built))
 }
 
 /// Runs the hook that may write the very files that decide.
-fn run_pre_compile(site: &mut dyn Site, shop: Workshop<'_>) -> Result<()> {
+fn run_pre_compile(site: &mut dyn Site, context: Context<'_>) -> Result<()> {
     let Some(workspace) = site.begin()? else { return Ok(()) };
-    match workspace.run_hook(Hook::PreCompile, shop) {
+    match workspace.run_hook(Hook::PreCompile, context) {
         Ok(()) => site.begun(&workspace),
         Err(failure) => Err(match site.source() {
             Some(app) => explained(failure, &app, Vec::new),
@@ -71,15 +72,16 @@ fn run_steps(
     workspace: &Workspace,
     survey: &Survey,
     built: &mut Built,
-    shop: Workshop<'_>,
+    context: Context<'_>,
 ) -> Result<()> {
     let (app, lineage) = (survey.app(), &survey.settings.lineage);
-    let explain =
-        |failure, built: &Built| explained(failure, app, || findings_of(app, &built.layers, lineage, shop));
-    let prepared = workspace.prepare_data(built, lineage, shop);
+    let explain = |failure, built: &Built| {
+        explained(failure, app, || findings_of(app, &built.layers, lineage, context))
+    };
+    let prepared = workspace.prepare_data(built, lineage, context);
     let Prepared { environment, corpora } = prepared.map_err(|failure| explain(failure, built))?;
     write_generated_files(app, &environment, &workspace.dir)?;
     site.export(&environment)?;
-    workspace.run_hook(Hook::PostCompile, shop).map_err(|failure| explain(failure, built))?;
+    workspace.run_hook(Hook::PostCompile, context).map_err(|failure| explain(failure, built))?;
     site.settle(workspace, built, corpora)
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::thread;
 
 use super::bytecode::compile_bytecode;
-use super::execute::{Installed, Workshop, layer_plan, tell};
+use super::context::Context;
+use super::execute::{Installed, layer_plan, tell};
 use super::layers::{Layer, has_layer, provide_layer};
 use super::python::Python;
 use super::runtime::choose::{RuntimeRequest, host_choice, remember_unreachable};
@@ -18,14 +19,14 @@ use crate::plan::{LayerId, RuntimeChoice};
 
 impl Survey {
     /// Gives the layer with Python, and, if it had to be made, what was meanwhile installed over it.
-    pub(super) fn provide_runtime(&mut self, shop: Workshop<'_>) -> Result<(Layer, Option<Installed>)> {
+    pub(super) fn provide_runtime(&mut self, context: Context<'_>) -> Result<(Layer, Option<Installed>)> {
         loop {
             if let Some(notice) = self.runtime.notice() {
-                tell(&notice, shop.output);
+                tell(&notice, context.output);
             }
-            match self.make_runtime(shop)? {
+            match self.make_runtime(context)? {
                 (Err(failure), None) if self.may_fall_back() && could_not_be_fetched(&failure) => {
-                    self.fall_back(failure, shop)?;
+                    self.fall_back(failure, context)?;
                 }
                 (runtime, installed) => return Ok((runtime?, installed.transpose()?)),
             }
@@ -33,8 +34,8 @@ impl Survey {
     }
 
     /// Gives the layer, and what became of the installation over it if there was time for one.
-    fn make_runtime(&mut self, shop: Workshop<'_>) -> Result<(Result<Layer>, Option<Result<Installed>>)> {
-        let Workshop { store, env, output, record } = shop;
+    fn make_runtime(&mut self, context: Context<'_>) -> Result<(Result<Layer>, Option<Result<Installed>>)> {
+        let Context { store, env, output, record } = context;
         let plan = self.plan()?;
         let layer = layer_plan(&plan, LayerId::Runtime);
         let key = layer.key.digest();
@@ -59,7 +60,7 @@ impl Survey {
                     let twins = Python { layer: Some(key), ..Python::in_tree(twin.path(), choice.version()) };
                     beside = Some(scope.spawn(move || {
                         let _twin = twin;
-                        self.install(&twins, shop)
+                        self.install(&twins, context)
                     }));
                 }
                 compile_bytecode(&python, tree, None, env, output)
@@ -74,8 +75,8 @@ impl Survey {
 
     /// Finds out whether the catalogue's Python can be had, if there is a cache and this machine's may stand in for
     /// it. What is said about the cache before Python is installed is true then.
-    pub(crate) fn settle_runtime(&mut self, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output, .. } = shop;
+    pub(crate) fn settle_runtime(&mut self, context: Context<'_>) -> Result<()> {
+        let Context { store, env, output, .. } = context;
         let has_cache = self.settings.last_python.is_some();
         if !has_cache
             || !self.may_fall_back()
@@ -85,13 +86,13 @@ impl Survey {
         }
         let request = self.runtime_request(env);
         match fetch_in_advance(&self.runtime, &request, store, env, output) {
-            Err(failure) if could_not_be_fetched(&failure) => self.fall_back(failure, shop),
+            Err(failure) if could_not_be_fetched(&failure) => self.fall_back(failure, context),
             other => other,
         }
     }
 
-    fn fall_back(&mut self, failure: Failure, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output, .. } = shop;
+    fn fall_back(&mut self, failure: Failure, context: Context<'_>) -> Result<()> {
+        let Context { store, env, output, .. } = context;
         let request = self.runtime_request(env);
         let host = host_choice(&request, Some(self.version.version), store, env, output);
         // The download's failure says more than that there is no interpreter either.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::check::{FinishedBuild, known_layers, missing_procfile_of, tell_findings};
+use super::context::Context;
 use super::excluded::{self, Patterns};
-use super::execute::{Built, Workshop};
+use super::execute::Built;
 use super::layers::Layer;
 use super::pipeline;
 use super::sbom::sbom_tree;
@@ -70,13 +71,13 @@ pub(crate) struct BuiltSlug {
 }
 
 /// Decides what would be built.
-pub(crate) fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Plan> {
-    let source = read(request, shop)?;
-    let mut entries = |app: &AppSource| stage::index_app(app, shop.env);
-    let mut survey = Survey::read(source.app, &mut entries, request.settings.clone(), shop)?;
+pub(crate) fn plan_slug(request: &SlugRequest, context: Context<'_>) -> Result<Plan> {
+    let source = read(request, context)?;
+    let mut entries = |app: &AppSource| stage::index_app(app, context.env);
+    let mut survey = Survey::read(source.app, &mut entries, request.settings.clone(), context)?;
     survey.missing_procfile = missing_procfile_of(survey.app(), || None).map(|finding| finding.message);
     let plan = survey.plan()?;
-    match known_layers(&plan, shop.store, shop.env)? {
+    match known_layers(&plan, context.store, context.env)? {
         // Then it is known which of the app's own steps are of use.
         Some(layers) => {
             survey.note_installed(&layers);
@@ -87,10 +88,10 @@ pub(crate) fn plan_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Pla
 }
 
 /// Builds the slug and its manifest.
-pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
+pub(crate) fn build_slug(request: &SlugRequest, context: Context<'_>) -> Result<BuiltSlug> {
     // Minutes of work for a slug that can't be written would be a poor answer.
     let check_replaceable =
-        || check_replaceable(&request.output, &request.settings.lineage, shop.store, shop.env);
+        || check_replaceable(&request.output, &request.settings.lineage, context.store, context.env);
     // Whether a file can be written is found out by writing one beside it: not where this is refused anyway.
     let is_there = request.output.is_file();
     if !request.force && is_there {
@@ -100,24 +101,24 @@ pub(crate) fn build_slug(request: &SlugRequest, shop: Workshop<'_>) -> Result<Bu
     if !request.force && !is_there {
         check_replaceable()?;
     }
-    match build_once(request, shop) {
+    match build_once(request, context) {
         // What is damaged was thrown away: the second try makes it anew.
         Err(failure) if failure.code() == ErrorCode::StoreCorrupt => {
-            shop.output.detail(failure.to_string());
-            build_once(request, shop)
+            context.output.detail(failure.to_string());
+            build_once(request, context)
         }
         // If that wasn't the user, what the last build has hashed is no longer so.
         Err(failure) if failure.code() == ErrorCode::SourceChanged => {
-            KnownFiles::forget(&request.settings.lineage, shop.store);
+            KnownFiles::forget(&request.settings.lineage, context.store);
             Err(failure)
         }
         other => other,
     }
 }
 
-fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
-    let Workshop { store, env, output, .. } = shop;
-    let source = read(request, shop)?;
+fn build_once(request: &SlugRequest, context: Context<'_>) -> Result<BuiltSlug> {
+    let Context { store, env, output, .. } = context;
+    let source = read(request, context)?;
     let slugignore_removed = source.app.tree.removed;
     if slugignore_removed > 0 {
         output.step(format!("Deleting {slugignore_removed} files matching .slugignore patterns."));
@@ -125,8 +126,8 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
     if request.settings.refresh {
         KnownFiles::forget(&request.settings.lineage, store);
     }
-    let mut site = SlugSite::new(source, &request.settings, shop);
-    let (mut survey, mut built) = pipeline::build(&mut site, shop)?;
+    let mut site = SlugSite::new(source, &request.settings, context);
+    let (mut survey, mut built) = pipeline::build(&mut site, context)?;
     site.entries(survey.app())?;
     let SlugSite { origin, pre_compiled, staged, entries, .. } = site;
     let mut app_entries = entries.unwrap_or_default();
@@ -137,7 +138,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
         built.plan = survey.plan()?;
     }
     let app = survey.app();
-    tell_process_types(&built, shop);
+    tell_process_types(&built, context);
     let made = FinishedBuild {
         app,
         app_entries: &app_entries,
@@ -145,7 +146,7 @@ fn build_once(request: &SlugRequest, shop: Workshop<'_>) -> Result<BuiltSlug> {
         staged: staged.as_ref().map(|staged| &staged.layer),
         lineage: &request.settings.lineage,
     };
-    tell_findings(&made, shop)?;
+    tell_findings(&made, context)?;
 
     let work = store.scratch()?;
     let parts = SlugParts { app, app_entries, pre_compiled, staged, built: &built };
@@ -262,11 +263,11 @@ fn throw_damaged_layer_away(error: SlugError, parts: &SlugParts<'_>, store: &Sto
     error.into()
 }
 
-fn tell_process_types(built: &Built, shop: Workshop<'_>) {
-    shop.output.step("Discovering process types");
+fn tell_process_types(built: &Built, context: Context<'_>) {
+    context.output.step("Discovering process types");
     let declared: Vec<&str> = built.plan.process_types.keys().map(String::as_str).collect();
     let declared = if declared.is_empty() { "(none)".to_owned() } else { declared.join(", ") };
-    shop.output.detail(format!("Procfile declares types -> {declared}"));
+    context.output.detail(format!("Procfile declares types -> {declared}"));
 }
 
 fn tell_slug(slug: &Slug, output: &Output) {

@@ -12,7 +12,8 @@ use super::changes::{
     Changes, entries_before, find_changes, make_movable, move_changes, paths_below, warn_of_build_paths,
 };
 use super::confine::StepCell;
-use super::execute::{Built, Workshop};
+use super::context::Context;
+use super::execute::Built;
 use super::hooks::Hook;
 use super::layers::{Begun, Layer, NewLayer, begin_layer};
 use super::pipeline::Site;
@@ -36,7 +37,7 @@ use crate::slug::tree::Entry;
 /// The store, and what is known of the app in the course of the build.
 pub(super) struct SlugSite<'a> {
     settings: &'a BuildSettings,
-    shop: Workshop<'a>,
+    context: Context<'a>,
     /// Where it is from.
     pub(super) origin: Origin,
     /// The app, until the build has taken it.
@@ -59,10 +60,10 @@ struct InProgress {
 
 impl<'a> SlugSite<'a> {
     /// Prepares the build of an app.
-    pub(super) fn new(source: Source, settings: &'a BuildSettings, shop: Workshop<'a>) -> Self {
+    pub(super) fn new(source: Source, settings: &'a BuildSettings, context: Context<'a>) -> Self {
         Self {
             settings,
-            shop,
+            context,
             origin: source.origin,
             app: Some(source.app),
             pre_compiled: None,
@@ -80,8 +81,8 @@ impl<'a> SlugSite<'a> {
         // What was checked out, or made by a hook, is new each time.
         let is_users = !self.origin.is_checked_out() && self.pre_compiled.is_none();
         let entries = match is_users {
-            true => index_known_app(app, &self.settings.lineage, self.shop)?,
-            false => index_app(app, self.shop.env)?,
+            true => index_known_app(app, &self.settings.lineage, self.context)?,
+            false => index_app(app, self.context.env)?,
         };
         Ok(self.entries.insert(entries))
     }
@@ -97,7 +98,7 @@ impl<'a> SlugSite<'a> {
     }
 
     fn begin_layer(&self, plan: &LayerPlan) -> Result<Begun> {
-        let Workshop { store, env, output, .. } = self.shop;
+        let Context { store, env, output, .. } = self.context;
         if self.settings.refresh {
             store.remove_layer(plan.id.name(), &plan.key.digest())?;
         }
@@ -106,7 +107,7 @@ impl<'a> SlugSite<'a> {
 
     /// Describes how steps run in a directory, and what they are told of besides it.
     fn workspace_in(&self, dir: PathBuf) -> Result<(Workspace, StepPlaces)> {
-        let Workshop { store, env, output, .. } = self.shop;
+        let Context { store, env, output, .. } = self.context;
         let config_vars = self.settings.config_vars.clone();
         let cell = match self.settings.isolates_steps {
             true => StepCell::find(store.root(), env, output)?,
@@ -126,14 +127,14 @@ impl<'a> SlugSite<'a> {
         }
         let below: Vec<_> = built.layers.iter().map(|layer| (layer.id, layer.key.clone())).collect();
         let digest = digest_of_source(self.entries(app)?.iter());
-        let inputs = self.inputs(digest, &step_environment(self.shop.env));
+        let inputs = self.inputs(digest, &step_environment(self.context.env));
         Ok(stage_layer(&inputs, wanted, hex::encode(&scripts.finalize()[..16]), &below))
     }
 }
 
 impl Site for SlugSite<'_> {
     fn begin(&mut self) -> Result<Option<Workspace>> {
-        let env = self.shop.env;
+        let env = self.context.env;
         let has_hook = |app: &&AppSource| app.has_file(Hook::PreCompile.path());
         let Some(app) = self.app.as_ref().filter(has_hook) else { return Ok(None) };
         let inputs = self.inputs(digest_of_source(&index_app(app, env)?), &step_environment(env));
@@ -153,7 +154,7 @@ impl Site for SlugSite<'_> {
     }
 
     fn begun(&mut self, workspace: &Workspace) -> Result<()> {
-        let Workshop { store, env, output, .. } = self.shop;
+        let Context { store, env, output, .. } = self.context;
         let dir = &workspace.dir;
         warn_of_build_paths(dir, &paths_below(dir), dir, output);
         if let Some(InProgress { layer, .. }) = self.in_progress.take() {
@@ -169,7 +170,7 @@ impl Site for SlugSite<'_> {
     fn app(&mut self) -> Result<AppSource> {
         let app = self.app.take().expect("each build takes its app once");
         match &self.pre_compiled {
-            Some(layer) => Ok(app.read_copy(&layer.tree(), &self.shop.env.interrupt)?),
+            Some(layer) => Ok(app.read_copy(&layer.tree(), &self.context.env.interrupt)?),
             None => Ok(app),
         }
     }
@@ -187,7 +188,7 @@ impl Site for SlugSite<'_> {
     }
 
     fn workspace(&mut self, survey: &Survey, built: &Built) -> Result<Option<Workspace>> {
-        let Workshop { store, env, output, .. } = self.shop;
+        let Context { store, env, output, .. } = self.context;
         let wanted = built.plan.steps.iter().filter(|step| is_staged(step));
         let wanted = wanted.map(|step| step.kind().name()).collect::<Vec<_>>().join(", ");
         if wanted.is_empty() {
@@ -219,7 +220,7 @@ impl Site for SlugSite<'_> {
     }
 
     fn settle(&mut self, workspace: &Workspace, built: &mut Built, _corpora: Option<Layer>) -> Result<()> {
-        let Workshop { store, env, output, .. } = self.shop;
+        let Context { store, env, output, .. } = self.context;
         let Some(InProgress { layer, _work, _places }) = self.in_progress.take() else { return Ok(()) };
         let (tree, dir) = (layer.tree(), &workspace.dir);
         let app_entries = self.entries.as_deref().unwrap_or_default();
@@ -227,7 +228,7 @@ impl Site for SlugSite<'_> {
         let before = entries_before(&built.layers, app_entries);
         let Changes { changed, removed, .. } = find_changes(&before, dir, env)?;
         move_changes(changed.iter().map(|entry| entry.path.as_slice()), dir, tree)?;
-        make_movable(tree, dir, built, self.shop)?;
+        make_movable(tree, dir, built, self.context)?;
         warn_of_build_paths(tree, &paths_below(tree), dir, output);
         write_removed(tree, &removed)?;
         self.staged = Some(Staged::of(layer.finish(store, env, output)?));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::execute::Workshop;
+use super::context::Context;
 use super::own_output::leave_out_own_output;
 use super::slug::SlugRequest;
 use super::source::{Checkout, export_commit, read_directory};
@@ -38,8 +38,8 @@ impl Origin {
 }
 
 /// Reads the app: the directory, or a commit.
-pub(super) fn read(request: &SlugRequest, shop: Workshop<'_>) -> Result<Source> {
-    let Workshop { store, env, output, .. } = shop;
+pub(super) fn read(request: &SlugRequest, context: Context<'_>) -> Result<Source> {
+    let Context { store, env, output, .. } = context;
     if let Some(revision) = &request.commit {
         let checkout = export_commit(&request.source, revision, &store.tmp(), env, output)?;
         let app = read_source(checkout.path(), &BTreeSet::new(), &env.interrupt)?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::execute::Workshop;
+use super::context::Context;
 use super::layers::Layer;
 use crate::app::source::AppSource;
 use crate::app::tree::{SourceEntry, SourceKind};
@@ -35,8 +35,8 @@ pub(crate) fn index_app(app: &AppSource, env: &Env) -> Result<Vec<Entry>> {
 }
 
 /// Does the same, and reads no file that nobody has touched since the last build of this app.
-pub(crate) fn index_known_app(app: &AppSource, lineage: &str, shop: Workshop<'_>) -> Result<Vec<Entry>> {
-    let Workshop { store, env, output, .. } = shop;
+pub(crate) fn index_known_app(app: &AppSource, lineage: &str, context: Context<'_>) -> Result<Vec<Entry>> {
+    let Context { store, env, output, .. } = context;
     let (mut entries, files) = list(app);
     let mut known = KnownFiles::of(lineage, store);
     let (mut unchanged, changed) = known.sort_out(files);

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::config_vars::ConfigVars;
 use super::confine::{Run, StepCell, run_step};
-use super::execute::{Built, Workshop};
+use super::context::Context;
+use super::execute::Built;
 use super::hooks::{Hook, run_hook};
 use super::importable::can_import;
 use super::layers::Layer;
@@ -50,38 +51,43 @@ impl Workspace {
         &self,
         run: Run,
         invocation: Invocation,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> std::result::Result<Captured, RunError> {
-        run_step(run, invocation, &self.dir, self.cell.as_ref(), shop.env, shop.output)
+        run_step(run, invocation, &self.dir, self.cell.as_ref(), context.env, context.output)
     }
 
     /// Runs a hook if the app has it.
-    pub(crate) fn run_hook(&self, hook: Hook, shop: Workshop<'_>) -> Result<()> {
-        run_hook(hook, self, shop)
+    pub(crate) fn run_hook(&self, hook: Hook, context: Context<'_>) -> Result<()> {
+        run_hook(hook, self, context)
     }
 
     /// Downloads corpora and collects static files, as it is planned. Where only Python could tell whether a step is of use,
     /// it is asked. `lineage` names the app in the store.
-    pub(crate) fn prepare_data(&self, built: &Built, lineage: &str, shop: Workshop<'_>) -> Result<Prepared> {
+    pub(crate) fn prepare_data(
+        &self,
+        built: &Built,
+        lineage: &str,
+        context: Context<'_>,
+    ) -> Result<Prepared> {
         let mut steps = Vec::new();
         for step in &built.plan.steps {
-            steps.extend(self.settle(step, shop)?);
+            steps.extend(self.settle(step, context)?);
         }
         let decision = |kind| steps.iter().find(|step| step.kind() == kind).map(|step| &step.decision);
-        let corpora = shop.record.time("nltk_downloader_duration", || match decision(StepKind::Nltk) {
+        let corpora = context.record.time("nltk_downloader_duration", || match decision(StepKind::Nltk) {
             Some(Ok(Step::Nltk(corpora))) => {
-                nltk::put_corpora(corpora, &built.layers, self, lineage, shop).map(Some)
+                nltk::put_corpora(corpora, &built.layers, self, lineage, context).map(Some)
             }
             Some(Err(skip)) => {
-                nltk::tell_skipped(*skip, shop);
+                nltk::tell_skipped(*skip, context);
                 Ok(None)
             }
             _ => Ok(None),
         })?;
-        shop.record.time("django_collectstatic_duration", || match decision(StepKind::Collectstatic) {
-            Some(Ok(Step::Collectstatic(manage))) => collectstatic::run(manage, self, shop),
+        context.record.time("django_collectstatic_duration", || match decision(StepKind::Collectstatic) {
+            Some(Ok(Step::Collectstatic(manage))) => collectstatic::run(manage, self, context),
             Some(Err(skip)) => {
-                collectstatic::tell_skipped(*skip, shop);
+                collectstatic::tell_skipped(*skip, context);
                 Ok(())
             }
             _ => Ok(()),
@@ -90,9 +96,9 @@ impl Workspace {
     }
 
     /// Decides about a step for certain; none is left if the app has no use for it.
-    fn settle(&self, step: &StepPlan, shop: Workshop<'_>) -> Result<Option<StepPlan>> {
+    fn settle(&self, step: &StepPlan, context: Context<'_>) -> Result<Option<StepPlan>> {
         let is_needed = match step.needs {
-            Some(module) => can_import(module, self, shop)?,
+            Some(module) => can_import(module, self, context)?,
             None => true,
         };
         Ok(is_needed.then(|| StepPlan { needs: None, ..step.clone() }))
@@ -100,11 +106,11 @@ impl Workspace {
 }
 
 /// Says which steps are passed over, where none is run.
-pub(crate) fn tell_skipped(steps: &[StepPlan], shop: Workshop<'_>) {
+pub(crate) fn tell_skipped(steps: &[StepPlan], context: Context<'_>) {
     for skip in
         steps.iter().filter(|step| step.needs.is_none()).filter_map(|step| step.decision.as_ref().err())
     {
-        nltk::tell_skipped(*skip, shop);
-        collectstatic::tell_skipped(*skip, shop);
+        nltk::tell_skipped(*skip, context);
+        collectstatic::tell_skipped(*skip, context);
     }
 }

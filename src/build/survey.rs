@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::collectstatic;
 use super::config_vars::ConfigVars;
-use super::execute::Workshop;
+use super::context::Context;
 use super::index_access::with_encoded_credentials;
 use super::inputs::{self, Reading};
 use super::layers::Layer;
@@ -93,10 +93,10 @@ pub(crate) struct Survey {
 }
 
 /// Returns how the user would name the app's directory: what was made of it in the store isn't for users.
-fn shown_root<'a>(app: &'a AppSource, shop: Workshop<'_>) -> &'a Path {
-    match app.root.starts_with(shop.store.root()) {
+fn shown_root<'a>(app: &'a AppSource, context: Context<'_>) -> &'a Path {
+    match app.root.starts_with(context.store.root()) {
         true => Path::new(""),
-        false => app.root.strip_prefix(&shop.env.current_dir).unwrap_or(&app.root),
+        false => app.root.strip_prefix(&context.env.current_dir).unwrap_or(&app.root),
     }
 }
 
@@ -107,10 +107,10 @@ impl Survey {
         app: AppSource,
         app_entries: &mut dyn FnMut(&AppSource) -> Result<Vec<Entry>>,
         settings: BuildSettings,
-        shop: Workshop<'_>,
+        context: Context<'_>,
     ) -> Result<Self> {
-        let Workshop { store, env, output, record, .. } = shop;
-        detect::detect(&app.names, &app.dirs, |path| app.has_file(path), shown_root(&app, shop))?;
+        let Context { store, env, output, record, .. } = context;
+        detect::detect(&app.names, &app.dirs, |path| app.has_file(path), shown_root(&app, context))?;
         let (package_manager, pyproject) = choose_manager(&app, read_pyproject(&app))?;
         let facts = VersionFacts {
             manager: package_manager,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::build::bytecode::forget_other_bytecode;
-use crate::build::execute::{Built, Workshop};
+use crate::build::context::Context;
+use crate::build::execute::Built;
 use crate::build::layers::{Condition, check_stored_layer};
 use crate::env::Env;
 use crate::error::Result;
@@ -89,8 +90,8 @@ impl<'a> Cache<'a> {
     }
 
     /// Checks the layers, and says whether the cache can be used and why not.
-    pub(super) fn restore(&self, facts: &Facts, plan: &Plan, shop: Workshop<'_>) -> Result<()> {
-        let Workshop { store, env, output, record } = shop;
+    pub(super) fn restore(&self, facts: &Facts, plan: &Plan, context: Context<'_>) -> Result<()> {
+        let Context { store, env, output, record } = context;
         let mut damaged = throw_away_damaged(store, env)?;
         let mut reasons = reasons(&self.last, facts);
         // Without a reason of the other kinds, the layers' keys still have theirs.
@@ -117,25 +118,25 @@ impl<'a> Cache<'a> {
     }
 
     /// Keeps what the next build can use, and throws away the rest.
-    pub(super) fn save(&self, facts: &Facts, built: &Built, shop: Workshop<'_>) -> Result<()> {
-        shop.output.step("Saving cache");
+    pub(super) fn save(&self, facts: &Facts, built: &Built, context: Context<'_>) -> Result<()> {
+        context.output.step("Saving cache");
         let mut facts = facts.clone();
         // Python may have come from elsewhere than was planned.
         facts.python_version = built.plan.runtime.version().to_string();
         facts.layers = built.plan.layers.iter().map(layer_key).collect();
-        shop.store.put_document("classic", LINEAGE, &facts)?;
+        context.store.put_document("classic", LINEAGE, &facts)?;
         for id in LAYERS {
             // A plan's layer may be one that is only needed to build.
             let planned = built.plan.layer(*id).map(|layer| layer.key.digest());
             let put = built.layers.iter().find(|layer| layer.id == *id).map(|layer| layer.key.clone());
             let key = put.or(planned);
-            shop.store.retain_layers(id.name(), &key.as_deref().into_iter().collect::<Vec<_>>())?;
+            context.store.retain_layers(id.name(), &key.as_deref().into_iter().collect::<Vec<_>>())?;
         }
-        retain_tools(&built.plan, shop.store)?;
-        shop.store.retain_layers("uv", &[UV_VERSION])?;
-        shop.store.forget_surplus(shop.env)?;
-        forget_other_bytecode(LINEAGE, &[LayerId::Dependencies, LayerId::Project], shop.store)?;
-        shop.store.wait_until_written();
+        retain_tools(&built.plan, context.store)?;
+        context.store.retain_layers("uv", &[UV_VERSION])?;
+        context.store.forget_surplus(context.env)?;
+        forget_other_bytecode(LINEAGE, &[LayerId::Dependencies, LayerId::Project], context.store)?;
+        context.store.wait_until_written();
         let foreign = self.dir.join(".heroku");
         for name in FOREIGN_DIRS {
             files::remove_dir_all(&foreign.join(name))?;

@@ -11,7 +11,8 @@ use crate::app::source::{AppSource, read_source};
 use crate::build::changes::{paths_below, settle_changes, warn_of_build_paths};
 use crate::build::check::{installed_in, missing_procfile_of};
 use crate::build::config_vars::ConfigVars;
-use crate::build::execute::{Built, Workshop};
+use crate::build::context::Context;
+use crate::build::execute::Built;
 use crate::build::hooks::Hook;
 use crate::build::layers::Layer;
 use crate::build::pipeline::Site;
@@ -34,7 +35,7 @@ pub(super) struct ClassicSite<'a> {
     places: &'a Places,
     stack: &'a str,
     config_vars: &'a ConfigVars,
-    shop: Workshop<'a>,
+    context: Context<'a>,
     /// What the last build has left; read after `bin/pre_compile`, which may have put a version of Python there.
     cache: Option<Cache<'a>>,
     /// What the cache of this build is made from, once that is known.
@@ -52,14 +53,14 @@ impl<'a> ClassicSite<'a> {
         places: &'a Places,
         stack: &'a str,
         config_vars: &'a ConfigVars,
-        shop: Workshop<'a>,
+        context: Context<'a>,
     ) -> Self {
         Self {
             places,
             stack,
             config_vars,
             cache: None,
-            shop,
+            context,
             facts: None,
             app_entries: Vec::new(),
             is_linked: false,
@@ -69,7 +70,7 @@ impl<'a> ClassicSite<'a> {
     /// Keeps what the next build can use.
     pub(super) fn save_cache(&self, built: &Built) -> Result<()> {
         match (&self.cache, &self.facts) {
-            (Some(cache), Some(facts)) => cache.save(facts, built, self.shop),
+            (Some(cache), Some(facts)) => cache.save(facts, built, self.context),
             // There was no build.
             _ => Ok(()),
         }
@@ -82,7 +83,7 @@ impl<'a> ClassicSite<'a> {
     /// Describes how the app's own programs run. They are told where everything is.
     fn describe_workspace(&self) -> Workspace {
         let Places { build_dir, cache_dir, env_dir } = self.places;
-        let mut vars: BTreeMap<OsString, OsString> = compile_environment(build_dir, &self.shop.env.vars);
+        let mut vars: BTreeMap<OsString, OsString> = compile_environment(build_dir, &self.context.env.vars);
         vars.insert("BUILD_DIR".into(), build_dir.into());
         vars.insert("CACHE_DIR".into(), cache_dir.into());
         vars.insert("ENV_DIR".into(), env_dir.clone().unwrap_or_default().into());
@@ -103,7 +104,7 @@ impl<'a> ClassicSite<'a> {
     fn warn_of_build_paths(&self, paths: &[PathBuf]) {
         // Where the app is built in its place, the path is right.
         if self.build_dir() != Path::new(place::APP) {
-            warn_of_build_paths(self.build_dir(), paths, self.build_dir(), self.shop.output);
+            warn_of_build_paths(self.build_dir(), paths, self.build_dir(), self.context.output);
         }
     }
 }
@@ -122,60 +123,60 @@ impl Site for ClassicSite<'_> {
     }
 
     fn source(&mut self) -> Option<AppSource> {
-        read(self.build_dir(), self.shop.env).ok()
+        read(self.build_dir(), self.context.env).ok()
     }
 
     fn app(&mut self) -> Result<AppSource> {
         checks::check_python_dir(self.build_dir())?;
-        let app = read(self.build_dir(), self.shop.env)?;
+        let app = read(self.build_dir(), self.context.env)?;
         let manager = choose_manager(&app, read_pyproject(&app))?.0;
-        self.shop.record.set("package_manager", manager.reported_name());
+        self.context.record.set("package_manager", manager.reported_name());
         checks::check_venv_dir(self.build_dir())?;
         Ok(app)
     }
 
     fn settings(&mut self) -> Result<BuildSettings> {
-        let cache = self.cache.insert(Cache::read(&self.places.cache_dir, self.shop.store));
-        settings(cache, self.config_vars, self.shop.env)
+        let cache = self.cache.insert(Cache::read(&self.places.cache_dir, self.context.store));
+        settings(cache, self.config_vars, self.context.env)
     }
 
     fn index(&mut self, app: &AppSource) -> Result<Vec<Entry>> {
-        stage::index_app(app, self.shop.env)
+        stage::index_app(app, self.context.env)
     }
 
     fn restore(&mut self, survey: &mut Survey) -> Result<()> {
-        let shop = self.shop;
-        survey.settle_runtime(shop)?;
+        let context = self.context;
+        survey.settle_runtime(context)?;
         let plan = survey.plan()?;
-        note_tools(&plan, shop.record);
+        note_tools(&plan, context.record);
         let facts = cache::gather_facts(self.stack, &plan, &survey.inputs().files);
         if let Some(cache) = &self.cache {
-            shop.record.time("cache_restore_duration", || cache.restore(&facts, &plan, shop))?;
+            context.record.time("cache_restore_duration", || cache.restore(&facts, &plan, context))?;
         }
         self.facts = Some(facts);
         Ok(())
     }
 
     fn workspace(&mut self, survey: &Survey, built: &Built) -> Result<Option<Workspace>> {
-        let shop = self.shop;
-        note_tools(&built.plan, shop.record);
+        let context = self.context;
+        note_tools(&built.plan, context.record);
         for layer in &built.layers {
-            stage::put_layer(layer, self.build_dir(), self.transfer(), shop.env)?;
+            stage::put_layer(layer, self.build_dir(), self.transfer(), context.env)?;
         }
-        self.is_linked = place::link_app(self.build_dir(), place::APP.as_ref(), shop.env);
+        self.is_linked = place::link_app(self.build_dir(), place::APP.as_ref(), context.env);
         if self.has_hook(Hook::PostCompile) {
-            self.app_entries = stage::index_app(survey.app(), shop.env)?;
+            self.app_entries = stage::index_app(survey.app(), context.env)?;
         }
-        let installed = || installed_in(&built.layers, cache::LINEAGE, shop);
+        let installed = || installed_in(&built.layers, cache::LINEAGE, context);
         if let Some(finding) = missing_procfile_of(survey.app(), installed) {
-            shop.output.notice(finding.code, finding.message);
+            context.output.notice(finding.code, finding.message);
         }
         Ok(Some(self.describe_workspace()))
     }
 
     fn export(&mut self, environment: &EnvDelta) -> Result<()> {
         let home = if self.is_linked { place::APP.as_ref() } else { self.build_dir() };
-        place::write_export(environment, home, self.shop.env);
+        place::write_export(environment, home, self.context.env);
         Ok(())
     }
 
@@ -183,7 +184,7 @@ impl Site for ClassicSite<'_> {
         built.layers.extend(corpora);
         report::check(&self.places.cache_dir)?;
         if self.has_hook(Hook::PostCompile) {
-            let changed = settle_changes(self.build_dir(), &self.app_entries, built, self.shop)?;
+            let changed = settle_changes(self.build_dir(), &self.app_entries, built, self.context)?;
             self.warn_of_build_paths(&changed);
         }
         Ok(())

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::args::{AppArguments, Build, ConfigVarArguments};
 use crate::app::env_file::parse_env_file;
 use crate::build::config_vars::ConfigVars;
+use crate::build::context::Context;
 use crate::build::deadline::{Deadline, within};
-use crate::build::execute::Workshop;
 use crate::build::record::Record;
 use crate::build::slug::{BuiltSlug, SlugRequest, build_slug, lineage};
 use crate::build::survey::BuildSettings;
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Build, env: &Env, output: &Output) -> Result<u8> {
     request.settings.config_vars = config_vars(&arguments.config_vars, env)?;
     let record = Record::default();
     let built = within(Deadline::of_seconds(arguments.timeout), env, output, || {
-        build_slug(&request, Workshop { store: &store, env, output, record: &record })
+        build_slug(&request, Context { store: &store, env, output, record: &record })
     });
     store.keep_below(arguments.cache_limit, env, output);
     let BuiltSlug { slug, process_types } = built?;

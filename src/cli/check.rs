@@ -8,7 +8,7 @@ use super::args::{Check, CheckFormat};
 use super::in_dyno::{InDyno, free_port};
 use super::{build, dotenv, run as run_command};
 use crate::build::check::{Known, facts_of_source, find_script_errors};
-use crate::build::execute::Workshop;
+use crate::build::context::Context;
 use crate::build::record::Record;
 use crate::build::slug::build_slug;
 use crate::check::boot::{Boot, finding, last_words, place_in_traceback, wait_for_port, watch};
@@ -84,8 +84,8 @@ fn read_directory(arguments: &Check, env: &Env, output: &Output) -> Result<Known
     let request = build::request(&arguments.app, Layout::App, env);
     // What the survey says on its way is said by builds.
     let silent = Output::silent();
-    let shop = Workshop { store: &store, env, output: &silent, record: &Record::default() };
-    let known = facts_of_source(&request, shop)?;
+    let context = Context { store: &store, env, output: &silent, record: &Record::default() };
+    let known = facts_of_source(&request, context)?;
     if known.facts.installed.is_none() && known.failure.is_none() {
         output.detail(
             "Not built yet, so the installed packages are unknown: after `slugc build`, the check goes deeper.",
@@ -103,7 +103,7 @@ fn build_in_scratch(arguments: &Check, env: &Env, output: &Output) -> Result<(Sc
     request.settings.config_vars = build::config_vars(&arguments.config_vars, env)?;
     let silent = Output::silent();
     output.detail("Building a slug to boot it");
-    build_slug(&request, Workshop { store: &store, env, output: &silent, record: &Record::default() })?;
+    build_slug(&request, Context { store: &store, env, output: &silent, record: &Record::default() })?;
     let slug = request.output;
     Ok((scratch, slug))
 }

@@ -2,7 +2,7 @@
 
 use super::args::Plan;
 use super::build;
-use crate::build::execute::Workshop;
+use crate::build::context::Context;
 use crate::build::record::Record;
 use crate::build::slug::plan_slug;
 use crate::env::Env;
@@ -17,7 +17,7 @@ use crate::slug::assemble::Layout;
 pub(super) fn run(arguments: &Plan, env: &Env, output: &Output) -> Result<u8> {
     let store = super::open_store(arguments.app.cache_dir.as_deref(), env)?;
     let request = build::request(&arguments.app, Layout::App, env);
-    let plan = plan_slug(&request, Workshop { store: &store, env, output, record: &Record::default() })?;
+    let plan = plan_slug(&request, Context { store: &store, env, output, record: &Record::default() })?;
     let text = match arguments.format {
         Format::Json => {
             let mut value = serde_json::json!({ "schema": 1 });
