@@ -56,11 +56,11 @@ mod tests {
     fn an_index_in_the_app_is_where_the_copy_is() {
         let archives = ["vendor", "libs/vendor", "my wheels"].map(str::to_owned).into();
         for (named, expected) in [
-            ("file:///home/x/context/vendor", "file:///s/a%20b/vendor"),
-            ("file:///home/x/context/libs/vendor", "file:///s/a%20b/libs/vendor"),
-            ("file:///home/x/context/my%20wheels", "file:///s/a%20b/my%20wheels"),
+            ("file:///home/x/shop/vendor", "file:///s/a%20b/vendor"),
+            ("file:///home/x/shop/libs/vendor", "file:///s/a%20b/libs/vendor"),
+            ("file:///home/x/shop/my%20wheels", "file:///s/a%20b/my%20wheels"),
             ("file:///srv/other", "file:///srv/other"),
-            ("file:///home/x/context/myvendor", "file:///home/x/context/myvendor"),
+            ("file:///home/x/shop/myvendor", "file:///home/x/shop/myvendor"),
             ("https://i.test/vendor", "https://i.test/vendor"),
         ] {
             let line = |url: &str| format!("requires-dist = [{{ name = \"a\", index = \"{url}\" }}]\n");

@@ -227,7 +227,7 @@ mod tests {
             ("terms.pdf", 1_300_000, "", false),
             ("data.bin", 9_000_000, "", false),
             ("static/terms.pdf", 30_000_000, "", false),
-            ("context/static/context/intro.mp4", 30_000_000, "", false),
+            ("shop/static/shop/intro.mp4", 30_000_000, "", false),
             ("staticfiles/intro.mp4", 30_000_000, "", false),
             ("public/a.zip", 30_000_000, "", false),
             ("model.pt", 90_000_000, "torch.load('model.pt')\n", false),

@@ -316,22 +316,22 @@ mod tests {
     fn uploads_are_found_where_there_are_some() {
         let production =
             ("proj/settings/production.py", "from .base import *\nDEBUG = False\nDATABASES = {}\n");
-        let field = ("context/models.py", "image = models.ImageField(upload_to='x')\n");
+        let field = ("shop/models.py", "image = models.ImageField(upload_to='x')\n");
         for (files, expected) in [
             (&[][..], 0),
             (&[field], 1),
-            (&[("context/views.py", "def v(request): save(request.FILES['x'])\n")], 1),
-            (&[("context/test_views.py", "request.FILES\n")], 0),
+            (&[("shop/views.py", "def v(request): save(request.FILES['x'])\n")], 1),
+            (&[("shop/test_views.py", "request.FILES\n")], 0),
             // What is only told of.
-            (&[("context/models.py", "\"\"\"Uses FileField( and request.FILES.\"\"\"\n")], 0),
+            (&[("shop/models.py", "\"\"\"Uses FileField( and request.FILES.\"\"\"\n")], 0),
             (
                 &[(
-                    "context/views.py",
+                    "shop/views.py",
                     "def v():\n    '''As request.FILES\n    has it.'''\n    # request.FILES\n",
                 )],
                 0,
             ),
-            (&[("context/views.py", "x = 1  # request.FILES\n\"\"\"Text.\"\"\"\nsave(request.FILES)\n")], 1),
+            (&[("shop/views.py", "x = 1  # request.FILES\n\"\"\"Text.\"\"\"\nsave(request.FILES)\n")], 1),
             (&[field, ("proj/settings/base.py", "MEDIA_ROOT = 'media'\nDEFAULT_FILE_STORAGE = 'x'\n")], 0),
             (&[field, ("proj/settings/base.py", "MEDIA_ROOT = 'media'\nINSTALLED_APPS = ['storages']\n")], 0),
             (&[field, ("proj/settings/base.py", "MEDIA_ROOT = '/tmp/media'\n")], 0),

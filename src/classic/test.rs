@@ -245,7 +245,7 @@ mod tests {
     fn without_a_declared_command_what_is_there_decides() {
         for (files, expected) in [
             (&["lib/python3.14/site-packages/pytest/__init__.py", "bin/python"][..], "python -m pytest"),
-            (&["bin/python", "../../manage.py", "../../context/tests.py"], "python manage.py test --noinput"),
+            (&["bin/python", "../../manage.py", "../../shop/tests.py"], "python manage.py test --noinput"),
             (&["bin/python", "../../test_shop.py"], "python -m unittest discover"),
         ] {
             let dir = tempfile::tempdir().unwrap();

@@ -11,7 +11,6 @@ use super::args::{Arguments, ConfigVarArguments, Run};
 use super::in_dyno::InDyno;
 use super::run_advice::advise;
 use super::{build, dotenv};
-use crate::app::procfile::Procfile;
 use crate::build::config_vars::is_variable_name;
 use crate::check::boot::{last_words, place_in_traceback};
 use crate::check::confirm::{Request, confirm};
@@ -58,7 +57,7 @@ pub(super) fn run(run: &Run, arguments: &Arguments, env: &Env, output: &Output) 
     dotenv::tell_unread(&run.config_vars, env, output);
     // However the dyno ends, the terminal is as it was.
     let _restored = Restored::remember();
-    let result = run_dyno(&spec, env, output, &|contents| Ok(Procfile::parse(contents)?.process_types()));
+    let result = run_dyno(&spec, env, output);
     result.map_err(|failure| match failure.code() {
         ErrorCode::RunNoSuchType => with_suggestion(failure, &spec.slug, run, env),
         _ => advise(failure, run, env),

@@ -20,6 +20,7 @@ use super::scratch::Scratch;
 use super::size::DynoSize;
 use super::supervise::{Dyno, LEFTOVERS_TIMEOUT, Parts, Rules};
 use super::{DynoCommand, DynoError, DynoSpec};
+use crate::app::procfile::Procfile;
 use crate::env::Env;
 use crate::error::{NoticeCode, Result};
 use crate::host::cell::{self, Contents, Isolation, JoinedTerminal, NotHere};
@@ -27,7 +28,7 @@ use crate::host::files;
 use crate::host::process::Invocation;
 use crate::host::session::in_session;
 use crate::output::{Event, Output};
-use crate::slug::unpack::{ParseProcfile, read_process_types, unpack_slug};
+use crate::slug::unpack::{Declared, read_process_types, unpack_slug};
 
 /// Where the app is, as on Heroku.
 const APP: &str = "/app";
@@ -37,7 +38,6 @@ pub(super) struct Launcher<'a> {
     pub(super) spec: &'a DynoSpec,
     pub(super) env: &'a Env,
     pub(super) output: &'a Output,
-    parse_procfile: &'a ParseProcfile<'a>,
     bash: PathBuf,
     isolation: Option<Isolation>,
 }
@@ -65,12 +65,7 @@ pub(super) struct Prepared(Scratch);
 
 impl<'a> Launcher<'a> {
     /// Finds out how dynos are started on this machine.
-    pub(super) fn new(
-        spec: &'a DynoSpec,
-        env: &'a Env,
-        output: &'a Output,
-        parse_procfile: &'a ParseProcfile<'a>,
-    ) -> Result<Self> {
+    pub(super) fn new(spec: &'a DynoSpec, env: &'a Env, output: &'a Output) -> Result<Self> {
         let bash = boot::find_bash(env.path_dirs()).ok_or(DynoError::NoBash)?;
         let isolation = match spec.isolate_by.as_deref().map(|program| Isolation::find(program, env)) {
             None => None,
@@ -97,7 +92,7 @@ impl<'a> Launcher<'a> {
                 }
             },
         };
-        Ok(Self { spec, env, output, parse_procfile, bash, isolation })
+        Ok(Self { spec, env, output, bash, isolation })
     }
 
     /// Unpacks the slug.
@@ -110,7 +105,11 @@ impl<'a> Launcher<'a> {
     /// Reads the process types of a slug that was unpacked.
     pub(super) fn process_types(&self, prepared: &Prepared) -> Result<BTreeMap<String, String>> {
         let app_dir = prepared.0.app_dir();
-        read_process_types(&self.spec.slug, &app_dir, self.env, self.output, self.parse_procfile)
+        Ok(match read_process_types(&self.spec.slug, &app_dir, self.env, self.output)? {
+            Declared::ByManifest(process_types) => process_types,
+            Declared::ByProcfile(contents) => Procfile::parse(&contents)?.process_types(),
+            Declared::Nowhere => BTreeMap::new(),
+        })
     }
 
     /// Starts a dyno.

@@ -29,7 +29,6 @@ use crate::env::Env;
 use crate::error::similar::closest_own;
 use crate::error::{ErrorCode, Result, UserError};
 use crate::output::Output;
-use crate::slug::unpack::ParseProcfile;
 
 pub(crate) use boot::ended_by;
 pub(crate) use log::SharedLog;
@@ -215,14 +214,9 @@ fn list(names: &[String]) -> String {
 /// however that comes.
 ///
 /// Signals are taken from `env.interrupt`, and reset there, so that a second one can be told from the first.
-pub(crate) fn run_dyno(
-    spec: &DynoSpec,
-    env: &Env,
-    output: &Output,
-    parse_procfile: &ParseProcfile<'_>,
-) -> Result<u8> {
+pub(crate) fn run_dyno(spec: &DynoSpec, env: &Env, output: &Output) -> Result<u8> {
     check_port(spec)?;
-    let launcher = launch::Launcher::new(spec, env, output, parse_procfile)?;
+    let launcher = launch::Launcher::new(spec, env, output)?;
     let mut prepared = launcher.prepare()?;
     if spec.release_first {
         match formation::run_release(&launcher, prepared)? {
@@ -312,11 +306,7 @@ mod tests {
             let (spec, env, log) = (self.spec.clone(), self.env.clone(), self.log.clone());
             thread::spawn(move || {
                 let output = Output::to_sink(log, Format::Text);
-                run_dyno(&spec, &env, &output, &|contents| {
-                    let lines = std::str::from_utf8(contents).unwrap().lines();
-                    let pairs = lines.filter_map(|line| line.split_once(": "));
-                    Ok(pairs.map(|(name, command)| (name.to_owned(), command.to_owned())).collect())
-                })
+                run_dyno(&spec, &env, &output)
             })
         }
 
@@ -853,6 +843,12 @@ mod tests {
             (
                 procfile("web: a\0b\n"),
                 process_type(),
+                ErrorCode::ProcfileUnreadable,
+                "The Procfile holds a NUL character.",
+            ),
+            (
+                TarFile::new(),
+                DynoCommand::Command(vec!["a\0b".into()]),
                 ErrorCode::RunFailed,
                 "The command has a NUL byte, which no program's argument can hold.",
             ),

@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn pylock_toml_is_taken_apart_by_where_packages_are() {
-        let lock = "lock-version = '1.0'\n[[packages]]\nname = 'a'\nversion = '1'\n[[packages]]\nname = 'context'\n\
+        let lock = "lock-version = '1.0'\n[[packages]]\nname = 'a'\nversion = '1'\n[[packages]]\nname = 'shop'\n\
                     directory = { path = '.' }\n";
         let local = split_pylock(&read_pylock(lock.as_bytes()).unwrap()).unwrap();
         let names = |part: &Part| {
@@ -238,7 +238,7 @@ mod tests {
         };
         assert_eq!(
             (names(&local.own), names(&local.others)),
-            (vec!["context".to_owned()], vec!["a".to_owned()])
+            (vec!["shop".to_owned()], vec!["a".to_owned()])
         );
     }
 }

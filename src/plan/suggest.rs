@@ -458,11 +458,11 @@ mod tests {
                 "daphne",
                 "web: daphne -b 0.0.0.0 -p $PORT config.asgi:application",
             ),
-            (&[("context/__init__.py", FACTORY)], "gunicorn", "web: gunicorn 'context:create_app()'"),
+            (&[("shop/__init__.py", FACTORY)], "gunicorn", "web: gunicorn 'shop:create_app()'"),
             (
                 &[
-                    ("context/__init__.py", FACTORY),
-                    ("wsgi.py", "from context import create_app\napp = create_app()\n"),
+                    ("shop/__init__.py", FACTORY),
+                    ("wsgi.py", "from shop import create_app\napp = create_app()\n"),
                 ],
                 "gunicorn",
                 "web: gunicorn wsgi:app",

@@ -151,7 +151,7 @@ mod tests {
 
     const LOCK: &str = "
 [[package]]
-name = 'context'
+name = 'shop'
 version = '0.1'
 source = { editable = '.' }
 dependencies = [{ name = 'web', extra = ['fast'] }, { name = 'win', marker = \"sys_platform == 'win32'\" },
@@ -219,7 +219,7 @@ source = { registry = 'r' }
 
     #[test]
     fn what_uv_installs_is_what_the_project_leads_to_on_this_platform() {
-        let always = ["context ? here", "web 3.0", "base 1", "speed ?"];
+        let always = ["shop ? here", "web 3.0", "base 1", "speed ?"];
         for (python, groups, expected) in [
             ("3.10.2", &[][..], [&always[..], &["fork 1", "tail ? here"]].concat()),
             ("3.13.0", &[], [&always[..], &["fork 2", "tail ? here"]].concat()),
@@ -227,14 +227,14 @@ source = { registry = 'r' }
         ] {
             assert_eq!(found(LOCK, python, groups).unwrap(), expected, "{python} {groups:?}");
         }
-        let workspace = LOCK.replace("editable = '.'", "editable = 'context'");
+        let workspace = LOCK.replace("editable = '.'", "editable = 'shop'");
         assert_eq!(found(&workspace, "3.13.0", &[]).unwrap(), [""; 0]);
         let members = format!("[manifest]\nmembers = ['lib']\n{workspace}");
         assert_eq!(found(&members, "3.13.0", &[]).unwrap(), ["tail ? here"]);
         let conflicts =
             |package: &str| format!("conflicts = [[{{ package = '{package}', extra = 'fast' }}]]\n{LOCK}");
-        assert_eq!(found(&conflicts("context"), "3.13.0", &[]).unwrap().len(), 6);
-        assert_eq!(found(&conflicts("context"), "3.13.0", &["dev"]), None);
+        assert_eq!(found(&conflicts("shop"), "3.13.0", &[]).unwrap().len(), 6);
+        assert_eq!(found(&conflicts("shop"), "3.13.0", &["dev"]), None);
         assert_eq!(found(&conflicts("web"), "3.13.0", &[]), None);
         for unknown in [
             LOCK.replace("sys_platform == 'win32'", "nonsense == 'x'"),

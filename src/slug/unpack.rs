@@ -22,8 +22,16 @@ use crate::output::{Output, Progress};
 /// How many bytes a slug may unpack to: far more than any platform takes. A small file can unpack to any number.
 const LIMIT: u64 = 20 << 30;
 
-/// Turns the content of a Procfile into process types and their commands.
-pub(crate) type ParseProcfile<'a> = dyn Fn(&[u8]) -> crate::error::Result<BTreeMap<String, String>> + 'a;
+/// What declares the process types of a slug.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Declared {
+    /// The manifest beside it: the commands by process type.
+    ByManifest(BTreeMap<String, String>),
+    /// The Procfile in it: its content.
+    ByProcfile(Vec<u8>),
+    /// Nothing does.
+    Nowhere,
+}
 
 /// What was unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -262,22 +270,21 @@ fn allowed(mode: u32) -> u32 {
     mode & 0o755
 }
 
-/// Returns the process types of a slug and their commands: those of the manifest beside it, which know of the
-/// buildpacks' defaults, if it is about this very file; else those of the Procfile in the unpacked app.
+/// Finds what declares the process types of a slug: the manifest beside it, which knows of the buildpacks' defaults, if it
+/// is about this very file; else the Procfile in the unpacked app.
 pub(crate) fn read_process_types(
     slug: &Path,
     app_dir: &Path,
     env: &Env,
     output: &Output,
-    parse_procfile: &ParseProcfile<'_>,
-) -> crate::error::Result<BTreeMap<String, String>> {
+) -> crate::error::Result<Declared> {
     if let Some(process_types) = process_types_of_manifest(slug, env, output)? {
-        return Ok(process_types);
+        return Ok(Declared::ByManifest(process_types));
     }
     let procfile = app_dir.join("Procfile");
     match read_small_file(&procfile) {
-        Ok(contents) => parse_procfile(&contents),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Ok(contents) => Ok(Declared::ByProcfile(contents)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Declared::Nowhere),
         Err(source) => {
             Err(UnpackError::Directory(FileError { operation: "reading", path: procfile, source }).into())
         }
@@ -564,11 +571,12 @@ mod tests {
             }
             let log = Captured::default();
             let output = Output::to_sink(log.clone(), Format::Text);
-            let parse = |contents: &[u8]| {
-                Ok(BTreeMap::from([("web".to_owned(), String::from_utf8(contents.to_vec()).unwrap())]))
+            let expected = match expected {
+                "from the Procfile" => Declared::ByProcfile(expected.into()),
+                web => Declared::ByManifest(BTreeMap::from([("web".to_owned(), web.to_owned())])),
             };
-            let process_types = read_process_types(&slug, &app_dir, &env, &output, &parse).unwrap();
-            assert_eq!(process_types["web"], expected, "{contents:?}");
+            let declared = read_process_types(&slug, &app_dir, &env, &output).unwrap();
+            assert_eq!(declared, expected, "{contents:?}");
             assert_eq!(!log.text().is_empty(), warned, "{contents:?}: {}", log.text());
         }
     }
@@ -576,12 +584,11 @@ mod tests {
     #[test]
     fn a_procfile_that_is_no_file_is_not_read_for_ever() {
         let dir = tempfile::tempdir().unwrap();
-        let parse = |_: &[u8]| -> crate::error::Result<_> { panic!("there is nothing to parse") };
         let read = || {
             let slug = dir.path().join("slug.tgz");
-            read_process_types(&slug, dir.path(), &Env::for_tests(&[]), &Output::silent(), &parse)
+            read_process_types(&slug, dir.path(), &Env::for_tests(&[]), &Output::silent())
         };
-        assert_eq!(read().unwrap(), BTreeMap::new());
+        assert_eq!(read().unwrap(), Declared::Nowhere);
         std::os::unix::fs::symlink("/dev/zero", dir.path().join("Procfile")).unwrap();
         assert_eq!(read().unwrap_err().code(), ErrorCode::FileSystem);
     }

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "build",
         &["check", "inspect", "slug", "host", "store", "plan", "app", "python", "output", "env", "error"],
     ),
-    ("dyno", &["router", "slug", "host", "output", "env", "error"]),
+    ("dyno", &["router", "slug", "host", "app", "output", "env", "error"]),
     ("check", &["slug", "host", "plan", "app", "python", "output", "env", "error"]),
     ("inspect", &["slug", "host", "store", "plan", "app", "python", "output", "env", "error"]),
     ("router", &["host", "error"]),

@@ -141,9 +141,9 @@ mod tests {
         assert_eq!(relocated.unwrap(), br#"{"url":"file:///app/lib","dir_info":{}}"#);
         assert_eq!(relocate_urls(br#"{"url":"https://x.test/w/app"}"#, &places()), None);
         let metadata =
-            b"Name: context\nRequires-Dist: a @ file:///w/app/a\nRequires-Dist: b @ file:///w/apple/b\n";
+            b"Name: shop\nRequires-Dist: a @ file:///w/app/a\nRequires-Dist: b @ file:///w/apple/b\n";
         let expected =
-            b"Name: context\nRequires-Dist: a @ file:///app/a\nRequires-Dist: b @ file:///w/apple/b\n";
+            b"Name: shop\nRequires-Dist: a @ file:///app/a\nRequires-Dist: b @ file:///w/apple/b\n";
         assert_eq!(relocate_urls(metadata, &places()).as_deref(), Some(&expected[..]));
         let places = BuildPlaces { staged_app: Some("/w/a b#c/app".into()), ..places() };
         let relocated = relocate_urls(br#"{"url":"file:///w/a%20b%23c/app"}"#, &places);

@@ -61,9 +61,9 @@ mod tests {
                 extras.iter().map(|extra| (*extra).to_owned()).collect(),
             )
         };
-        let context = "Metadata-Version: 2.4\nName: Shop_App\nRequires-Dist: six>=1\nRequires-Dist: tool[fast]\n\
+        let shop = "Metadata-Version: 2.4\nName: Shop_App\nRequires-Dist: six>=1\nRequires-Dist: tool[fast]\n\
                     Requires-Dist: idna; python_version > \"3\"\nRequires-Dist: dev; extra == \"dev\"\n\
-                    Requires-Dist: context-app[db]; extra == \"all\"\nRequires-Dist: pg; extra == \"db\" and os_name == \"posix\"\n\
+                    Requires-Dist: shop-app[db]; extra == \"all\"\nRequires-Dist: pg; extra == \"db\" and os_name == \"posix\"\n\
                     Requires-Dist: x @ https://h.test/x;y.whl ; extra == \"db\"\n\nRequires-Dist: of the text\n";
         let tool = "Name: tool\nRequires-Dist: slow\nRequires-Dist: c-ext; extra == 'fast'\n";
         for (extras, expected) in [
@@ -80,7 +80,7 @@ mod tests {
                 ],
             ),
         ] {
-            let found = needs(&[read(context, extras), read(tool, &[])]);
+            let found = needs(&[read(shop, extras), read(tool, &[])]);
             assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{extras:?}");
         }
     }
