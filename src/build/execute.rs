@@ -41,11 +41,8 @@ pub(super) struct Installed {
 }
 
 impl Survey {
-    /// Says which Python is used and what the user should know, once.
-    pub(crate) fn announce(&mut self, context: Context<'_>) -> Result<()> {
-        if std::mem::replace(&mut self.announced, true) {
-            return Ok(());
-        }
+    /// Says which Python is used and what the user should know.
+    pub(crate) fn announce(&self, context: Context<'_>) -> Result<()> {
         context.output.step(self.version.describe());
         let is_platforms = |notice: &&Notice| {
             context.output.door() == Door::Buildpack
@@ -59,7 +56,6 @@ impl Survey {
 
     /// Makes the layers.
     pub(crate) fn execute(&mut self, context: Context<'_>) -> Result<Built> {
-        self.announce(context)?;
         let (runtime, installed) = self.provide_runtime(context)?;
         let Installed { plan, pip, dependencies, project } = match installed {
             Some(installed) => installed,

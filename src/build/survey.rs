@@ -89,7 +89,6 @@ pub(crate) struct Survey {
     pub(super) staged_procfile: Option<Procfile>,
     /// What there is to say of an app without a Procfile, if that was looked for.
     pub(super) missing_procfile: Option<String>,
-    pub(super) announced: bool,
 }
 
 /// Returns how the user would name the app's directory: what was made of it in the store isn't for users.
@@ -197,7 +196,6 @@ impl Survey {
             site_packages: None,
             staged_procfile: None,
             missing_procfile: None,
-            announced: false,
         })
     }
 
