@@ -54,8 +54,8 @@ pub(super) struct SlugSite<'a> {
 /// A layer that steps are making, and what goes away when it is done.
 struct InProgress {
     layer: NewLayer,
-    _work: Option<ScratchDir>,
-    _places: StepPlaces,
+    work: Option<ScratchDir>,
+    places: StepPlaces,
 }
 
 impl<'a> SlugSite<'a> {
@@ -147,7 +147,7 @@ impl Site for SlugSite<'_> {
                 let dir = real_path(layer.tree())?;
                 copy_app(app, &dir)?;
                 let (workspace, places) = self.workspace_in(dir)?;
-                self.in_progress = Some(InProgress { layer, _work: None, _places: places });
+                self.in_progress = Some(InProgress { layer, work: None, places });
                 Ok(Some(workspace))
             }
         }
@@ -157,7 +157,8 @@ impl Site for SlugSite<'_> {
         let Context { store, env, output, .. } = self.context;
         let dir = &workspace.dir;
         warn_of_build_paths(dir, &paths_below(dir), dir, output);
-        if let Some(InProgress { layer, .. }) = self.in_progress.take() {
+        if let Some(InProgress { layer, places, .. }) = self.in_progress.take() {
+            drop(places);
             self.pre_compiled = Some(layer.finish(store, env, output)?);
         }
         Ok(())
@@ -209,7 +210,7 @@ impl Site for SlugSite<'_> {
                     put_layer(layer, &dir, Transfer::Copy, env)?;
                 }
                 let (workspace, places) = self.workspace_in(dir)?;
-                self.in_progress = Some(InProgress { layer, _work: Some(work), _places: places });
+                self.in_progress = Some(InProgress { layer, work: Some(work), places });
                 Ok(Some(workspace))
             }
         }
@@ -221,7 +222,9 @@ impl Site for SlugSite<'_> {
 
     fn settle(&mut self, workspace: &Workspace, built: &mut Built, _corpora: Option<Layer>) -> Result<()> {
         let Context { store, env, output, .. } = self.context;
-        let Some(InProgress { layer, _work, _places }) = self.in_progress.take() else { return Ok(()) };
+        let Some(InProgress { layer, work, places }) = self.in_progress.take() else { return Ok(()) };
+        // Once the layer is there, no build would make them again, and tidy up after one that was killed.
+        drop(places);
         let (tree, dir) = (layer.tree(), &workspace.dir);
         let app_entries = self.entries.as_deref().unwrap_or_default();
         // Corpora lie in the workspace, so that they are a part of what was made.
@@ -231,6 +234,7 @@ impl Site for SlugSite<'_> {
         make_movable(tree, dir, built, self.context)?;
         warn_of_build_paths(tree, &paths_below(tree), dir, output);
         write_removed(tree, &removed)?;
+        drop(work);
         self.staged = Some(Staged::of(layer.finish(store, env, output)?));
         Ok(())
     }

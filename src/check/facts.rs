@@ -99,6 +99,25 @@ pub struct ObjectFacts {
 }
 
 impl Facts {
+    /// Returns whether anything sets where Python looks for modules: a command, a boot script or another script, app.json or
+    /// a config var.
+    pub(super) fn sets_python_path(&self) -> bool {
+        const NAME: &str = "PYTHONPATH";
+        let is_script = |path: &str| {
+            path.starts_with(".profile")
+                || path.starts_with("bin/")
+                || path.ends_with(".sh")
+                || path == "app.json"
+                || path == ".env"
+        };
+        self.config_vars.contains_key(NAME)
+            || self.procfile.iter().any(|(_, text)| text.contains(NAME))
+            || self.texts.iter().any(|(path, text)| {
+                // The buildpack's own sets it to the app's directory.
+                is_script(path) && path != ".profile.d/python.sh" && text.contains(NAME)
+            })
+    }
+
     /// Returns whether the app has a regular file of this path, or a link that may be one.
     pub fn has_file(&self, path: &str) -> bool {
         self.files.get(path).is_some_and(|file| !file.is_dir)

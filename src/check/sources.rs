@@ -24,7 +24,12 @@ pub(super) fn may_be_told(facts: &Facts, server: &Server, invoked: &Invoked, bef
         || has_open_word(invoked)
         || profiles(facts).any(|(path, text)| {
             // The buildpack's own says where gunicorn's log goes.
-            (is_named(text) && path != ".profile.d/python.gunicorn.sh") || brings_more(path, text)
+            (is_named(text) && path != ".profile.d/python.gunicorn.sh")
+                || brings_more(path, text)
+                || writes_settings(server, text)
+                || called_scripts(facts, text)
+                    .iter()
+                    .any(|text| writes_settings(server, text) || is_named(text))
         })
         || facts.config_vars.keys().any(|name| is_named(name))
         || facts.texts.get("app.json").is_some_and(|text| is_named(text))
@@ -32,6 +37,20 @@ pub(super) fn may_be_told(facts: &Facts, server: &Server, invoked: &Invoked, bef
             let own = [join(&invoked.dir, name), (*name).to_owned()];
             own.iter().any(|path| facts.texts.get(path).is_some_and(|text| is_named(text)))
         })
+}
+
+/// Returns whether a script names the server's own configuration file, which it may write.
+fn writes_settings(server: &Server, text: &str) -> bool {
+    let names = server.configuration.iter().map(|path| path.rsplit('/').next().unwrap_or(path));
+    let is_general = |name: &&str| ["config.toml", "setup.cfg", "pyproject.toml"].contains(name);
+    let is_named = names.filter(|name| !is_general(name)).any(|name| text.contains(name));
+    is_named || (server.program == "streamlit" && text.contains(".streamlit"))
+}
+
+/// Returns the texts of the app's scripts that a script calls.
+fn called_scripts<'a>(facts: &'a Facts, text: &str) -> Vec<&'a str> {
+    let scripts = parse_command(text).into_iter().filter_map(|invoked| invoked.shell_script());
+    scripts.filter_map(|path| facts.texts.get(&path).map(String::as_str)).collect()
 }
 
 /// `. ./env.sh`, `source config`, `eval "$(…)"`
@@ -226,6 +245,21 @@ mod tests {
                 "sh setup.sh && streamlit run app.py",
                 &[("setup.sh", "cat > ~/.streamlit/config.toml <<EOF\n[server]\nport = 8503\nEOF\n")],
                 Some("setup.sh:3"),
+            ),
+            // C03
+            (
+                "streamlit run app.py",
+                &[(
+                    ".profile",
+                    "mkdir -p ~/.streamlit\necho \"[server]\nport=$PORT\" > ~/.streamlit/config.toml\n",
+                )],
+                None,
+            ),
+            ("streamlit run app.py", &[(".profile.d/st.sh", "cp st.toml ~/.streamlit/config.toml\n")], None),
+            (
+                "streamlit run app.py",
+                &[(".profile", "bash setup.sh\n"), ("setup.sh", "cp st.toml ~/.streamlit/config.toml\n")],
+                None,
             ),
             (
                 "sh setup.sh && streamlit run app.py",

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::absent::left_out_module;
 use super::catalogue::FindingCode;
 use super::code::{Code, Found, roots_of};
-use super::command::{Invoked, parse_command};
+use super::command::{Invoked, is_python, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
 use super::loading::{Loading, is_factory, loading};
@@ -15,6 +15,7 @@ use super::meant::{MeantName, meant_module, meant_name};
 use super::module::Import;
 use super::servers::server_of;
 use super::standard::is_standard;
+use crate::plan::steps::{POST_COMPILE, PRE_COMPILE};
 use crate::python::requirements::RequirementKind;
 
 /// A program that a process type starts, and the app that it serves or works for.
@@ -115,13 +116,37 @@ fn target_of(
 pub(super) fn check_targets(facts: &Facts, code: &Code<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for process in facts.processes() {
-        for invoked in parse_command(process.command) {
-            if let Some(found) = loading(&invoked).filter(|found| !found.module.is_empty()) {
-                findings.extend(check_target(facts, code, &process, &invoked, &found));
-            }
+        let commands = parse_command(process.command);
+        for (index, invoked) in commands.iter().enumerate() {
+            let Some(found) = loading(invoked).filter(|found| !found.module.is_empty()) else { continue };
+            let finding = check_target(facts, code, &process, invoked, &found);
+            findings.extend(finding.filter(|finding| {
+                finding.code != FindingCode::AppModuleNotFound
+                    || !(facts.sets_python_path() || may_be_made(facts, &commands[..index], &found.module))
+            }));
         }
     }
     findings
+}
+
+/// Whether a hook, or what runs before in the same line, may make a module.
+fn may_be_made(facts: &Facts, before: &[Invoked], module: &str) -> bool {
+    const MAKERS: &[&str] = &[
+        "aws", "cp", "curl", "git", "gsutil", "invoke", "just", "ln", "make", "mv", "node", "npm", "patch",
+        "rsync", "tar", "task", "unzip", "wget", "yarn",
+    ];
+    let top = module.split('.').next().unwrap_or(module);
+    let names = |path: &str| facts.texts.get(path).is_none_or(|text| text.contains(top));
+    let makes = |earlier: &Invoked| {
+        let script = earlier.shell_script().or_else(|| {
+            let first = earlier.args.first().filter(|word| word.ends_with(".py"))?;
+            is_python(&earlier.program).then(|| join(&earlier.dir, first))
+        });
+        MAKERS.contains(&earlier.program.as_str())
+            || script.is_some_and(|path| !path.ends_with("manage.py") && names(&path))
+    };
+    let has_hook = |path: &&str| facts.texts.get(*path).is_some_and(|text| text.contains(top));
+    before.iter().any(makes) || (!facts.is_built && [PRE_COMPILE, POST_COMPILE].iter().any(has_hook))
 }
 
 fn check_target(
@@ -309,6 +334,9 @@ fn file_as_package<'a>(
 
 /// Whether a module's first name surely is neither installed nor going to be.
 pub(super) fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
+    if facts.sets_python_path() {
+        return false;
+    }
     match (&facts.installed, &facts.requirements) {
         (Some(_), _) => !is_installed(facts, top),
         // Only packages with names, and none whose name is anything like it.
@@ -321,5 +349,46 @@ pub(super) fn is_surely_nowhere(facts: &Facts, top: &str) -> bool {
             _ => false,
         }),
         (None, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::line_tests::assert_one;
+
+    // C33: Python finds modules where PYTHONPATH says, and those that something has made before.
+    #[test]
+    fn modules_that_may_be_found_or_made_are_not_missed() {
+        let all = ("requirements.txt", "celery==5.4.0\ngunicorn==23.0.0\nuvicorn==0.34.0\n");
+        let package = &[all, ("src/pkg/__init__.py", ""), ("src/pkg/wsgi.py", "app = object()\n")][..];
+        let generated = &[
+            all,
+            ("gen.py", "open('made.py', 'w')\n"),
+            ("manage.py", ""),
+            ("setup.sh", "cp a made.py\n"),
+        ][..];
+        const MISSED: Option<(&str, &str)> = Some(("app::module-not-found", "module"));
+        for (procfile, more, expected) in [
+            ("web: PYTHONPATH=src gunicorn pkg.wsgi:app\n", package, None),
+            ("web: PYTHONPATH=./src:$PYTHONPATH gunicorn pkg.wsgi:app\n", package, None),
+            ("web: export PYTHONPATH=src && gunicorn pkg.wsgi:app\n", package, None),
+            ("web: env PYTHONPATH=$PWD/src gunicorn pkg.wsgi:app\n", package, None),
+            ("web: bash -c \"PYTHONPATH=src gunicorn pkg.wsgi:app\"\n", package, None),
+            ("web: gunicorn wsgi:app\nworker: PYTHONPATH=src celery -A pkg.tasks worker\n", package, None),
+            ("web: gunicorn pkg.wsgi:app\n", package, MISSED),
+            ("web: python gen.py && gunicorn made:app\n", generated, None),
+            ("web: bash setup.sh && gunicorn made:app\n", generated, None),
+            ("web: make build && gunicorn made:app\n", generated, None),
+            ("web: curl -sO https://h.test/made.py && gunicorn made:app\n", generated, None),
+            ("web: python gen.py && gunicorn other:app\n", generated, MISSED),
+            ("web: python manage.py migrate && gunicorn made:app\n", generated, MISSED),
+            ("web: cd . && gunicorn made:app\n", generated, MISSED),
+        ] {
+            assert_one(procfile, more, expected);
+        }
+        for script in [".profile", ".profile.d/path.sh", "bin/post_compile", "bin/pre_compile"] {
+            let text = "export PYTHONPATH=$HOME/src\ncp -r src/pkg pkg\n";
+            assert_one("web: gunicorn pkg.wsgi:app\n", &[package, &[(script, text)]].concat(), None);
+        }
     }
 }

@@ -21,7 +21,7 @@ struct Advised {
 
 /// What the system says of a file that isn't there.
 #[derive(Debug, thiserror::Error)]
-#[error("There is no such file.")]
+#[error("No such file or directory.")]
 struct NoSuchFile;
 
 impl UserError for Advised {

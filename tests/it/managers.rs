@@ -293,7 +293,8 @@ fn the_range_of_pythons_decides_after_the_version_file() {
         app.set("SLUGC_PYTHON_SOURCE", "catalogue");
         app.run(&["plan", app.dir.to_str().unwrap()])
     };
-    let text = plan(&[requirements, ("pyproject.toml", &project(">=3.10,<3.13"))]).success().stdout;
+    let planned = plan(&[requirements, ("pyproject.toml", &project(">=3.10,<3.13"))]).success();
+    let text = flowing(&planned);
     assert!(
         text.contains("Using Python 3.12, the newest that pyproject.toml allows (`>=3.10,<3.13`)"),
         "{text}"

@@ -676,7 +676,7 @@ fn what_cannot_be_run_is_answered_by_the_line_that_works_here() {
             "slug::not-a-slug",
             format!("slugc build . -o {absent} slugc run {absent} -- bash"),
         ),
-        (&["run", &absent, "bash"], "slug::not-a-slug", "There is no such file".to_owned()),
+        (&["run", &absent, "bash"], "slug::not-a-slug", "No such file or directory".to_owned()),
         (
             &["run", "no-slug.tgz", "web"],
             "slug::not-a-slug",
