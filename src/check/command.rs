@@ -87,7 +87,8 @@ struct Reader {
 impl Reader {
     fn read(&mut self, command: &str, scope: &Scope) {
         let mut scopes: Vec<(usize, Scope)> = vec![(0, scope.clone())];
-        for simple in read_commands(command).unwrap_or_default() {
+        let mut commands = read_commands(command).unwrap_or_default().into_iter().peekable();
+        while let Some(simple) = commands.next() {
             let shared = scopes.iter().skip(1).zip(&simple.subshells).take_while(|(a, b)| a.0 == **b).count();
             scopes.truncate(shared + 1);
             for subshell in &simple.subshells[shared..] {
@@ -95,7 +96,11 @@ impl Reader {
                 scopes.push((*subshell, inner));
             }
             if let Some((_, scope)) = scopes.last_mut() {
+                let may_stay = may_stay(&simple, commands.peek());
                 self.simple(simple, scope);
+                if may_stay {
+                    scope.dir = None;
+                }
             }
         }
     }
@@ -135,6 +140,16 @@ impl Reader {
             None => self.invoked.push(one),
         }
     }
+}
+
+/// Whether a shell may stay where it is: its `cd` may fail, and the line foresees that. `cd build 2>/dev/null; …`,
+/// `cd build || true; …`
+fn may_stay(simple: &Simple, next: Option<&Simple>) -> bool {
+    let first = |simple: &Simple| simple.words.first().map(|word| word.text.clone()).unwrap_or_default();
+    let ends = next.is_some_and(|next| ["exit", "false", "return"].contains(&first(next).as_str()));
+    let is_quiet = simple.outputs.iter().any(|output| output.text == "/dev/null");
+    let is_caught = simple.end == End::Or && !ends || simple.end == End::Line && is_quiet;
+    first(simple) == "cd" && !simple.is_conditional && is_caught
 }
 
 /// Returns a path below the app's directory, which is the home directory of a dyno, if it is written so.

@@ -8,6 +8,7 @@
 mod absent;
 mod accepted;
 mod activation;
+mod app_call;
 pub(crate) mod boot;
 mod code;
 mod collectstatic;
@@ -59,8 +60,10 @@ mod target;
 mod target_word;
 #[cfg(test)]
 mod tests;
+mod unknown_program;
 mod usage;
 mod usage_words;
+mod weight;
 mod worker_as_web;
 mod worker_words;
 

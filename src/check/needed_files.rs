@@ -14,11 +14,13 @@ use super::servers::is_dotted;
 use super::shell::End;
 use super::standard::is_standard;
 use super::target::is_surely_nowhere;
+use super::weight::unless_hook_makes;
 
 impl Command<'_> {
     /// Returns the first file or directory that is named and isn't there.
     pub(super) fn missing(&self) -> Option<Finding> {
-        self.missing_file().or_else(|| self.missing_dir()).or_else(|| self.unwritable())
+        let found = self.missing_file().or_else(|| self.missing_dir()).or_else(|| self.unwritable())?;
+        Some(unless_hook_makes(self.line.facts, found))
     }
 
     fn missing_file(&self) -> Option<Finding> {

@@ -195,6 +195,21 @@ mod tests {
                 &[],
                 Some(("command::invalid", "-k gthread")),
             ),
+            (
+                "web: gunicorn -k gevnt wsgi:app\n",
+                &[],
+                Some(("command::invalid", "add gevent to the requirements")),
+            ),
+            (
+                "web: gunicorn -k evntlet wsgi:app\n",
+                &[],
+                Some(("command::invalid", "add eventlet to the requirements")),
+            ),
+            (
+                "web: gunicorn -k gevnt wsgi:app\n",
+                &[("requirements.txt", "gunicorn==23.0.0\ngevent==24.11.1\n")],
+                Some(("command::invalid", "Write: -k gevent")),
+            ),
             ("web: gunicorn -k mine wsgi:app\n", &[], Some(("command::invalid", "`mine`"))),
             ("web: gunicorn -k mine wsgi:app\n", &[("requirements.txt", "gunicorn\n")], None),
             (

@@ -29,7 +29,11 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
                 let rest: Vec<&str> = fix.lines().skip(2).collect();
                 format!("Write:\n{}\n{}", line_to_paste(name, command), rest.join("\n"))
             });
-            Finding { fix: fix.or(finding.fix.clone()), ..finding }
+            let finding = Finding { fix: fix.or(finding.fix.clone()), ..finding };
+            match continued(&lines, found.line) {
+                Some(whole) => of_continuation(finding, &whole),
+                None => finding,
+            }
         })
         .collect();
     findings.extend(programs_as_names(facts));
@@ -73,6 +77,24 @@ pub(super) fn check_procfile(facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(missing_tools(facts));
     findings
+}
+
+/// Returns the line that one and its neighbours are a part of, if the line before it ends with a backslash.
+fn continued(lines: &[&str], number: usize) -> Option<String> {
+    let goes_on = |index: usize| lines.get(index).is_some_and(|line| line.trim_end().ends_with('\\'));
+    let index = number.checked_sub(1)?;
+    let before = (0..index).rev().take_while(|before| goes_on(*before)).count();
+    let after = (index..lines.len()).take_while(|after| goes_on(*after)).count();
+    let parts = lines.get(index - before..=(index + after).min(lines.len() - 1))?;
+    let parts: Vec<&str> = parts.iter().map(|line| line.trim_end().trim_end_matches('\\').trim()).collect();
+    (before > 0).then(|| parts.join(" "))
+}
+
+fn of_continuation(mut finding: Finding, whole: &str) -> Finding {
+    finding
+        .message
+        .push_str(" The line before ends with a backslash, but a Procfile has no continuation lines.");
+    finding.with_fix(format!("Write the whole command in one line:\n{whole}"))
 }
 
 /// Says what there is to say of an app without a Procfile.

@@ -9,29 +9,51 @@ use super::finding::{Finding, point_at};
 use super::known_programs::PROGRAMS;
 use super::required::lacking;
 use super::standard::is_standard;
-use crate::error::similar::{closest, closest_file};
+use super::unknown_program::slip;
+use super::weight::{unless_made, weigh};
+use crate::error::similar::closest_file;
 
 /// Checks every program of every process type.
 pub(super) fn check_programs(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for process in facts.processes() {
-        // What an earlier command of the line installs isn't known.
         let commands = parse_command(process.command);
-        let known = commands.iter().take_while(|invoked| !installs(invoked)).cloned();
-        for invoked in known {
-            for wrapper in &invoked.wrappers {
-                findings.extend(check_program(facts, &process, wrapper));
+        for (index, invoked) in commands.iter().enumerate() {
+            // What an earlier command of the line installs isn't known.
+            if installs(invoked) {
+                break;
             }
-            findings.extend(check_script(facts, &process, &invoked));
-            findings.extend(check_shell(facts, &process, &invoked));
-            if invoked.is_module {
-                findings.extend(check_module(facts, &process, &invoked));
-            } else if let Some(path) = own_file(&invoked) {
-                findings.extend(check_own_file(facts, &process, &invoked.program, &path));
-            } else {
-                findings.extend(check_program(facts, &process, &invoked.program));
-            }
+            let found = check_command(facts, &process, invoked, &commands[..index]);
+            findings.extend(
+                found.into_iter().filter_map(|found| weigh(&commands, index, process.command, found)),
+            );
         }
+    }
+    findings
+}
+
+fn check_command(
+    facts: &Facts,
+    process: &Process<'_>,
+    invoked: &Invoked,
+    before: &[Invoked],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for wrapper in &invoked.wrappers {
+        findings.extend(check_program(facts, process, invoked, wrapper));
+    }
+    findings.extend(check_script(facts, process, invoked, before));
+    findings.extend(check_shell(facts, process, invoked));
+    if invoked.is_module {
+        findings.extend(check_module(facts, process, invoked));
+    } else if let Some(path) = own_file(invoked) {
+        let found = check_own_file(facts, process, &invoked.program, &path);
+        findings.extend(found.and_then(|found| match facts.files.contains_key(&path) {
+            true => Some(found),
+            false => unless_made(facts, before, &path, found),
+        }));
+    } else {
+        findings.extend(check_program(facts, process, invoked, &invoked.program));
     }
     findings
 }
@@ -43,7 +65,7 @@ pub(super) fn installs(invoked: &Invoked) -> bool {
         && invoked.args.iter().any(|word| ["install", "sync"].contains(&word.as_str()))
 }
 
-fn check_program(facts: &Facts, process: &Process<'_>, program: &str) -> Option<Finding> {
+fn check_program(facts: &Facts, process: &Process<'_>, invoked: &Invoked, program: &str) -> Option<Finding> {
     let known = PROGRAMS.iter().find(|(name, _)| *name == program);
     let why;
     let mut lack = None;
@@ -56,21 +78,8 @@ fn check_program(facts: &Facts, process: &Process<'_>, program: &str) -> Option<
             why = format!("{} doesn't name it", found.file);
             (why.as_str(), "isn't required")
         }
-        _ => {
-            // What is one letter off a program that everybody knows was hardly meant.
-            // A web server of Ruby's.
-            let meant = closest(program, PROGRAMS.iter().map(|(name, _)| *name).chain(["python", "python3"]))
-                .filter(|_| program != "unicorn" && !is_python(program) && !program.contains([' ', '$']))?;
-            let message =
-                format!("The process type `{}` calls `{program}`. Is `{meant}` meant?", process.name);
-            // Somebody may have published a package of the misspelt name.
-            let fix =
-                format!("Write `{meant}`. If `{program}` is a program of the app's own, give its path.");
-            return Some(
-                finding(FindingCode::CommandNotInstalled, process, message, program, "isn't known")
-                    .with_fix(fix),
-            );
-        }
+        // What is one letter off a program that everybody knows was hardly meant.
+        _ => return slip(facts, process, invoked, program),
     };
     let package = known.map_or(program, |(_, package)| package);
     let mut message = format!("The process type `{}` calls `{program}`, and {why}.", process.name);
@@ -90,7 +99,9 @@ fn check_module(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
         let is_known = PROGRAMS.iter().any(|(name, _)| *name == invoked.program);
         let in_app = facts.has_dir(&invoked.program) || facts.has_file(&format!("{}.py", invoked.program));
         let is_asked = is_known || !is_standard(&invoked.program);
-        return (is_asked && !in_app).then(|| check_program(facts, process, &invoked.program)).flatten();
+        return (is_asked && !in_app)
+            .then(|| check_program(facts, process, invoked, &invoked.program))
+            .flatten();
     };
     let top = invoked.program.split('.').next().unwrap_or_default();
     let in_app = [invoked.dir.as_str(), ""].iter().any(|dir| {
@@ -112,7 +123,12 @@ fn check_module(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
 }
 
 /// A script that Python runs.
-fn check_script(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Option<Finding> {
+fn check_script(
+    facts: &Facts,
+    process: &Process<'_>,
+    invoked: &Invoked,
+    before: &[Invoked],
+) -> Option<Finding> {
     let script = invoked.script()?;
     let is_there = facts.files.contains_key(&script)
         || script.contains(['$', '*', '~'])
@@ -127,11 +143,12 @@ fn check_script(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
     let word = invoked.args.first()?;
     if let Some(left_out) = left_out_file(facts, &script) {
         let need = format!("The process type `{}` runs {script}", process.name);
-        return Some(pointed(left_out.finding(&need), process, word));
+        return unless_made(facts, before, &script, pointed(left_out.finding(&need), process, word));
     }
     let message = format!("The process type `{}` runs {script}, which the app doesn't have.", process.name);
     let message = message + &meant(facts, &script);
-    Some(finding(FindingCode::CommandFileNotFound, process, message, word, "isn't there"))
+    let found = finding(FindingCode::CommandFileNotFound, process, message, word, "isn't there");
+    unless_made(facts, before, &script, found)
 }
 
 /// A script that a shell runs or reads: `bash start.sh`.

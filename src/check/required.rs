@@ -1,9 +1,12 @@
 //! What the app requires, before it is built: by its lock, or by requirements that name everything.
 
+use std::collections::BTreeSet;
+
 use super::catalogue::Severity;
 use super::facts::Facts;
 use super::finding::Finding;
 use super::gather::LOCK_FILES;
+use super::known_programs::PROGRAMS;
 use crate::python::lock_names::names_in_lock;
 use crate::python::requirements::{RequirementKind, normalised_name};
 
@@ -245,7 +248,7 @@ pub(super) fn lacking(facts: &Facts, package: &str) -> Option<Lack> {
 }
 
 /// Whether a hook or a boot script may install the package.
-fn installs_by_itself(facts: &Facts, package: &str) -> bool {
+pub(super) fn installs_by_itself(facts: &Facts, package: &str) -> bool {
     let may_run = |path: &str| path.starts_with("bin/") || path.starts_with(".profile");
     facts.texts.iter().filter(|(path, _)| may_run(path)).any(|(_, text)| {
         text.contains("install") && (text.contains(package) || text.contains("-r ") || text.contains("sync"))
@@ -274,6 +277,39 @@ fn unless(facts: &Facts, package: &str) -> Option<Vec<String>> {
         unless.dedup();
         unless
     })
+}
+
+/// Returns the requirements of which it isn't known which programs they bring. Nothing if one is named as the program is, or
+/// if not all of them can be read.
+pub(super) fn may_bring_programs(facts: &Facts, program: &str) -> Option<Lack> {
+    const DECLARE: &[&str] = &["requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "setup.cfg"];
+    let locks: Vec<&str> = LOCK_FILES.iter().copied().filter(|name| facts.has_file(name)).collect();
+    let (file, names) = match (&facts.requirements, locks.as_slice()) {
+        (Some(requirements), []) => {
+            let is_open = requirements.entries.iter().any(|entry| {
+                !matches!(entry.kind, RequirementKind::Named { .. } | RequirementKind::Option(_))
+            });
+            ("requirements.txt", (!is_open).then(|| requirements.names())?)
+        }
+        (_, [lock]) if !facts.has_file("requirements.txt") => {
+            (*lock, names_in_lock(facts.texts.get(*lock)?)?)
+        }
+        (None, []) if !DECLARE.iter().any(|name| facts.has_file(name)) => {
+            ("requirements.txt", BTreeSet::new())
+        }
+        _ => return None,
+    };
+    if names.contains(&normalised_name(program)) {
+        return None;
+    }
+    let is_known = |name: &str| {
+        BRING_NOTHING.contains(&name)
+            || is_in_table(name)
+            || PROGRAMS
+                .iter()
+                .any(|(_, package)| normalised_name(package.split('[').next().unwrap_or(package)) == name)
+    };
+    Some(Lack { file, unless: names.into_iter().filter(|name| !is_known(name)).collect() })
 }
 
 /// Whether a requirement brings a package.

@@ -156,7 +156,36 @@ impl Reader<'_> {
                 _ => context.end,
             };
             self.visit(*child, &Context { end, is_conditional, ..context.clone() });
-            is_conditional |= end == End::Or || child.kind() == "test_command";
+            is_conditional |= end == End::Or || self.decides(*child);
+        }
+    }
+
+    /// Whether a command only tells if something is there: `[ -f x ]`, `test -f x`, `command -v x`.
+    fn decides(&self, node: Node<'_>) -> bool {
+        const TESTS: &[&str] = &["test", "[", "command", "which", "type", "hash", "grep"];
+        let mut cursor = node.walk();
+        match node.kind() {
+            "test_command" => true,
+            "command" => {
+                let name = node.child_by_field_name("name").map(|name| self.slice(name));
+                name.is_some_and(|name| TESTS.contains(&name))
+            }
+            "redirected_statement" => node.child_by_field_name("body").is_some_and(|body| self.decides(body)),
+            "negated_command" | "pipeline" => {
+                node.named_children(&mut cursor).last().is_some_and(|last| self.decides(last))
+            }
+            // A test on either side of `&&` decides; of `||` both would have to.
+            "list" => {
+                let is_or = node.children(&mut cursor).any(|child| child.kind() == "||");
+                let mut cursor = node.walk();
+                let mut sides = node.named_children(&mut cursor);
+                if is_or {
+                    sides.all(|side| self.decides(side))
+                } else {
+                    sides.any(|side| self.decides(side))
+                }
+            }
+            _ => false,
         }
     }
 

@@ -14,6 +14,7 @@ use super::process_line::{Command, Line};
 use super::required::lacking;
 use super::servers::{Server, free_words, is_dotted, is_fixed, listening, server_of};
 use super::shell::{End, Word, read_commands};
+use super::weight::weigh;
 use crate::error::similar::closest_own;
 
 /// Checks the commands of all process types.
@@ -29,7 +30,11 @@ pub(super) fn check_usage(facts: &Facts) -> Vec<Finding> {
         for (index, invoked) in commands.iter().enumerate().filter(|(_, invoked)| !invoked.is_conditional) {
             let command = Command { line: &line, invoked, before: &commands[..index] };
             // The first reason is enough.
-            findings.extend(command.check());
+            let found = command.check();
+            findings.extend(match found {
+                Some(found) if found.code == FindingCode::CommandInvalid => Some(found),
+                found => found.and_then(|found| weigh(&commands, index, process.command, found)),
+            });
         }
         findings.extend(line.ends_at_once(&commands));
     }
@@ -40,7 +45,9 @@ impl Line<'_> {
     /// What the shell itself refuses.
     fn syntax(&self) -> Option<Finding> {
         let Process { name, command, .. } = *self.process;
-        if shlex::split(command).is_none() {
+        // A backslash at the end is passed on as it is.
+        let whole = command.trim_end().trim_end_matches('\\');
+        if shlex::split(whole).is_none() {
             let message = format!(
                 "The command of `{name}` has a quote without an end, so the shell runs nothing of it."
             );
@@ -62,9 +69,7 @@ impl Line<'_> {
         if read_commands(command).is_some() {
             return None;
         }
-        let call = unquoted_call(command)?;
-        let message = format!("The shell takes the parentheses of `{call}` for its own, and runs nothing.");
-        Some(self.invalid(message, format!("Put the word in single quotes: '{call}'"), &call))
+        self.unquoted_call()
     }
 
     /// A process that leaves everything to the background ends, and its dyno with it.
@@ -89,25 +94,6 @@ impl Line<'_> {
                  programs, end the line with `wait -n`.",
         ))
     }
-}
-
-/// Returns `module:name(…)` if it stands outside of quotes.
-fn unquoted_call(command: &str) -> Option<String> {
-    let mut quote = None;
-    for (at, letter) in command.char_indices() {
-        match (quote, letter) {
-            (None, '\'' | '"') => quote = Some(letter),
-            (Some(open), letter) if open == letter => quote = None,
-            (None, '(') => {
-                let start = command[..at].rfind(char::is_whitespace).map_or(0, |space| space + 1);
-                let end = command[at..].find(')').map(|close| at + close + 1)?;
-                let (module, name) = command[start..at].split_once(':')?;
-                return (is_dotted(module) && is_dotted(name)).then(|| command[start..end].to_owned());
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 impl Command<'_> {
@@ -184,6 +170,7 @@ impl Command<'_> {
         self.empty_port(server)
             .or_else(|| self.placeholder(server))
             .or_else(|| self.no_target(server))
+            .or_else(|| self.call_by_name(server))
             .or_else(|| self.app(server))
             .or_else(|| self.malformed_target(server))
     }
@@ -380,13 +367,29 @@ impl Command<'_> {
             let message = format!("gunicorn has no worker class named `{class}`.");
             let fix = match near {
                 _ if class.starts_with("uvicorn") => "Write: -k uvicorn.workers.UvicornWorker".to_owned(),
-                Some(near) => format!("Write: -k {near}"),
+                Some(near) => format!("Write: -k {near}{}", self.to_require(near)),
                 None => "Write one of: sync, gthread, gevent, eventlet, tornado; or the whole path of a\n\
                          class, as in package.module.Class."
                     .to_owned(),
             };
             line.invalid(message, fix, class)
         })
+    }
+}
+
+impl Command<'_> {
+    /// Says that the package of a worker class is to be required, unless it may be there.
+    fn to_require(&self, class: &str) -> String {
+        let facts = self.line.facts;
+        let is_gunicorns = ["sync", "gthread"].contains(&class);
+        let lacks = match &facts.installed {
+            Some(installed) => !installed.leads_elsewhere && !installed.modules.contains(class),
+            None => lacking(facts, class).is_some(),
+        };
+        if is_gunicorns || !lacks {
+            return String::new();
+        }
+        format!("\nand add {class} to the requirements, with a version.")
     }
 }
 
@@ -402,7 +405,7 @@ fn has_port(host: &str) -> bool {
 }
 
 /// Whether a boot script changes where programs are looked for.
-fn sets_path(facts: &Facts) -> bool {
+pub(super) fn sets_path(facts: &Facts) -> bool {
     facts.texts.iter().any(|(name, text)| {
         (name == ".profile" || (name.starts_with(".profile.d/") && name != ".profile.d/python.sh"))
             && text.contains("PATH=")

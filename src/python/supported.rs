@@ -214,7 +214,17 @@ fn newer_patch_notice(version: PythonVersion, origin: VersionOrigin) -> Option<V
     let minor = version.minor_version();
     let how = match origin {
         VersionOrigin::Cached | VersionOrigin::Default => format!("Write {minor} into .python-version"),
-        origin => format!("Write {minor} instead of {version} into {origin}"),
+        // It is deprecated, and its format has `python-` in front.
+        VersionOrigin::RuntimeTxt => format!("Write {minor} into .python-version, delete runtime.txt"),
+        VersionOrigin::PythonVersionFile => {
+            format!("Write {minor} instead of {version} into .python-version")
+        }
+        VersionOrigin::PipfileLock => format!(
+            "Write python_version = \"{minor}\" into Pipfile, without python_full_version, run `pipenv lock`"
+        ),
+        VersionOrigin::RequiresPython => {
+            format!("Ask for `=={minor}.*` in pyproject.toml, lock the dependencies again")
+        }
     };
     let text =
         NoticeText::from(format!("Python {newest} is out, and the app uses {version}.")).with_more(format!(
@@ -227,6 +237,12 @@ fn ask_for_newer(origin: VersionOrigin) -> String {
     match origin {
         VersionOrigin::Cached | VersionOrigin::Default => {
             format!("Ask for a newer version in .python-version, such as {DEFAULT}")
+        }
+        VersionOrigin::RuntimeTxt => {
+            format!("Write a newer version into .python-version, such as {DEFAULT}, and delete runtime.txt")
+        }
+        VersionOrigin::PipfileLock => {
+            format!("Change the version in Pipfile to a newer one, such as {DEFAULT}, and run `pipenv lock`")
         }
         origin => format!("Change the version in {origin} to a newer one, such as {DEFAULT}"),
     }
@@ -446,6 +462,60 @@ mod tests {
             assert_eq!(ids(version, origin, today), expected, "{version} {origin} {today}");
         }
         assert_eq!(notices("3.10.21".parse().unwrap(), PythonVersionFile, u64::MAX).len(), 1);
+    }
+
+    // What is advised has to be taken by whatever reads the file.
+    #[test]
+    fn a_version_without_its_patch_is_advised_where_it_works() {
+        for (version, origin, code, expected) in [
+            (
+                "3.11.9",
+                VersionOrigin::RuntimeTxt,
+                NoticeCode::PythonVersionNewerPatch,
+                "Write 3.11 into .python-version, delete runtime.txt,",
+            ),
+            (
+                "3.10.21",
+                VersionOrigin::RuntimeTxt,
+                NoticeCode::PythonVersionDeprecated,
+                "Write a newer version into .python-version, such as 3.14, and delete runtime.txt, soon.",
+            ),
+            (
+                "3.11.9",
+                VersionOrigin::PythonVersionFile,
+                NoticeCode::PythonVersionNewerPatch,
+                "Write 3.11 instead of 3.11.9 into .python-version,",
+            ),
+            (
+                "3.11.9",
+                VersionOrigin::PipfileLock,
+                NoticeCode::PythonVersionNewerPatch,
+                "Write python_version = \"3.11\" into Pipfile, without python_full_version, run `pipenv lock`,",
+            ),
+            (
+                "3.10.21",
+                VersionOrigin::PipfileLock,
+                NoticeCode::PythonVersionDeprecated,
+                "Change the version in Pipfile to a newer one, such as 3.14, and run `pipenv lock`, soon.",
+            ),
+            (
+                "3.11.9",
+                VersionOrigin::RequiresPython,
+                NoticeCode::PythonVersionNewerPatch,
+                "Ask for `==3.11.*` in pyproject.toml,",
+            ),
+            (
+                "3.11.9",
+                VersionOrigin::Cached,
+                NoticeCode::PythonVersionNewerPatch,
+                "Write 3.11 into .python-version,",
+            ),
+        ] {
+            let notices = notices(version.parse().unwrap(), origin, TODAY.unix_seconds());
+            let notice = notices.iter().find(|notice| notice.code == code);
+            let text = notice.map(|notice| notice.text.to_string()).unwrap_or_default();
+            assert!(text.contains(expected), "{version} {origin}: {text}");
+        }
     }
 
     #[test]
