@@ -294,7 +294,7 @@ fn the_range_of_pythons_decides_after_the_version_file() {
         app.run(&["plan", app.dir.to_str().unwrap()])
     };
     let planned = plan(&[requirements, ("pyproject.toml", &project(">=3.10,<3.13"))]).success();
-    let text = flowing(&planned);
+    let text = crate::support::flowing(&planned.stdout);
     assert!(
         text.contains("Using Python 3.12, the newest that pyproject.toml allows (`>=3.10,<3.13`)"),
         "{text}"
