@@ -121,7 +121,7 @@ mod tests {
 
     const INVALID: &str = "command::invalid";
 
-    // C36
+    // C06
     #[test]
     fn it_is_said_how_each_server_is_told_to_call() {
         let wsgi = "def make_app():\n    return app\ndef app(environ, start_response):\n    return []\n";
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    // C37
+    // C16
     #[test]
     fn a_backslash_at_the_end_is_a_word_and_no_quote() {
         for (procfile, line, words) in [

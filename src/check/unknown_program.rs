@@ -58,7 +58,7 @@ mod tests {
     use crate::check::catalogue::Severity::{self, Error, Warning};
     use crate::check::line_tests::found;
 
-    // C35
+    // C21
     #[test]
     fn a_program_is_a_slip_only_if_nothing_brings_it() {
         let scripts = "[project]\nname = \"x\"\n[project.scripts]\ngunicornx = \"x:main\"\n";

@@ -148,7 +148,7 @@ mod tests {
         found.iter().map(|finding| (finding.code.entry().id, finding.severity)).collect()
     }
 
-    // C34
+    // C36
     #[test]
     fn what_a_line_does_not_depend_on_is_no_error() {
         for (command, expected) in [
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    // C34
+    // C36
     #[test]
     fn what_a_hook_or_an_earlier_command_may_make_is_not_certainly_missing() {
         let hook = |text| [("bin/post_compile", text)];
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    // C34
+    // C36
     #[test]
     fn it_is_said_why_it_is_less() {
         for (command, more, words) in [
