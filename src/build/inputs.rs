@@ -19,6 +19,7 @@ use crate::plan::inputs::{Rendered, unlocked_requirements};
 use crate::plan::local::{
     has_places, split_locked, split_project, split_pylock, split_requirements, split_uv_lock,
 };
+use crate::plan::steps::PRE_COMPILE;
 use crate::plan::{Inputs, Local, Lock, Notice, PackageManager};
 use crate::python::locked::{Groups, LockedIndex, LockedSet, OwnSetting};
 use crate::python::pdm::{self, read_pdm_lock};
@@ -151,7 +152,7 @@ fn poetry_root_fault(app: &AppSource, pyproject: &[u8]) -> Option<poetry::RootFa
         is_dir: &|path| app.leads_to_directory(path.as_bytes()),
         has_python: &has_python,
     };
-    poetry::root_fault(pyproject, &files).filter(|_| !app.has_file("bin/pre_compile"))
+    poetry::root_fault(pyproject, &files).filter(|_| !app.has_file(PRE_COMPILE))
 }
 
 fn read_pdm(reading: &Reading<'_>) -> Result<Inputs> {

@@ -6,6 +6,7 @@ use crate::app::procfile::Procfile;
 use crate::app::source::AppSource;
 use crate::error::FindingCode;
 use crate::plan::Notice;
+use crate::plan::steps::HOOKS;
 
 /// Finds the tools that a command of the app calls though they aren't installed.
 pub(crate) fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Vec<Notice> {
@@ -13,7 +14,7 @@ pub(crate) fn missing_tools(app: &AppSource, installed: &BTreeSet<String>) -> Ve
     let processes =
         processes.into_iter().map(|(name, command)| (format!("The process type `{name}`"), command));
     // Hooks run during the build, where the tools of Heroku's buildpack would be.
-    let hooks = ["bin/pre_compile", "bin/post_compile"].into_iter().filter_map(|name| {
+    let hooks = HOOKS.into_iter().filter_map(|name| {
         Some((name.to_owned(), String::from_utf8_lossy(&app.read_file(name).ok()?).into_owned()))
     });
     let mut notices = Vec::new();

@@ -185,6 +185,20 @@ mod tests {
     use crate::app::source::read_source;
     use crate::env::Env;
 
+    fn write(dir: &Path, name: &str, contents: &[u8]) {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+
+    /// Reads the app, and leaves out what a build to `slug.tgz` beside its files would.
+    fn read(dir: &Path, store: &Store) -> AppSource {
+        let env = Env::for_tests(&[]);
+        let mut app = read_source(dir, &BTreeSet::new(), &env.interrupt).unwrap();
+        leave_out_own_output(&mut app, dir, &dir.join("slug.tgz"), ("app", store), &Output::silent());
+        app
+    }
+
     // B02
     #[test]
     fn what_slugc_wrote_is_left_out_and_what_looks_like_it_stays() {
@@ -205,17 +219,10 @@ mod tests {
             ("app.json", "{\"name\": \"slugc\"}", true),
             ("notes.py", page, true),
         ];
-        for (name, contents, _) in rows {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, contents).unwrap();
-        }
+        rows.iter().for_each(|(name, contents, _)| write(dir.path(), name, contents.as_bytes()));
         // The second time, from what the first has remembered or not.
         for _ in 0..2 {
-            let env = Env::for_tests(&[]);
-            let mut app = read_source(dir.path(), &BTreeSet::new(), &env.interrupt).unwrap();
-            let slug = dir.path().join("slug.tgz");
-            leave_out_own_output(&mut app, dir.path(), &slug, ("app", &store), &Output::silent());
+            let app = read(dir.path(), &store);
             for (name, _, expected) in rows {
                 assert_eq!(app.tree.find(name.as_bytes()).is_some(), expected, "{name}");
             }
@@ -247,15 +254,10 @@ mod tests {
             ("python.tgz", &archive(&["app/.heroku/python/"])),
             ("empty.tgz", &Vec::new()),
         ] {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, contents).unwrap();
+            write(dir.path(), name, contents);
         }
         for _ in 0..2 {
-            let env = Env::for_tests(&[]);
-            let mut app = read_source(dir.path(), &BTreeSet::new(), &env.interrupt).unwrap();
-            let output = dir.path().join("slug.tgz");
-            leave_out_own_output(&mut app, dir.path(), &output, ("app", &store), &Output::silent());
+            let app = read(dir.path(), &store);
             assert_eq!(app.slugs, ["backup/old.tgz.bak", "flat.tar.gz", "old.tgz"]);
             assert!(app.tree.find(b"old.tgz").is_some());
         }

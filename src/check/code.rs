@@ -325,6 +325,15 @@ pub(super) fn roots_of(invoked: &Invoked) -> Vec<String> {
     roots
 }
 
+/// Returns whether the app has a module or package of this dotted name below one of these directories.
+pub(super) fn has_module(facts: &Facts, roots: &[String], module: &str) -> bool {
+    let path = module.replace('.', "/");
+    roots.iter().any(|root| {
+        let path = join(root, &path);
+        facts.has_dir(&path) || facts.has_file(&format!("{path}.py"))
+    })
+}
+
 /// Returns the directory of a file as a package's path.
 pub(super) fn package_of(file: &str) -> String {
     file.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned())

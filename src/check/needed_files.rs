@@ -3,7 +3,7 @@
 
 use super::absent::left_out_file;
 use super::catalogue::FindingCode;
-use super::code::roots_of;
+use super::code::{has_module, roots_of};
 use super::command::{Invoked, below_home, join};
 use super::facts::Process;
 use super::finding::{Finding, point_at};
@@ -73,13 +73,9 @@ impl Command<'_> {
         let module = named.last()?.strip_prefix("python:").filter(|module| is_dotted(module))?;
         let facts = line.facts;
         let path = module.replace('.', "/");
-        let is_there = roots_of(invoked).iter().any(|root| {
-            let path = join(root, &path);
-            facts.has_dir(&path) || facts.has_file(&format!("{path}.py"))
-        });
         let (top, _) = module.split_once('.').unwrap_or((module, ""));
         let has_init = facts.has_file(&format!("{}/__init__.py", join(&invoked.dir, top)));
-        if is_there
+        if has_module(facts, &roots_of(invoked), module)
             || is_standard(top)
             || !(has_init || is_surely_nowhere(facts, top))
             || !self.is_surely_absent(&format!("{path}.py"), false)

@@ -11,7 +11,7 @@ use super::procfile::may_have;
 use super::programs::installs;
 use super::required::lacking;
 use crate::python::lock_names::names_in_lock;
-use crate::python::requirements::{RequirementKind, Requirements};
+use crate::python::requirements::RequirementKind;
 
 /// Checks the commands of all process types.
 pub(super) fn check_other_tools(facts: &Facts) -> Vec<Finding> {
@@ -74,14 +74,8 @@ fn is_known_program(word: &str) -> bool {
 
 /// Whether an app that isn't built may require a tool.
 fn may_be_required(facts: &Facts, tool: &str) -> bool {
-    let names = facts.requirements.as_ref().map(Requirements::names);
-    match names {
-        Some(names) => {
-            let is_open = facts.requirements.iter().flat_map(|found| &found.entries).any(|entry| {
-                !matches!(entry.kind, RequirementKind::Named { .. } | RequirementKind::Option(_))
-            });
-            is_open || names.contains(tool)
-        }
+    match &facts.requirements {
+        Some(requirements) => !requirements.are_all_named() || requirements.names().contains(tool),
         None => {
             let locks: Vec<&String> = LOCK_FILES.iter().filter_map(|name| facts.texts.get(*name)).collect();
             match locks.as_slice() {

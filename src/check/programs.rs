@@ -3,6 +3,7 @@
 use super::absent::{left_out_file, left_out_module};
 use super::activation::is_of_environment;
 use super::catalogue::FindingCode;
+use super::code::has_module;
 use super::command::{Invoked, is_python, join, parse_command};
 use super::facts::{Facts, Process};
 use super::finding::{Finding, point_at};
@@ -104,15 +105,16 @@ fn check_module(facts: &Facts, process: &Process<'_>, invoked: &Invoked) -> Opti
             .flatten();
     };
     let top = invoked.program.split('.').next().unwrap_or_default();
-    let in_app = [invoked.dir.as_str(), ""].iter().any(|dir| {
-        let path = join(dir, top);
-        facts.has_dir(&path) || facts.has_file(&format!("{path}.py"))
-    });
-    if in_app || installed.leads_elsewhere || installed.modules.contains(top) || top.starts_with('$') {
+    let roots = [invoked.dir.clone(), String::new()];
+    if has_module(facts, &roots, top)
+        || installed.leads_elsewhere
+        || installed.modules.contains(top)
+        || top.starts_with('$')
+    {
         return None;
     }
     let need = format!("The process type `{}` runs the module `{}`", process.name, invoked.program);
-    if let Some(left_out) = left_out_module(facts, &invoked.program, &[invoked.dir.clone(), String::new()]) {
+    if let Some(left_out) = left_out_module(facts, &invoked.program, &roots) {
         return Some(pointed(left_out.finding(&need), process, &invoked.program));
     }
     let message = format!(

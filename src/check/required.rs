@@ -230,7 +230,7 @@ impl Lack {
 
 /// Returns which file lacks a package: the app's lock, or its requirements.
 pub(super) fn lacking(facts: &Facts, package: &str) -> Option<Lack> {
-    let package = normalised_name(package.split('[').next().unwrap_or(package));
+    let package = distribution_of(package);
     if installs_by_itself(facts, &package) {
         return None;
     }
@@ -245,6 +245,11 @@ pub(super) fn lacking(facts: &Facts, package: &str) -> Option<Lack> {
         }
         _ => None,
     }
+}
+
+/// Returns the normalised name of a requirement, without its extras.
+fn distribution_of(requirement: &str) -> String {
+    normalised_name(requirement.split('[').next().unwrap_or(requirement))
 }
 
 /// Whether a hook or a boot script may install the package.
@@ -286,10 +291,7 @@ pub(super) fn may_bring_programs(facts: &Facts, program: &str) -> Option<Lack> {
     let locks: Vec<&str> = LOCK_FILES.iter().copied().filter(|name| facts.has_file(name)).collect();
     let (file, names) = match (&facts.requirements, locks.as_slice()) {
         (Some(requirements), []) => {
-            let is_open = requirements.entries.iter().any(|entry| {
-                !matches!(entry.kind, RequirementKind::Named { .. } | RequirementKind::Option(_))
-            });
-            ("requirements.txt", (!is_open).then(|| requirements.names())?)
+            ("requirements.txt", requirements.are_all_named().then(|| requirements.names())?)
         }
         (_, [lock]) if !facts.has_file("requirements.txt") => {
             (*lock, names_in_lock(facts.texts.get(*lock)?)?)
@@ -305,9 +307,7 @@ pub(super) fn may_bring_programs(facts: &Facts, program: &str) -> Option<Lack> {
     let is_known = |name: &str| {
         BRING_NOTHING.contains(&name)
             || is_in_table(name)
-            || PROGRAMS
-                .iter()
-                .any(|(_, package)| normalised_name(package.split('[').next().unwrap_or(package)) == name)
+            || PROGRAMS.iter().any(|(_, package)| distribution_of(package) == name)
     };
     Some(Lack { file, unless: names.into_iter().filter(|name| !is_known(name)).collect() })
 }

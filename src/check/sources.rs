@@ -27,9 +27,8 @@ pub(super) fn may_be_told(facts: &Facts, server: &Server, invoked: &Invoked, bef
             (is_named(text) && path != ".profile.d/python.gunicorn.sh")
                 || brings_more(path, text)
                 || writes_settings(server, text)
-                || called_scripts(facts, text)
-                    .iter()
-                    .any(|text| writes_settings(server, text) || is_named(text))
+                || scripts_of(facts, &parse_command(text))
+                    .any(|(_, text)| writes_settings(server, text) || is_named(text))
         })
         || facts.config_vars.keys().any(|name| is_named(name))
         || facts.texts.get("app.json").is_some_and(|text| is_named(text))
@@ -47,10 +46,14 @@ fn writes_settings(server: &Server, text: &str) -> bool {
     is_named || (server.program == "streamlit" && text.contains(".streamlit"))
 }
 
-/// Returns the texts of the app's scripts that a script calls.
-fn called_scripts<'a>(facts: &'a Facts, text: &str) -> Vec<&'a str> {
-    let scripts = parse_command(text).into_iter().filter_map(|invoked| invoked.shell_script());
-    scripts.filter_map(|path| facts.texts.get(&path).map(String::as_str)).collect()
+/// Returns the app's scripts that commands run, each with its text.
+fn scripts_of<'a, 'b>(
+    facts: &'a Facts,
+    commands: impl IntoIterator<Item = &'b Invoked>,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let paths = commands.into_iter().filter_map(Invoked::shell_script);
+    let found = paths.filter_map(|path| facts.texts.get_key_value(&path));
+    found.map(|(path, text)| (path.as_str(), text.as_str()))
 }
 
 /// `. ./env.sh`, `source config`, `eval "$(…)"`
@@ -99,16 +102,12 @@ fn profiles(facts: &Facts) -> impl Iterator<Item = (&str, &str)> {
 
 /// Returns the scripts of the app that have run when a command is run.
 fn scripts<'a>(facts: &'a Facts, before: &[Invoked]) -> Vec<(&'a str, &'a str)> {
-    let called = before.iter().filter(|earlier| !earlier.is_conditional).filter_map(Invoked::shell_script);
-    let called = called.filter_map(|path| facts.texts.get_key_value(&path));
-    let called: Vec<(&str, &str)> = called.map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let is_certain = |invoked: &&Invoked| !invoked.is_conditional;
+    let called: Vec<(&str, &str)> = scripts_of(facts, before.iter().filter(is_certain)).collect();
     // Scripts that these call.
-    let inner =
-        called.iter().flat_map(|(_, text)| parse_command(text)).filter(|invoked| !invoked.is_conditional);
-    let inner: Vec<(&str, &str)> = inner
-        .filter_map(|invoked| facts.texts.get_key_value(&invoked.shell_script()?))
-        .map(|(path, text)| (path.as_str(), text.as_str()))
-        .filter(|inner| !called.contains(inner))
+    let inner: Vec<Invoked> = called.iter().flat_map(|(_, text)| parse_command(text)).collect();
+    let inner: Vec<(&str, &str)> = scripts_of(facts, inner.iter().filter(is_certain))
+        .filter(|script| !called.contains(script))
         .collect();
     profiles(facts).chain(called).chain(inner).collect()
 }

@@ -15,7 +15,7 @@ use super::meant::{MeantName, meant_module, meant_name};
 use super::module::Import;
 use super::servers::server_of;
 use super::standard::is_standard;
-use crate::plan::steps::{POST_COMPILE, PRE_COMPILE};
+use crate::plan::steps::HOOKS;
 use crate::python::requirements::RequirementKind;
 
 /// A program that a process type starts, and the app that it serves or works for.
@@ -146,7 +146,7 @@ fn may_be_made(facts: &Facts, before: &[Invoked], module: &str) -> bool {
             || script.is_some_and(|path| !path.ends_with("manage.py") && names(&path))
     };
     let has_hook = |path: &&str| facts.texts.get(*path).is_some_and(|text| text.contains(top));
-    before.iter().any(makes) || (!facts.is_built && [PRE_COMPILE, POST_COMPILE].iter().any(has_hook))
+    before.iter().any(makes) || (!facts.is_built && HOOKS.iter().any(has_hook))
 }
 
 fn check_target(

@@ -2,8 +2,7 @@
 //! them was seen by calling it.
 
 use super::catalogue::FindingCode;
-use super::code::roots_of;
-use super::command::join;
+use super::code::{has_module, roots_of};
 use super::finding::Finding;
 use super::meant::app_of;
 use super::process_line::Command;
@@ -81,12 +80,8 @@ impl Command<'_> {
 
     fn has_no_module(&self, module: &str) -> bool {
         let facts = self.line.facts;
-        let path = module.replace('.', "/");
-        let is_there = roots_of(self.invoked).iter().any(|root| {
-            let path = join(root, &path);
-            facts.has_dir(&path) || facts.has_file(&format!("{path}.py"))
-        });
-        !is_there && is_surely_nowhere(facts, module.split('.').next().unwrap_or(module))
+        !has_module(facts, &roots_of(self.invoked), module)
+            && is_surely_nowhere(facts, module.split('.').next().unwrap_or(module))
     }
 
     /// Whether gunicorn is surely new enough not to evaluate the name as an expression: from 20.0 on.

@@ -5,6 +5,7 @@ use super::command::{Invoked, join};
 use super::facts::Facts;
 use super::finding::Finding;
 use super::shell::End;
+use crate::plan::steps::HOOKS;
 
 /// Commands that neither make files nor keep a process up.
 const IDLE: &[&str] = &[
@@ -88,7 +89,7 @@ pub(super) fn unless_hook_makes(facts: &Facts, finding: Finding) -> Finding {
 }
 
 fn is_hook(path: &str) -> bool {
-    ["bin/pre_compile", "bin/post_compile"].contains(&path)
+    HOOKS.contains(&path)
 }
 
 fn lessened(mut finding: Finding, words: &str) -> Finding {

@@ -16,6 +16,8 @@ use crate::app::source::AppSource;
 pub(crate) const PRE_COMPILE: &str = "bin/pre_compile";
 /// The hook that runs at the end of a build.
 pub(crate) const POST_COMPILE: &str = "bin/post_compile";
+/// Both hooks.
+pub(crate) const HOOKS: [&str; 2] = [PRE_COMPILE, POST_COMPILE];
 /// Where the app names NLTK's corpora.
 pub(crate) const NLTK_FILE: &str = "nltk.txt";
 /// The file by which apps of old turn collectstatic off.

@@ -220,6 +220,13 @@ impl Requirements {
         self.entries.iter().filter(moves).collect()
     }
 
+    /// Returns whether every requirement has a name: none is a file, an address, a repository or a directory.
+    pub(crate) fn are_all_named(&self) -> bool {
+        self.entries
+            .iter()
+            .all(|entry| matches!(entry.kind, RequirementKind::Named { .. } | RequirementKind::Option(_)))
+    }
+
     /// Returns the normalised names of what is asked for, constraints excepted. The names of repositories and
     /// archives are known if their URL tells.
     pub fn names(&self) -> BTreeSet<String> {
